@@ -1,0 +1,1 @@
+//! A directory as a tar stream: the build context.

@@ -1,0 +1,1 @@
+//! A hand-written client of the libpod REST API.

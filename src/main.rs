@@ -1,0 +1,3 @@
+//! The `stockade` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sandbox policy: what was asked, as libpod requests.
