@@ -8,9 +8,6 @@ set -euo pipefail
 
 PACKAGES=(podman runc slirp4netns uidmap catatonit netavark aardvark-dns iptables ca-certificates curl jq busybox-static)
 
-# podman: the system's own, on the slot's store and in the service's namespaces
-local_podman() { as_service XDG_RUNTIME_DIR="$AREA/run" podman "${STORE[@]}" "$@"; }
-
 start_service() {
   as_service rm -f "$SOCKET"
   (
@@ -22,61 +19,45 @@ start_service() {
 }
 
 stop_service() {
-  [ ! -e "$AREA/root/libpod" ] || (cd "$AREA" && timeout 60 "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/run" \
+  [ ! -e "$AREA/run/libpod" ] || (cd "$AREA" && timeout 60 "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/run" \
     podman "${STORE[@]}" rm --all --force --time 0) > "$STATE/rm.log" 2>&1 8>&- || cat "$STATE/rm.log" >&2
   stop_recorded "$STATE/service.pid"
   stop_pause
+  as_service rm -rf "$AREA/run"
 }
 
 # The process that holds a rootless Podman's namespaces and mounts
 stop_pause() {
   local pid file=$AREA/run/libpod/tmp/pause.pid
   pid=$(as_service cat "$file" 2>/dev/null) || return 0
-  # the file is the user's: only a process of theirs is ended
-  as_service kill -KILL "$pid" 2>/dev/null || true
+  # the file may be old, and the pid another's
+  case $(tr '\0' ' ' < "/proc/$pid/cmdline") in
+    'catatonit -P '*) as_service kill -KILL "$pid" ;;
+  esac 2>/dev/null || true
   as_service rm -f "$file"
 }
-
-version() { as_service "$SERVE/bin/podman-host" version --format 'Podman {{.Server.Version}}'; }
 
 up() {
   local t=$EPOCHREALTIME
   need_packages "${PACKAGES[@]}"
   make_service_user
   select_slot host
-  exec 8> "$BENCH/host.lock"; flock 8
+  mkdir -p "$STATE"
+  exec 8> "$STATE.lock"; flock 8
   if running "$STATE/service.pid" && pings; then say "host: already up, $(version), $SOCKET"; return; fi
   need_space "$SERVE" 2048
   need_tun
+  stop_service
   make_slot runc
   install_wrapper /usr/bin/podman
-  stop_service
   start_service
   wait_ping "$STATE/service.log"
   say "host: $(version) up in $(seconds_since "$t") s, $SOCKET"
 }
 
-down() {
-  select_slot host
-  exec 8> "$BENCH/host.lock"; flock 8
-  stop_service
-  say "host: down"
-}
-
-need_up() {
-  select_slot host
-  running "$STATE/service.pid" || die "the slot host is not up: run $0 up"
-}
-
 action=${1:-}; shift || true
 case $action in
   up) up ;;
-  down) if find_service_user && [ -d "$BENCH/host" ]; then down; else say "host: nothing is up"; fi ;;
-  env) find_service_user || die "the user $SERVICE_USER is missing: run $0 up"; need_up; slot_environment ;;
-  exec)
-    find_service_user || die "the user $SERVICE_USER is missing: run $0 up"
-    need_up
-    mapfile -t environment < <(slot_environment)
-    exec "${AS_SERVICE[@]}" "${environment[@]}" CONTAINER_HOST="unix://$SOCKET" "$@" ;;
+  down | env | exec) "slot_$action" host "$@" ;;
   *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
 esac

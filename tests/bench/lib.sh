@@ -206,6 +206,33 @@ install_wrapper() {
   install -m 755 /bin/busybox "$SERVE/bin/busybox"
 }
 
+version() { as_service "$SERVE/bin/podman-$SLOT" version --format 'Podman {{.Server.Version}}'; }
+
+# The actions that slots have in common; stop_service is the script's own
+
+slot_down() {
+  if ! find_service_user || [ ! -d "$BENCH/$1" ]; then say "$1: nothing is up"; return; fi
+  select_slot "$1"
+  exec 8> "$STATE.lock"; flock 8
+  stop_service
+  say "$SLOT: down"
+}
+
+need_up() {
+  find_service_user || die "the user $SERVICE_USER is missing: bring slot $1 up first"
+  select_slot "$1"
+  running "$STATE/service.pid" || die "the slot $SLOT is not up"
+}
+
+slot_env() { need_up "$1"; slot_environment; }
+
+slot_exec() {
+  local environment
+  need_up "$1"; shift
+  mapfile -t environment < <(slot_environment)
+  exec "${AS_SERVICE[@]}" "${environment[@]}" CONTAINER_HOST="unix://$SOCKET" "$@"
+}
+
 # ---- processes, by pid ------------------------------------------------------
 
 # A pid alone may have been given to another process since: its start time tells
@@ -255,3 +282,21 @@ apt_options() {
     Acquire::Check-Valid-Until Acquire::Check-Date Acquire::http::Proxy Acquire::https::Proxy Acquire::https::CAInfo |
     sed -n '/ "";$/!s/^/--aptopt=/p'
 }
+
+# ---- Debian trees -----------------------------------------------------------
+
+DEBIAN_PACKAGES=(mmdebstrap debian-archive-keyring ca-certificates)
+
+# mmdebstrap with this machine's mirror settings and without documentation. Arguments as mmdebstrap's.
+debian_tree() {
+  local options
+  mapfile -t options < <(apt_options)
+  as_root mmdebstrap --mode=root --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "${options[@]}" \
+    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt=force-unsafe-io "$@"
+}
+
+# cache_key FILE... < TEXT: names a cached tree by its recipe
+cache_key() { { cat "$@"; cat; } | sha256sum | cut -c1-16; }
