@@ -1,50 +1,60 @@
 #!/bin/bash
-# checks.sh lint|test|all: what needs no Podman. Each check is one function, with its time.
+# checks.sh NAME...: what needs no Podman, one function each, with its time. `checks.sh` alone lists the names.
+# Exit status 77: the last check could not be run.
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 TARGET=x86_64-unknown-linux-gnu
+INTEGRATION=integration   # the one test target that needs Podman
 
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }
 library_alone() { cargo check --quiet --locked --no-default-features --lib; }
-shell_scripts() { shellcheck -x tests/bench/*.sh .ci/run; }
-agent() { (cd examples/agent && PYTHONDONTWRITEBYTECODE=1 python3 test_ralph.py); }
+shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh .ci/run; }
+example_agent() { tests/bench/agent-check.sh; }
 
-# Every test target but the one that needs Podman, counted there
+# Every target but the integration tests, those of tests/*.rs and tests/*/main.rs included
 unit_tests() {
-  local t targets=(--lib --bins)
-  for t in tests/*.rs; do
-    [ ! -e "$t" ] || targets+=(--test "$(basename "$t" .rs)")
+  local file name targets=(--lib --bins)
+  for file in tests/*.rs tests/*/main.rs; do
+    [ -e "$file" ] || continue
+    name=${file#tests/}; name=${name%/main.rs}; name=${name%.rs}
+    [ "$name" = "$INTEGRATION" ] || targets+=(--test "$name")
   done
-  cargo test --quiet --locked "${targets[@]}"
+  cargo test --locked "${targets[@]}"
 }
-doc_tests() { cargo test --quiet --locked --doc; }
 
+doc_tests() { cargo test --locked --doc; }
+
+# The program that is shipped: static, so that it runs on any x86_64 Linux
 static_release() {
-  "$BENCH_SCRIPTS/release.sh"
+  local program headers
+  need_packages binutils jq
+  program=$(RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --locked --release --bin stockade \
+    --target "$TARGET" --message-format=json-render-diagnostics | executable stockade)
+  [ -x "$program" ] || die "cargo built no program named stockade"
+  headers=$(readelf --program-headers --wide "$program") || die "$program is not an ELF file"
+  ! grep -q INTERP <<< "$headers" || die "$program is not static: it asks for an interpreter"
+  mkdir -p "$BENCH"
+  echo "$program" > "$BENCH/stockade.path"
+  say "static: $program, $(($(stat -c %s "$program") / 1024)) KiB"
 }
 
+development_build() { cargo build --locked; }
+
+# Where cargo-deny is not installed that is said, and nothing is claimed
 deny() {
-  if ! command -v cargo-deny >/dev/null; then
-    say "cargo-deny is not installed: deny.toml was not checked"
-    return
-  fi
+  if ! cargo deny --version >/dev/null 2>&1; then say "NOT RUN: cargo-deny is not installed, deny.toml is not checked"; exit 77; fi
   cargo deny --locked check
 }
 
-lint() {
-  step 'rustfmt' format
-  step 'clippy' clippy
-  step 'the library alone' library_alone
-  step 'shellcheck' shell_scripts
-  step 'cargo-deny' deny
-}
+CHECKS=(format clippy library_alone shell_scripts example_agent unit_tests doc_tests static_release deny)
 
-tests() {
-  step 'unit tests' unit_tests
-  step 'doc tests' doc_tests
-  step "the example's agent" agent
-  step 'static release build' static_release
-}
+[ $# -gt 0 ] || { printf '%s\n' "${CHECKS[@]}"; exit; }
+need_toolchain
+cd "$REPO"
+for name in "$@"; do
+  [[ " ${CHECKS[*]} development_build " == *" $name "* ]] || die "no such check: $name"
+  step "$name" "$name"
+done

@@ -75,10 +75,16 @@ need_toolchain() {
   want=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$REPO/Cargo.toml")
   { command -v cargo && command -v rustc; } >/dev/null ||
     die "no Rust toolchain: Rust $want or newer is needed, install it from https://rustup.rs"
-  have=$(cd "$REPO" && rustc --version | cut -d' ' -f2) || die "rustc does not run"
+  have=$(cd "$REPO" && rustc --version | cut -d' ' -f2)
+  [ -n "$have" ] || die "rustc does not run: install Rust $want or newer from https://rustup.rs"
   printf '%s\n%s\n' "$want" "$have" | sort --check=quiet --version-sort ||
     die "Rust $have is too old: $want or newer is needed (Debian 12's own is too old), install it from https://rustup.rs"
-  command -v cc >/dev/null || die "cc is missing: Rust needs a linker (Debian package gcc)"
+  command -v cc >/dev/null || need_packages gcc libc6-dev
+}
+
+# executable NAME < CARGO-MESSAGES: the path of what cargo built (--message-format=json)
+executable() {
+  jq -r --arg name "$1" 'select(.reason == "compiler-artifact" and .target.name == $name) | .executable // empty' | tail -1
 }
 
 # ---- the service's user -----------------------------------------------------
