@@ -16,9 +16,10 @@ export BENCH REPO
 say() { printf '== %s\n' "$*"; }
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
 
-# seconds_since START: START is an earlier $EPOCHREALTIME
+# seconds_since START [END]: both are an earlier $EPOCHREALTIME
 seconds_since() {
-  local now=${EPOCHREALTIME/[.,]/} then=${1/[.,]/}
+  local end=${2:-$EPOCHREALTIME} then=${1/[.,]/}
+  local now=${end/[.,]/}
   printf '%d.%d' $(((now - then) / 1000000)) $(((now - then) / 100000 % 10))
 }
 
