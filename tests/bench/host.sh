@@ -6,7 +6,8 @@ set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-PACKAGES=(podman runc slirp4netns uidmap catatonit netavark aardvark-dns iptables ca-certificates curl jq busybox-static)
+PACKAGES=(podman runc slirp4netns uidmap catatonit netavark aardvark-dns iptables ca-certificates curl jq procps
+  busybox-static)
 
 start_service() {
   as_service rm -f "$SOCKET"
@@ -18,9 +19,20 @@ start_service() {
   record_pid "$STATE/service.pid" $!
 }
 
+record_server() {
+  local first server
+  read -r first _ < "$STATE/service.pid"
+  server=$(ps -o pid= --ppid "$first" | head -1)
+  [ -z "$server" ] || record_pid "$STATE/server.pid" "${server// /}"
+}
+
 stop_service() {
   [ ! -e "$AREA/run/libpod" ] || (cd "$AREA" && timeout 60 "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/run" \
     podman "${STORE[@]}" rm --all --force --time 0) > "$STATE/rm.log" 2>&1 8>&- || cat "$STATE/rm.log" >&2
+  # even if bringing it up was cut short
+  if running "$STATE/service.pid"; then record_server; fi
+  # a rootless Podman is two processes: the second serves, and a signal to the first does not reach it
+  stop_recorded "$STATE/server.pid"
   stop_recorded "$STATE/service.pid"
   stop_pause
   as_service rm -rf "$AREA/run"
@@ -52,6 +64,7 @@ up() {
   install_wrapper /usr/bin/podman
   start_service
   wait_ping "$STATE/service.log"
+  record_server
   say "host: $(version) up in $(seconds_since "$t") s, $SOCKET"
 }
 

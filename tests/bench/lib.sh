@@ -35,9 +35,9 @@ step() {
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; return; fi
-  command -v sudo >/dev/null || die "root is needed for: $* (and sudo is not installed)"
+  command -v sudo >/dev/null || die "root is needed to run $1 (and sudo is not installed)"
   if [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
-    die "root is needed for: $* (and sudo asks for a password, but there is no terminal)"
+    die "root is needed to run $1 (and sudo asks for a password, but there is no terminal)"
   fi
   sudo "$@"
 }
@@ -248,7 +248,8 @@ record_pid() { echo "$2 $(start_time "$2")" > "$1"; }
 
 running() {
   local pid started
-  [ -s "$1" ] && read -r pid started < "$1" && [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ]
+  [ -s "$1" ] && read -r pid started < "$1" && [ -n "$started" ] && [ "$(start_time "$pid")" = "$started" ] &&
+    ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
 }
 
 # stop_recorded PIDFILE: ends the recorded process, gently and then not
