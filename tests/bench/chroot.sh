@@ -1,0 +1,140 @@
+#!/bin/bash
+# chroot.sh up|down|env SUITE, chroot.sh exec SUITE COMMAND...: a rootless service of a Debian suite's Podman
+# (trixie, sid, experimental), in namespaces of its own.
+#   env   prints what tests are given, one NAME=VALUE a line
+#   exec  runs a command outside, as the service's user, with that environment (CONTAINER_HOST too)
+set -euo pipefail
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PACKAGES=podman,crun,conmon,netavark,aardvark-dns,nftables,passt,slirp4netns,uidmap,catatonit,ca-certificates
+
+# ---- the tree ---------------------------------------------------------------
+
+# The container stack from experimental, the rest from sid
+pin_experimental() {
+  cat > "$1" <<'PIN'
+Package: podman buildah netavark aardvark-dns crun conmon golang-github-containers-common containers-common containers-storage
+Pin: release a=experimental
+Pin-Priority: 990
+PIN
+}
+
+# make_tree SUITE DIRECTORY
+make_tree() {
+  local main security suite=$1 sources options=()
+  main=$(mirror)
+  case $1 in
+    sid) sources=("deb $main sid main") ;;
+    experimental)
+      suite=sid sources=("deb $main sid main" "deb $main experimental main")
+      pin_experimental "$STATE/pin"
+      options=("--setup-hook=install -Dm644 '$STATE/pin' \"\$1\"/etc/apt/preferences.d/experimental") ;;
+    *)
+      security=$(mirror security)
+      sources=("deb $main $1 main" "deb $main $1-updates main" "deb $security $1-security main") ;;
+  esac
+  as_root rm -rf --one-file-system "$2.part"
+  debian_tree --variant=minbase --include="$PACKAGES" "${options[@]}" "$suite" "$2.part" "${sources[@]}"
+  as_root rm -rf "$2.part/var/cache/apt" "$2.part/var/lib/apt/lists"
+  as_root mv "$2.part" "$2"
+}
+
+# Sets TREE to the suite's cached tree, making it where there is none of this recipe
+need_tree() {
+  local key old
+  key=$(cache_key <(declare -f make_tree pin_experimental debian_tree) <<< "$SLOT $PACKAGES")
+  TREE=$BENCH/roots/$SLOT-$key
+  [ ! -d "$TREE" ] || { say "$SLOT: tree is cached"; return; }
+  mkdir -p "$BENCH/roots"
+  need_space "$BENCH" 2048
+  for old in "$BENCH/roots/$SLOT"-*; do
+    [ ! -d "$old" ] || as_root rm -rf --one-file-system "$old"
+  done
+  step "$SLOT: tree from Debian packages (about a minute)" make_tree "$SLOT" "$TREE"
+}
+
+# ---- the service ------------------------------------------------------------
+
+# The tree's own account files and the user with the ids they have outside
+make_accounts() {
+  local f
+  mkdir -p "$STATE/etc"
+  { cat "$TREE/etc/passwd"; echo "$SERVICE_USER:x:$SERVICE_UID:$SERVICE_GID::$AREA/home:/bin/bash"; } > "$STATE/etc/passwd"
+  { cat "$TREE/etc/group"; echo "$SERVICE_USER:x:$SERVICE_GID:"; } > "$STATE/etc/group"
+  for f in subuid subgid; do
+    grep "^\($SERVICE_USER\|$SERVICE_UID\):" "/etc/$f" > "$STATE/etc/$f"
+    as_root touch "$TREE/etc/$f"
+  done
+}
+
+# The suite's own podman as a client outside its namespaces: with its own loader and libraries
+install_client() {
+  local client=$SERVE/bin/$SLOT loader libraries
+  rm -rf "$client"; mkdir -p "$client"
+  mapfile -t libraries < <(as_root chroot "$TREE" ldd /usr/bin/podman | grep -o '/[^ ]*')
+  loader=$(printf '%s\n' "${libraries[@]}" | grep -m1 /ld-linux)
+  cp -L "$TREE/usr/bin/podman" "${libraries[@]/#/$TREE}" "$client"
+  install_wrapper "$client/${loader##*/}" --library-path "$client" "$client/podman"
+}
+
+start_service() {
+  as_service rm -f "$SOCKET"
+  rm -f "$STATE/service.pid"
+  as_root setsid unshare --mount --pid --ipc --uts --fork \
+    bash "$BENCH_SCRIPTS/chroot-init.sh" "$TREE" "$AREA" "$STATE" "$SERVICE_UID" "$SERVICE_GID" \
+    env -i HOME="$AREA/home" USER="$SERVICE_USER" LOGNAME="$SERVICE_USER" LANG=C.UTF-8 PATH="$SYSTEM_PATH" \
+    XDG_RUNTIME_DIR="$AREA/run" podman "${STORE[@]}" system service --time=0 "unix://$SOCKET" \
+    > "$STATE/service.log" 2>&1 < /dev/null 8>&- &
+  local n
+  for ((n = 0; n < 100; n++)); do [ ! -s "$STATE/service.pid" ] || return 0; sleep 0.1; done
+  cat "$STATE/service.log" >&2
+  die "the namespaces of slot $SLOT could not be made (its log is above: $STATE/service.log)"
+}
+
+stop_service() {
+  if running "$STATE/service.pid"; then
+    # in good order while it answers; what is left ends with the namespace's init
+    timeout 60 "${AS_SERVICE[@]}" "$SERVE/bin/podman-$SLOT" rm --all --force --time 0 > "$STATE/rm.log" 2>&1 8>&- ||
+      cat "$STATE/rm.log" >&2
+    end_namespace
+  fi
+  rm -f "$STATE/service.pid"
+  as_service rm -rf "$AREA/run"
+}
+
+end_namespace() {
+  local pid n
+  read -r pid _ < "$STATE/service.pid"
+  as_root kill -KILL "$pid" 2>/dev/null || true
+  for ((n = 0; n < 50; n++)); do running "$STATE/service.pid" || return 0; sleep 0.1; done
+  die "the namespace's first process $pid does not end"
+}
+
+up() {
+  local t=$EPOCHREALTIME
+  need_packages "${DEBIAN_PACKAGES[@]}" uidmap curl busybox-static
+  make_service_user
+  select_slot "$1"
+  mkdir -p "$STATE"
+  exec 8> "$STATE.lock"; flock 8
+  if running "$STATE/service.pid" && pings; then say "$SLOT: already up, $(version), $SOCKET"; return; fi
+  need_space "$SERVE" 2048
+  need_tun
+  need_tree
+  stop_service
+  make_slot crun
+  make_accounts
+  install_client
+  start_service
+  wait_ping "$STATE/service.log"
+  say "$SLOT: $(version) up in $(seconds_since "$t") s, $SOCKET"
+}
+
+action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+case $suite in *[!a-z0-9-]* | '' | host) die "not a Debian suite: $suite" ;; esac
+case $action in
+  up) up "$suite" ;;
+  down | env | exec) "slot_$action" "$suite" "$@" ;;
+  *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,123 @@
+#!/bin/bash
+# demo.sh: the main job, shown: builds Stockade, brings rootless Podman up, makes a Python image through Stockade and
+# lets the example's agent work in a sandbox, by the guide's own command lines. No registry, no API key.
+# The exit status is the agent's.
+set -euo pipefail
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+BASE=docker.io/library/python:3.11-slim
+AGENT=(python ralph.py --prompt-file prompt.md --completion-promise COMPLETE --max-iterations 10)
+OURS='' WORK=''
+
+# shellcheck disable=SC2317  # called by the trap
+clean_up() {
+  trap '' INT TERM
+  if [ -n "$WORK" ]; then as_root rm -rf --one-file-system "$WORK"; fi
+  if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down || true; fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Sets WORK to a directory of the service user's with the example in it, as a person would lay it out
+make_workspace() {
+  WORK=$AREA/demo
+  as_root rm -rf --one-file-system "$WORK"
+  as_service mkdir -p "$WORK/base" "$WORK/ralph-sandbox"
+  give "$REPO/examples/agent/ralph.py" ralph-sandbox/ralph.py
+  give "$REPO/examples/agent/prompt.md" ralph-sandbox/prompt.md
+  give "$REPO/examples/agent/test_calculator.py" ralph-sandbox/test_calculator.py
+  give "$REPO/examples/agent/Containerfile.demo" ralph-sandbox/Dockerfile.ralph
+  give <(printf '%s\n' PATCHPAL_MODEL=scripted PATCHPAL_REQUIRE_PERMISSION=false) ralph-sandbox/.env.ralph
+  as_service chmod 600 "$WORK/ralph-sandbox/.env.ralph"
+  give "$1" base/base.tar.gz
+  give <(printf '%s\n' 'FROM scratch' 'ADD base.tar.gz /' 'ENV LANG=C.UTF-8 PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    'CMD ["python3"]') base/Containerfile
+}
+
+# give FILE NAME: a copy that belongs to the service's user, written by that user
+# shellcheck disable=SC2016
+give() { as_service sh -c 'cat > "$1"' _ "$WORK/$2" < "$1"; }
+
+# typed DIRECTORY COMMAND...: shows the command and runs it there as the service's user
+typed() {
+  local directory=$1; shift
+  printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
+  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+}
+
+# On the person's own terminal, or else on one made for it
+typed_on_terminal() {
+  local directory=$1; shift
+  if [ -t 0 ] && [ -t 1 ]; then typed "$directory" "$@"; return; fi
+  printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
+  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" script --quiet --return --flush --command "$(line "$@")" /dev/null)
+}
+
+# The words of a command, quoted where a shell needs it
+line() {
+  local word words=()
+  for word in "$@"; do
+    case $word in *[!A-Za-z0-9_./:=,@%+-]* | '') words+=("'${word//\'/\'\\\'\'}'") ;; *) words+=("$word") ;; esac
+  done
+  printf '%s' "${words[*]}"
+}
+
+# What the service can enforce: the controllers that it has been given
+print_limits() {
+  local controllers c
+  controllers=$(as_service "$SERVE/bin/podman-host" info --format '{{.Host.CgroupControllers}}')
+  for c in memory cpu pids; do
+    if [[ $controllers =~ (\[| )$c(\]| ) ]]; then say "limit $c: enforced"
+    else say "limit $c: NOT enforced, this service has no $c controller (allowed here by --allow-unenforced-limits)"; fi
+  done
+}
+
+print_files() {
+  local strangers
+  typed "$WORK/ralph-sandbox" ls -l
+  strangers=$(find "$WORK/ralph-sandbox" ! -uid "$SERVICE_UID" -print)
+  [ -z "$strangers" ] || die "files that do not belong to $SERVICE_USER: $strangers"
+  say "every file in the workspace belongs to $SERVICE_USER"
+}
+
+print_nothing_left() {
+  local left
+  typed "$WORK" stockade ps -a
+  left=$(as_service "$SERVE/bin/podman-host" ps --all --quiet)
+  [ -z "$left" ] || die "containers are left: $left"
+  say "no container is left"
+}
+
+prepare() {
+  local running_before=''
+  need_toolchain
+  need_packages bsdutils
+  need_command script bsdutils
+  make_service_user
+  select_slot host
+  ! running "$STATE/service.pid" || running_before=yes
+  "$BENCH_SCRIPTS/build.sh" stockade
+  [ -n "$running_before" ] || OURS=yes
+  step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up
+  step 'base image' "$BENCH_SCRIPTS/base-python.sh" "$BENCH/base.tar.gz"
+  make_workspace "$BENCH/base.tar.gz"
+  ENVIRONMENT=(PATH="$SERVE/bin:$SYSTEM_PATH" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET")
+}
+
+start=$EPOCHREALTIME
+prepare
+ready=$EPOCHREALTIME
+step 'a local Python image, from Debian packages' typed "$WORK" stockade build -t "$BASE" base
+typed "$WORK/ralph-sandbox" stockade build -f Dockerfile.ralph -t ralph-env .
+status=0
+typed_on_terminal "$WORK/ralph-sandbox" stockade run -it --rm --name ralph-test -v "$WORK/ralph-sandbox:/workspace:Z" \
+  --env-file .env.ralph --memory=2g --cpus=2 --pids-limit=100 --network none --allow-unenforced-limits \
+  ralph-env "${AGENT[@]}" || status=$?
+say "the agent's exit status: $status"
+print_limits
+print_nothing_left
+print_files
+say "prepared in $(seconds_since "$start" "$ready") s, shown in $(seconds_since "$ready") s"
+exit "$status"
