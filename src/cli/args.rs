@@ -43,5 +43,6 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Build(commands::build::BuildArgs),
     Version(commands::version::VersionArgs),
 }

@@ -11,6 +11,7 @@ mod sanitize;
 mod signals;
 mod terminal;
 mod ui;
+mod upload;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub mod build;
 pub mod version;
 
 use super::args::{Cli, Command};
@@ -10,6 +11,7 @@ use super::ui::Ui;
 pub async fn run(cli: Cli, ui: &Ui) -> CliResult {
     let global = cli.global;
     match cli.command {
+        Command::Build(args) => build::run(&args, &global, ui).await,
         Command::Version(args) => version::run(&args, &global, ui).await,
     }
 }
