@@ -1,1 +1,3 @@
 //! A hand-written client of the libpod REST API.
+
+pub mod containers;

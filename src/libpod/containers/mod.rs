@@ -1,0 +1,5 @@
+//! Containers: what create takes.
+
+mod spec;
+
+pub use spec::*;
