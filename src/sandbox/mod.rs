@@ -17,6 +17,7 @@ pub mod loosening;
 pub mod mounts;
 pub mod name;
 pub mod network;
+pub mod ownership;
 pub mod plan;
 pub mod secret;
 pub mod security;

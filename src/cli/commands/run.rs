@@ -36,6 +36,9 @@ pub struct RunArgs {
     image_and_command: Vec<String>,
 }
 
+/// The signal of a pipe without a reader, for the exit code.
+const SIGPIPE: u8 = 13;
+
 /// Runs the verb.
 pub async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     inner(args, global, ui)
@@ -63,7 +66,7 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
             return Ok(Exit::Signal(caught.number()));
         }
     };
-    let launch = Launch::new(request, &image, &service, args.sandbox.allow_unenforced_limits)?;
+    let launch = Launch::new(request, &image, &service)?;
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;
@@ -135,7 +138,7 @@ async fn conclude(
     ui: &Ui,
 ) -> CliResult {
     let removes = launch.plan.removal != Removal::Kept;
-    let exit = match begun {
+    let (exit, remove) = match begun {
         Ok(Begun::Background) => {
             ui.line(sandbox.id().as_str()).doing("write")?;
             ui.status(&format!(
@@ -145,41 +148,35 @@ async fn conclude(
             return Ok(Exit::Done);
         }
         Ok(Begun::Foreground(Finished::Detached)) => return Ok(Exit::Done),
-        Ok(Begun::Foreground(Finished::Ended(outcome))) => {
-            report(&outcome, ui);
-            if !removes {
-                return Ok(exit_of(&outcome));
-            }
-            Ok(exit_of(&outcome))
-        }
-        Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {
-            Ok(Exit::Signal(caught.number()))
-        }
-        Ok(Begun::Foreground(Finished::Signal(caught))) => {
-            // It was asked often enough.
-            sandbox.stop(Some(0)).await?;
-            if !removes {
-                return Ok(Exit::Signal(caught.number()));
-            }
-            Ok(Exit::Signal(caught.number()))
-        }
-        Ok(Begun::Foreground(Finished::OutputGone)) => {
-            // As a program would that writes into a closed pipe.
-            sandbox.stop(None).await?;
-            if !removes {
-                return Ok(Exit::Signal(13));
-            }
-            Ok(Exit::Signal(13))
-        }
+        // It may well run on: it is not ours to end.
         Ok(Begun::Foreground(Finished::Lost(error))) => {
-            // It may well run on: it is not ours to end.
             return Err(CliError::from(error).hint(format!(
-                "the container may still run: `stockade ps`, `stockade attach {}`",
+                "the container may still run: see `stockade ps`, and `stockade attach {}`",
                 launch.name()
             )));
         }
-        Err(error) => Err(error),
+        Ok(Begun::Foreground(Finished::Ended(outcome))) => {
+            report(&outcome, ui);
+            (Ok(exit_of(&outcome)), removes)
+        }
+        // It was asked often enough.
+        Ok(Begun::Foreground(Finished::Signal(caught))) => {
+            sandbox.stop(Some(0)).await?;
+            (Ok(Exit::Signal(caught.number())), removes)
+        }
+        // As a program ends that writes into a closed pipe.
+        Ok(Begun::Foreground(Finished::OutputGone)) => {
+            sandbox.stop(None).await?;
+            (Ok(Exit::Signal(SIGPIPE)), removes)
+        }
+        Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {
+            (Ok(Exit::Signal(caught.number())), true)
+        }
+        Err(error) => (Err(error), true),
     };
+    if !remove {
+        return exit;
+    }
     let removed = tokio::select! {
         removed = sandbox.remove() => removed.map(drop),
         caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
