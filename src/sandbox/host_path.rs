@@ -134,7 +134,7 @@ impl HostPath {
                 uid: stat.st_uid,
                 gid: stat.st_gid,
             },
-            names: u64::from(stat.st_nlink),
+            names: stat.st_nlink,
             links,
         })
     }

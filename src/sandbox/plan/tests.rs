@@ -7,14 +7,16 @@ use super::super::SpecError;
 use super::super::entrypoint::Entrypoint;
 use super::super::env::{CallerEnv, EnvArg};
 use super::super::forbidden::ForbiddenPaths;
+use super::super::host_path::Owner;
 use super::super::limits::{Ulimit, parse_cpus, parse_memory, parse_pids};
 use super::super::mounts::{DeviceArg, parse_tmpfs, parse_volume};
 use super::super::name::{ContainerName, Label};
 use super::super::network::{HostEntry, Publish};
 use super::super::secret::SecretArg;
+use super::super::security::{CapabilityArg, Isolation, RootFs, SecurityOpt};
 use super::super::size::GIB;
 use super::super::spec::{Host, Request};
-use super::super::user::{UserArg, UserAsked};
+use super::super::user::{Role, UserArg, UserAsked};
 use super::*;
 
 const CALLER: Owner = Owner {
@@ -312,7 +314,7 @@ fn contradictions() {
 #[test]
 fn releases_differ() {
     let world = World::new();
-    let mut check = |text: &str, version, owner, good: bool| {
+    let check = |text: &str, version, owner, good: bool| {
         let mut asked = request();
         asked.network = NetworkMode::parse(text).unwrap();
         let spec = world.spec(asked).unwrap();
