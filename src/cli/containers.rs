@@ -15,6 +15,13 @@ pub struct ScopeArgs {
     unmanaged: bool,
 }
 
+impl ScopeArgs {
+    /// Only what Stockade made.
+    pub fn ours() -> Self {
+        Self { unmanaged: false }
+    }
+}
+
 /// Looks containers up.
 #[derive(Debug)]
 pub struct Containers {

@@ -13,6 +13,7 @@ mod host;
 mod image;
 mod launch;
 mod outcome;
+mod prompt;
 mod sandbox_args;
 mod sanitize;
 mod signals;

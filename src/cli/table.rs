@@ -21,6 +21,11 @@ impl Table {
         }
     }
 
+    /// A table without one.
+    pub fn without_heading() -> Self {
+        Self { rows: Vec::new() }
+    }
+
     /// Adds a line.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows

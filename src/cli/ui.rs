@@ -45,6 +45,18 @@ impl Ui {
         self.data(&format!("{text}\n"))
     }
 
+    /// Clears the terminal on standard output.
+    pub fn clear(&self) -> io::Result<()> {
+        self.data("\x1b[H\x1b[2J")
+    }
+
+    /// A question, without a newline.
+    pub fn ask(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{}", sanitize(text));
+        let _ = err.flush();
+    }
+
     fn word(&self, label: &str, code: &str, text: &str) {
         let text = sanitize(text);
         let mut err = io::stderr().lock();

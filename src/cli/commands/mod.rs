@@ -2,14 +2,25 @@
 
 pub mod attach;
 pub mod build;
+pub mod container;
+pub mod events;
 pub mod exec;
+pub mod image;
+pub mod images;
+pub mod info;
+pub mod inspect;
 pub mod kill;
 pub mod logs;
 pub mod ps;
+pub mod pull;
 pub mod rm;
+pub mod rmi;
 pub mod run;
+pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod version;
+pub mod wait;
 
 use super::args::{Cli, Command};
 use super::error::CliResult;
@@ -21,13 +32,24 @@ pub async fn run(cli: Cli, ui: &Ui) -> CliResult {
     match &cli.command {
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
+        Command::Container(args) => container::run(args, global, ui).await,
+        Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
+        Command::Image(args) => image::run(args, global, ui).await,
+        Command::Images(args) => images::run(args, global, ui).await,
+        Command::Info(args) => info::run(args, global, ui).await,
+        Command::Inspect(args) => inspect::run(args, global, ui).await,
         Command::Kill(args) => kill::run(args, global, ui).await,
         Command::Logs(args) => logs::run(args, global, ui).await,
         Command::Ps(args) => ps::run(args, global, ui).await,
+        Command::Pull(args) => pull::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
+        Command::Rmi(args) => rmi::run(args, global, ui).await,
         Command::Run(args) => run::run(args, global, ui).await,
+        Command::Start(args) => start::run(args, global, ui).await,
+        Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
+        Command::Wait(args) => wait::run(args, global, ui).await,
     }
 }

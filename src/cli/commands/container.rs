@@ -1,0 +1,111 @@
+//! `stockade container …`: podman's noun form.
+
+use clap::{Args, Subcommand};
+
+use super::{attach, exec, inspect, kill, logs, ps, rm, run, start, stats, stop, wait};
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs, each};
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::prompt;
+use crate::cli::ui::Ui;
+use crate::libpod::{Removal, Status};
+
+/// Work with containers
+#[derive(Debug, Args)]
+pub struct ContainerArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Attach(attach::AttachArgs),
+    Exec(exec::ExecArgs),
+    Exists(ExistsArgs),
+    Inspect(inspect::InspectArgs),
+    Kill(kill::KillArgs),
+    Logs(logs::LogsArgs),
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(ps::PsArgs),
+    Prune(PruneArgs),
+    Rm(rm::RmArgs),
+    Run(Box<run::RunArgs>),
+    Start(start::StartArgs),
+    Stats(stats::StatsArgs),
+    Stop(stop::StopArgs),
+    Wait(wait::WaitArgs),
+}
+
+/// Exit with 0 if a container is there, else with 1
+#[derive(Debug, Args)]
+struct ExistsArgs {
+    /// Container
+    container: String,
+}
+
+/// Remove containers that Stockade made and that do not run
+#[derive(Debug, Args)]
+struct PruneArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Runs the verb.
+pub async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliResult {
+    match &args.verb {
+        Verb::Attach(args) => attach::run(args, global, ui).await,
+        Verb::Exec(args) => exec::run(args, global, ui).await,
+        Verb::Exists(args) => exists(args, global, ui).await,
+        Verb::Inspect(args) => inspect::container(args, global, ui).await,
+        Verb::Kill(args) => kill::run(args, global, ui).await,
+        Verb::Logs(args) => logs::run(args, global, ui).await,
+        Verb::Ls(args) => ps::run(args, global, ui).await,
+        Verb::Prune(args) => prune(args, global, ui).await,
+        Verb::Rm(args) => rm::run(args, global, ui).await,
+        Verb::Run(args) => run::run(args, global, ui).await,
+        Verb::Start(args) => start::run(args, global, ui).await,
+        Verb::Stats(args) => stats::run(args, global, ui).await,
+        Verb::Stop(args) => stop::run(args, global, ui).await,
+        Verb::Wait(args) => wait::run(args, global, ui).await,
+    }
+}
+
+async fn exists(args: &ExistsArgs, global: &Global, ui: &Ui) -> CliResult {
+    let client = connect::client(global, ui).await?;
+    Ok(if client.container_exists(&args.container).await? {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
+    let question = "This removes all containers of Stockade that do not run. Go on?";
+    if !args.force && !prompt::confirm(ui, question)? {
+        return Ok(Exit::Failed);
+    }
+    let client = connect::client(global, ui).await?;
+    let containers = Containers::new(ScopeArgs::ours())?;
+    let listing = containers.list(&client, true, &Default::default()).await?;
+    // One that is prepared may be about to start.
+    let ended = listing.containers.into_iter().filter(|container| {
+        matches!(
+            container.state,
+            Status::Created | Status::Exited | Status::Stopped
+        )
+    });
+    let ids: Vec<String> = ended.map(|container| container.id.to_string()).collect();
+    each(&ids, ui, async |id| {
+        let container = containers.find(&client, id).await?;
+        let how = Removal {
+            volumes: true,
+            ..Removal::default()
+        };
+        client.remove_container(&container.id, how).await?;
+        ui.line(id).doing("write")
+    })
+    .await
+}

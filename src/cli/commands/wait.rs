@@ -1,0 +1,44 @@
+//! `stockade wait`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::ui::Ui;
+
+/// How often the service looks whether a container has ended.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Wait until containers have ended, print their exit codes and exit with the last one
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Containers
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Runs the verb. Ctrl-C simply ends it.
+pub async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult {
+    let waited = async {
+        let client = connect::client(global, ui).await?;
+        let containers = Containers::new(args.scope)?;
+        let mut exit = Exit::Done;
+        for name in &args.containers {
+            let container = containers.find(&client, name).await?;
+            let code = client.wait_container(&container.id, INTERVAL).await?;
+            ui.line(&code.to_string()).doing("write")?;
+            exit = u8::try_from(code).map_or(Exit::NotRun, Exit::Container);
+        }
+        Ok(exit)
+    };
+    waited
+        .await
+        .map_err(|error: crate::cli::error::CliError| error.or_exit(Exit::NotRun))
+}
