@@ -5,16 +5,24 @@
 //! Podman beyond what an archive for it has to look like.
 
 mod archive;
+mod containerfile;
 mod digest;
 mod directory;
 mod error;
 mod glob;
 mod ignore;
+mod links;
 mod pack;
 mod plan;
 mod select;
+mod stdin;
 mod tree;
 
+pub use self::containerfile::Base;
+pub use self::containerfile::Needs;
+pub use self::containerfile::Reason;
+pub use self::containerfile::images;
+pub use self::containerfile::needs;
 pub use self::digest::Digest;
 pub use self::digest::ImageInputs;
 pub use self::directory::Containerfile;
@@ -25,3 +33,5 @@ pub use self::ignore::Ignore;
 pub use self::pack::Summary;
 pub use self::plan::Plan;
 pub use self::select::Source;
+pub use self::stdin::Archive;
+pub use self::stdin::Input;

@@ -11,6 +11,8 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::context::archive::Archive;
+use crate::context::containerfile::Needs;
+use crate::context::containerfile::Reason;
 use crate::context::digest::Digest;
 use crate::context::digest::Fingerprint;
 use crate::context::directory::Containerfile;
@@ -20,6 +22,7 @@ use crate::context::directory::Place;
 use crate::context::error::Error;
 use crate::context::ignore;
 use crate::context::ignore::Ignore;
+use crate::context::links;
 use crate::context::pack::Request;
 use crate::context::pack::Summary;
 use crate::context::pack::Walk;
@@ -118,14 +121,21 @@ impl Plan {
         self.dockerfile = self.add(name, containerfile.bytes);
     }
 
-    /// Sends only what lies at or below these sources, besides Containerfile and ignore file.
-    pub fn only(&mut self, sources: Vec<Source>) {
-        self.scope = Scope::Only(sources);
-    }
-
-    /// Sends everything, but complains of a source that names a socket, FIFO or device.
-    pub fn everything(&mut self, sources: Vec<Source>) {
-        self.scope = Scope::Everything(sources);
+    /// Sends only what the build needs, besides Containerfile and ignore file; and complains when a
+    /// source names a socket, FIFO or device. Returns why everything is sent, if it is.
+    pub fn select(&mut self, needs: Needs) -> Option<Reason> {
+        let (scope, reason) = match needs {
+            Needs::Everything { reason, sources } => (Scope::Everything(sources), Some(reason)),
+            Needs::Only(sources) => match links::follow(&self.directory.root, &sources) {
+                Some(sources) => (Scope::Only(sources), None),
+                None => {
+                    let reason = Reason::new(0, "a source leads through too many links");
+                    (Scope::Everything(sources), Some(reason))
+                }
+            },
+        };
+        self.scope = scope;
+        reason
     }
 
     /// Adds a secret for `RUN --mount=type=secret`; returns its path in the archive, for `src=`. It

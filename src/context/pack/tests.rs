@@ -15,7 +15,9 @@ use crate::context::Containerfile;
 use crate::context::Directory;
 use crate::context::Ignore;
 use crate::context::IgnoreFile;
+use crate::context::Needs;
 use crate::context::Plan;
+use crate::context::Reason;
 use crate::context::Source;
 
 fn write(root: &Path, path: &str, content: &str) {
@@ -277,15 +279,14 @@ fn only_the_sources_are_sent() {
     #[track_caller]
     fn sent(root: &Path, ignored: &[&str], sources: &[&str], wanted: &[&str]) {
         let mut plan = plan(root, ignored);
-        plan.only(
-            sources
-                .iter()
-                .map(|source| Source::parse(source).unwrap())
-                .collect(),
-        );
+        let sources = sources
+            .iter()
+            .map(|source| Source::parse(source).unwrap())
+            .collect();
+        assert_eq!(plan.select(Needs::Only(sources)), None);
         let sent = paths(&plan);
         assert_eq!(sent.first().map(String::as_str), Some("Containerfile"));
-        assert_eq!(sent[1..], *wanted, "{sources:?}");
+        assert_eq!(sent[1..], *wanted);
     }
     let root = dir.path();
     sent(root, &[], &[], &[]);
@@ -335,13 +336,19 @@ fn special_files_are_skipped_and_counted_unless_named() {
         [Path::new("d/fifo"), Path::new("socket")]
     );
 
-    plan.everything(vec![Source::parse("d/*").unwrap()]);
-    assert_eq!(plan.write(io::sink()).unwrap().skipped, 2);
-    plan.everything(vec![Source::parse("d/fifo").unwrap()]);
-    let error = plan.write(io::sink()).unwrap_err();
+    let mut select = |source: &str| {
+        let sources = vec![Source::parse(source).unwrap()];
+        plan.select(Needs::Everything {
+            reason: Reason::new(0, "a test"),
+            sources,
+        });
+        plan.write(io::sink())
+    };
+    assert_eq!(select("d/*").unwrap().skipped, 2);
+    let error = select("d/fifo").unwrap_err();
     assert!(error.is_special_file());
     assert_eq!(error.path(), Some(Path::new("d/fifo")));
-    plan.only(vec![Source::parse("d/file").unwrap()]);
+    plan.select(Needs::Only(vec![Source::parse("d/file").unwrap()]));
     assert_eq!(plan.write(io::sink()).unwrap().skipped, 0);
 }
 
