@@ -37,7 +37,8 @@ const RESERVED: &str = ".stockade-build";
 /// One upload: a directory, less what is ignored or not needed, plus what the build needs besides.
 #[derive(Debug)]
 pub struct Plan {
-    directory: Directory,
+    /// None for a lone Containerfile.
+    directory: Option<Directory>,
     ignore: Ignore,
     scope: Scope,
     always: Vec<Source>,
@@ -81,26 +82,39 @@ impl Plan {
         ignore_file: IgnoreFile,
     ) -> Result<Self, Error> {
         let reserved = free_name(&directory)?;
-        let mut always = Vec::new();
-        if let Some(path) = &ignore_file.inside {
-            always.push(Source::path(path.as_os_str().as_bytes()));
-        }
         let mut plan = Self {
-            directory,
             ignore: ignore_file.ignore,
-            scope: Scope::Everything(Vec::new()),
-            always,
-            reserved,
-            dockerfile: String::new(),
-            expected: None,
-            added: Vec::new(),
+            ..Self::empty(reserved)
         };
+        plan.directory = Some(directory);
+        if let Some(path) = &ignore_file.inside {
+            plan.always.push(Source::path(path.as_os_str().as_bytes()));
+        }
         plan.place(containerfile);
         Ok(plan)
     }
 
+    /// A Containerfile without a directory: nothing can be copied.
+    pub fn lone(containerfile: Containerfile) -> Self {
+        let mut plan = Self::empty(RESERVED.to_owned());
+        plan.dockerfile = plan.add(containerfile.added_name(), containerfile.bytes);
+        plan
+    }
+
+    fn empty(reserved: String) -> Self {
+        Self {
+            directory: None,
+            ignore: Ignore::default(),
+            scope: Scope::Everything(Vec::new()),
+            always: Vec::new(),
+            reserved,
+            dockerfile: String::new(),
+            expected: None,
+            added: Vec::new(),
+        }
+    }
+
     fn place(&mut self, containerfile: Containerfile) {
-        let preprocessed = containerfile.is_preprocessed();
         if let Place::Inside(path) = &containerfile.place
             && let Some(name) = path.to_str()
             // The parameter may also be a JSON list, and the service trims and cleans names.
@@ -113,12 +127,7 @@ impl Plan {
             self.expected = Some((bytes, Sha256::digest(&containerfile.bytes).into()));
             return;
         }
-        let name = if preprocessed {
-            "Containerfile.in"
-        } else {
-            "Containerfile"
-        };
-        self.dockerfile = self.add(name, containerfile.bytes);
+        self.dockerfile = self.add(containerfile.added_name(), containerfile.bytes);
     }
 
     /// Sends only what the build needs, besides Containerfile and ignore file; and complains when a
@@ -126,16 +135,23 @@ impl Plan {
     pub fn select(&mut self, needs: Needs) -> Option<Reason> {
         let (scope, reason) = match needs {
             Needs::Everything { reason, sources } => (Scope::Everything(sources), Some(reason)),
-            Needs::Only(sources) => match links::follow(&self.directory.root, &sources) {
+            Needs::Only(sources) => match self.follow_links(&sources) {
                 Some(sources) => (Scope::Only(sources), None),
                 None => {
-                    let reason = Reason::new(0, "a source leads through too many links");
+                    let reason = Reason::new(0, "a source leads through links that are not clear");
                     (Scope::Everything(sources), Some(reason))
                 }
             },
         };
         self.scope = scope;
         reason
+    }
+
+    fn follow_links(&self, sources: &[Source]) -> Option<Vec<Source>> {
+        match &self.directory {
+            Some(directory) => links::follow(&directory.root, sources),
+            None => Some(sources.to_vec()),
+        }
     }
 
     /// Adds a secret for `RUN --mount=type=secret`; returns its path in the archive, for `src=`. It
@@ -213,8 +229,18 @@ impl Plan {
         for added in &self.added {
             archive.bytes(added.name.as_bytes(), &added.content, added.mode)?;
         }
+        let Some(directory) = &self.directory else {
+            let bytes = archive.finish()?;
+            return Ok((
+                Summary {
+                    bytes,
+                    ..Summary::default()
+                },
+                fingerprint,
+            ));
+        };
         let request = Request {
-            root: &self.directory.root,
+            root: &directory.root,
             ignore: ignore::Level::root(&self.ignore),
             select: match &self.scope {
                 Scope::Everything(sources) => select::Level::everything(sources),

@@ -78,7 +78,7 @@ fn read_text(text: &str, into: &mut Instructions) -> Result<(), Reason> {
         let (name, rest) = whole.split_once(char::is_whitespace).unwrap_or((whole, ""));
         let name = name.to_ascii_uppercase();
         if whole.contains("<<") && matches!(name.as_str(), "RUN" | "COPY" | "ADD" | "ONBUILD") {
-            // What follows may be a document, which releases before 4.9 read as instructions.
+            // What follows may be a document, which old releases read as instructions.
             return Err(Reason::new(number, "here-document"));
         }
         into.list.push(Instruction {

@@ -451,3 +451,27 @@ fn secrets_and_a_containerfile_from_elsewhere_are_no_part_of_the_digest() {
     };
     assert_eq!(digest(b"one"), digest(b"two"));
 }
+
+#[test]
+fn a_lone_containerfile_is_an_archive_too() {
+    let plan = Plan::lone(Containerfile::from_bytes(b"FROM x\n".to_vec()));
+    assert_eq!(plan.dockerfile(), ".stockade-build/Containerfile");
+    assert_eq!(
+        paths(&plan),
+        [".stockade-build/", ".stockade-build/Containerfile"]
+    );
+}
+
+#[test]
+fn a_containerfile_whose_name_is_no_plain_text_is_sent_under_another() {
+    for name in [&b"caf\xe9"[..], b"[\"x\"]", b" x", b"a\nb"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(OsStr::from_bytes(name));
+        fs::write(&path, "FROM odd\n").unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let containerfile = directory.containerfile(&path).unwrap();
+        let plan = Plan::new(directory, containerfile, IgnoreFile::default()).unwrap();
+        assert_eq!(plan.dockerfile(), ".stockade-build/Containerfile");
+        assert_eq!(entries(&archive(&plan))[1].3, "FROM odd\n");
+    }
+}
