@@ -1,11 +1,9 @@
 //! What of a directory is sent for one build, and under which names the service finds it.
 
-use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -29,10 +27,11 @@ use crate::context::pack::Walk;
 use crate::context::select;
 use crate::context::select::Source;
 use crate::context::tree;
+use crate::context::tree::Listing;
 use crate::context::tree::as_path;
 
-/// The directory in the archive for what is not in the context; numbered if the name is taken.
-const RESERVED: &str = ".stockade-build";
+/// How the names begin of what is in the archive and not in the context; a number makes them free.
+const RESERVED: &str = ".stockade-build-";
 
 /// One upload: a directory, less what is ignored or not needed, plus what the build needs besides.
 #[derive(Debug)]
@@ -42,6 +41,7 @@ pub struct Plan {
     ignore: Ignore,
     scope: Scope,
     always: Vec<Source>,
+    /// How no name in the root begins.
     reserved: String,
     dockerfile: String,
     /// The Containerfile in the context: path and SHA-256 of what was parsed.
@@ -81,7 +81,7 @@ impl Plan {
         containerfile: Containerfile,
         ignore_file: IgnoreFile,
     ) -> Result<Self, Error> {
-        let reserved = free_name(&directory)?;
+        let reserved = free_prefix(&directory)?;
         let mut plan = Self {
             ignore: ignore_file.ignore,
             ..Self::empty(reserved)
@@ -96,7 +96,7 @@ impl Plan {
 
     /// A Containerfile without a directory: nothing can be copied.
     pub fn lone(containerfile: Containerfile) -> Self {
-        let mut plan = Self::empty(RESERVED.to_owned());
+        let mut plan = Self::empty(format!("{RESERVED}0-"));
         plan.dockerfile = plan.add(containerfile.added_name(), containerfile.bytes);
         plan
     }
@@ -162,7 +162,9 @@ impl Plan {
     }
 
     fn add(&mut self, name: &str, content: Vec<u8>) -> String {
-        let name = format!("{}/{name}", self.reserved);
+        // In the root itself: the service moves a secret beside the context under the same path,
+        // where there is no directory for it.
+        let name = format!("{}{name}", self.reserved);
         self.added.push(Added {
             name: name.clone(),
             content,
@@ -181,7 +183,7 @@ impl Plan {
     /// `COPY . .`.
     pub fn excludes(&self) -> Vec<String> {
         let mut patterns = self.ignore.patterns();
-        patterns.push(self.reserved.clone());
+        patterns.push(format!("{}*", self.reserved));
         patterns
     }
 
@@ -223,9 +225,6 @@ impl Plan {
         fingerprint: Option<Fingerprint>,
     ) -> Result<(Summary, Option<Fingerprint>), Error> {
         let mut archive = Archive::new(sink);
-        if !self.added.is_empty() {
-            archive.directory(self.reserved.as_bytes(), 0o700)?;
-        }
         for added in &self.added {
             archive.bytes(added.name.as_bytes(), &added.content, added.mode)?;
         }
@@ -257,20 +256,22 @@ impl Plan {
     }
 }
 
-/// A name that is not in the root.
-fn free_name(directory: &Directory) -> Result<String, Error> {
+/// A beginning that no name in the root has.
+fn free_prefix(directory: &Directory) -> Result<String, Error> {
+    let mut taken = Vec::new();
+    let mut listing = Listing::read(tree::reopen_root(&directory.root)?, as_path(b"."))?;
+    while let Some(start) = listing.pop() {
+        let name = listing.name(start).to_bytes();
+        if name.starts_with(RESERVED.as_bytes()) {
+            taken.push(name.to_vec());
+        }
+    }
     let mut number = 0_u64;
     loop {
-        let name = match number {
-            0 => RESERVED.to_owned(),
-            _ => format!("{RESERVED}-{number}"),
-        };
-        let path: &Path = as_path(name.as_bytes());
-        let c_name = CString::new(name.as_str()).unwrap_or_default();
-        match tree::find(&directory.root, &c_name, path) {
-            Ok(_) => number += 1,
-            Err(error) if error.is_not_found() => return Ok(name),
-            Err(error) => return Err(error),
+        let prefix = format!("{RESERVED}{number}-");
+        if !taken.iter().any(|name| name.starts_with(prefix.as_bytes())) {
+            return Ok(prefix);
         }
+        number += 1;
     }
 }

@@ -258,7 +258,7 @@ fn ignored_is_not_sent_except_what_the_build_itself_reads() {
     let ignore_file = directory.ignore_file(&containerfile, None).unwrap();
     let plan = Plan::new(directory, containerfile, ignore_file).unwrap();
     assert_eq!(plan.dockerfile(), "sub/My.file");
-    assert_eq!(plan.excludes(), ["**", ".stockade-build"]);
+    assert_eq!(plan.excludes(), ["**", ".stockade-build-0-*"]);
     assert_eq!(paths(&plan), [".dockerignore", "sub/", "sub/My.file"]);
 }
 
@@ -357,26 +357,25 @@ fn what_is_added_has_a_name_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();
     write(outside.path(), "Containerfile", "FROM outside\n");
-    write(dir.path(), ".stockade-build", "taken");
+    write(dir.path(), ".stockade-build-0-x", "taken");
     let directory = Directory::open(dir.path()).unwrap();
     let containerfile = directory
         .containerfile(&outside.path().join("Containerfile"))
         .unwrap();
     let mut plan = Plan::new(directory, containerfile, IgnoreFile::default()).unwrap();
     let secret = plan.add_secret(b"hunter2".to_vec());
-    assert_eq!(plan.dockerfile(), ".stockade-build-1/Containerfile");
-    assert_eq!(plan.excludes(), [".stockade-build-1"]);
+    assert_eq!(plan.dockerfile(), ".stockade-build-1-Containerfile");
+    assert_eq!(plan.excludes(), [".stockade-build-1-*"]);
     assert_eq!(
         entries(&archive(&plan)),
         [
-            entry(".stockade-build-1/", '5', "", ""),
-            entry(".stockade-build-1/Containerfile", '0', "", "FROM outside\n"),
+            entry(".stockade-build-1-Containerfile", '0', "", "FROM outside\n"),
             entry(&secret, '0', "", "hunter2"),
-            entry(".stockade-build", '0', "", "taken"),
+            entry(".stockade-build-0-x", '0', "", "taken"),
         ]
     );
     assert!(!format!("{plan:?}").contains("hunter2"));
-    write(dir.path(), ".stockade-build-1", "late");
+    write(dir.path(), ".stockade-build-1-late", "");
     assert!(plan.write(io::sink()).is_err());
 }
 
@@ -455,11 +454,8 @@ fn secrets_and_a_containerfile_from_elsewhere_are_no_part_of_the_digest() {
 #[test]
 fn a_lone_containerfile_is_an_archive_too() {
     let plan = Plan::lone(Containerfile::from_bytes(b"FROM x\n".to_vec()));
-    assert_eq!(plan.dockerfile(), ".stockade-build/Containerfile");
-    assert_eq!(
-        paths(&plan),
-        [".stockade-build/", ".stockade-build/Containerfile"]
-    );
+    assert_eq!(plan.dockerfile(), ".stockade-build-0-Containerfile");
+    assert_eq!(paths(&plan), [".stockade-build-0-Containerfile"]);
 }
 
 #[test]
@@ -471,7 +467,7 @@ fn a_containerfile_whose_name_is_no_plain_text_is_sent_under_another() {
         let directory = Directory::open(dir.path()).unwrap();
         let containerfile = directory.containerfile(&path).unwrap();
         let plan = Plan::new(directory, containerfile, IgnoreFile::default()).unwrap();
-        assert_eq!(plan.dockerfile(), ".stockade-build/Containerfile");
-        assert_eq!(entries(&archive(&plan))[1].3, "FROM odd\n");
+        assert_eq!(plan.dockerfile(), ".stockade-build-0-Containerfile");
+        assert_eq!(entries(&archive(&plan))[0].3, "FROM odd\n");
     }
 }
