@@ -1,5 +1,8 @@
 //! A directory on disk that is a build context: its root, its Containerfile, its ignore file.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
@@ -51,6 +54,15 @@ impl Containerfile {
     /// The content.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its file name among what is added to a context.
+    pub(super) fn added_name(&self) -> &'static str {
+        if self.is_preprocessed() {
+            "Containerfile.in"
+        } else {
+            "Containerfile"
+        }
     }
 
     /// Whether the service runs it through a preprocessor first: a name that ends in `.in`.
@@ -170,8 +182,9 @@ impl Directory {
                     return Err(Error::new(Kind::NotRegular, &candidate));
                 }
                 let content = tree::read_file(&self.root, &path, MAX_WHOLE_FILE)?;
+                let ignore = Ignore::parse(&content).map_err(|error| error.at(&candidate))?;
                 return Ok(IgnoreFile {
-                    ignore: Ignore::parse(&content)?,
+                    ignore,
                     inside: Some(path),
                 });
             }
@@ -199,10 +212,8 @@ impl Directory {
             .canonicalize()
             .map_err(|error| Error::read(path, error))?;
         let inside = real.strip_prefix(&self.path).ok().map(Path::to_owned);
-        Ok(IgnoreFile {
-            ignore: Ignore::parse(&content)?,
-            inside,
-        })
+        let ignore = Ignore::parse(&content).map_err(|error| error.at(path))?;
+        Ok(IgnoreFile { ignore, inside })
     }
 }
 

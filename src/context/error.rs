@@ -117,6 +117,12 @@ impl Error {
         }))
     }
 
+    /// The same, with the path of the file it was found in.
+    pub(super) fn at(mut self, path: &Path) -> Self {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
     /// The file or directory in question, below the context's root unless it lies outside; not
     /// escaped.
     pub fn path(&self) -> Option<&Path> {

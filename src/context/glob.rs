@@ -186,8 +186,7 @@ impl Machine {
     /// `+(){}|^` and `\d` on to a regular expression; escaped, or not escaped, they are themselves.
     pub(super) fn to_pattern(&self) -> String {
         let mut out = String::new();
-        let mut steps = self.steps.iter().peekable();
-        while let Some(step) = steps.next() {
+        for step in &self.steps {
             match step {
                 Step::Literal(unit) => push_literal(&mut out, *unit),
                 Step::One => out.push('?'),

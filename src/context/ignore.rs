@@ -131,8 +131,7 @@ impl Ignore {
             .collect()
     }
 
-    /// Whether a path (relative to the root, with single slashes) is excluded. A walk asks
-    /// [`Level::child`] instead, which does not begin at the root each time.
+    /// Whether a path (relative to the root) is excluded.
     pub fn excludes(&self, path: &[u8]) -> bool {
         let mut names = path
             .split(|&byte| byte == b'/')

@@ -1,20 +1,48 @@
 //! A directory as a tar stream: the build context.
 //!
-//! [`Directory`] is the root with its [`Containerfile`] and [`IgnoreFile`]; a [`Plan`] says what of
-//! it is sent and writes it; [`Digest`] identifies it. Everything here blocks and knows nothing of
-//! Podman beyond what an archive for it has to look like.
+//! [`Directory`] is the root with its [`Containerfile`] and [`IgnoreFile`]; [`needs`] says what a
+//! build reads of it; a [`Plan`] says what is sent, and writes it; a [`Digest`] identifies it.
+//! [`Input`] is a context from standard input. Everything here blocks, keeps no content in memory
+//! and knows nothing of Podman beyond what an archive for it has to look like.
+//!
+//! ```no_run
+//! use std::collections::BTreeMap;
+//! use std::path::Path;
+//!
+//! use stockade::context::{Base, Directory, Plan, needs};
+//!
+//! let directory = Directory::open(Path::new("."))?;
+//! let containerfile = directory.default_containerfile()?;
+//! let ignore_file = directory.ignore_file(&containerfile, None)?;
+//! let needs = needs(&containerfile, &BTreeMap::new(), |_image| Base::Unknown);
+//! let mut plan = Plan::new(directory, containerfile, ignore_file)?;
+//! if let Some(reason) = plan.select(needs) {
+//!     println!("the whole context is sent: {reason}");
+//! }
+//! println!("dockerfile={} excludes={:?}", plan.dockerfile(), plan.excludes());
+//! plan.write(std::io::sink())?;
+//! # Ok::<(), stockade::context::Error>(())
+//! ```
 
 mod archive;
+mod containerfile;
 mod digest;
 mod directory;
 mod error;
 mod glob;
 mod ignore;
+mod links;
 mod pack;
 mod plan;
 mod select;
+mod stdin;
 mod tree;
 
+pub use self::containerfile::Base;
+pub use self::containerfile::Needs;
+pub use self::containerfile::Reason;
+pub use self::containerfile::images;
+pub use self::containerfile::needs;
 pub use self::digest::Digest;
 pub use self::digest::ImageInputs;
 pub use self::directory::Containerfile;
@@ -25,3 +53,5 @@ pub use self::ignore::Ignore;
 pub use self::pack::Summary;
 pub use self::plan::Plan;
 pub use self::select::Source;
+pub use self::stdin::Archive;
+pub use self::stdin::Input;

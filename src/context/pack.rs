@@ -58,7 +58,7 @@ pub(super) struct Request<'a> {
     pub(super) select: select::Level<'a>,
     /// Sent whatever `ignore` and `select` say.
     pub(super) always: select::Level<'a>,
-    /// A name in the root that must not exist.
+    /// How no name in the root may begin.
     pub(super) reserved: Option<&'a [u8]>,
     /// A file that must still have this content: the one that was parsed.
     pub(super) expected: Option<(&'a [u8], [u8; 32])>,
@@ -141,7 +141,10 @@ impl<'a, W: Write> Walk<'a, W> {
             if self.path.len() > MAX_PATH {
                 return Err(Error::new(Kind::PathTooLong(MAX_PATH), as_path(&self.path)));
             }
-            if self.reserved == Some(&self.path) {
+            if self
+                .reserved
+                .is_some_and(|reserved| self.path.starts_with(reserved))
+            {
                 return Err(Error::new(Kind::Reserved, as_path(&self.path)));
             }
             self.visit(&name)?;

@@ -1,16 +1,16 @@
 //! What of a directory is sent for one build, and under which names the service finds it.
 
-use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::context::archive::Archive;
+use crate::context::containerfile::Needs;
+use crate::context::containerfile::Reason;
 use crate::context::digest::Digest;
 use crate::context::digest::Fingerprint;
 use crate::context::directory::Containerfile;
@@ -20,24 +20,28 @@ use crate::context::directory::Place;
 use crate::context::error::Error;
 use crate::context::ignore;
 use crate::context::ignore::Ignore;
+use crate::context::links;
 use crate::context::pack::Request;
 use crate::context::pack::Summary;
 use crate::context::pack::Walk;
 use crate::context::select;
 use crate::context::select::Source;
 use crate::context::tree;
+use crate::context::tree::Listing;
 use crate::context::tree::as_path;
 
-/// The directory in the archive for what is not in the context; numbered if the name is taken.
-const RESERVED: &str = ".stockade-build";
+/// How the names begin of what is in the archive and not in the context; a number makes them free.
+const RESERVED: &str = ".stockade-build-";
 
 /// One upload: a directory, less what is ignored or not needed, plus what the build needs besides.
 #[derive(Debug)]
 pub struct Plan {
-    directory: Directory,
+    /// None for a lone Containerfile.
+    directory: Option<Directory>,
     ignore: Ignore,
     scope: Scope,
     always: Vec<Source>,
+    /// How no name in the root begins.
     reserved: String,
     dockerfile: String,
     /// The Containerfile in the context: path and SHA-256 of what was parsed.
@@ -77,27 +81,40 @@ impl Plan {
         containerfile: Containerfile,
         ignore_file: IgnoreFile,
     ) -> Result<Self, Error> {
-        let reserved = free_name(&directory)?;
-        let mut always = Vec::new();
-        if let Some(path) = &ignore_file.inside {
-            always.push(Source::path(path.as_os_str().as_bytes()));
-        }
+        let reserved = free_prefix(&directory)?;
         let mut plan = Self {
-            directory,
             ignore: ignore_file.ignore,
-            scope: Scope::Everything(Vec::new()),
-            always,
-            reserved,
-            dockerfile: String::new(),
-            expected: None,
-            added: Vec::new(),
+            ..Self::empty(reserved)
         };
+        plan.directory = Some(directory);
+        if let Some(path) = &ignore_file.inside {
+            plan.always.push(Source::path(path.as_os_str().as_bytes()));
+        }
         plan.place(containerfile);
         Ok(plan)
     }
 
+    /// A Containerfile without a directory: nothing can be copied.
+    pub fn lone(containerfile: Containerfile) -> Self {
+        let mut plan = Self::empty(format!("{RESERVED}0-"));
+        plan.dockerfile = plan.add(containerfile.added_name(), containerfile.bytes);
+        plan
+    }
+
+    fn empty(reserved: String) -> Self {
+        Self {
+            directory: None,
+            ignore: Ignore::default(),
+            scope: Scope::Everything(Vec::new()),
+            always: Vec::new(),
+            reserved,
+            dockerfile: String::new(),
+            expected: None,
+            added: Vec::new(),
+        }
+    }
+
     fn place(&mut self, containerfile: Containerfile) {
-        let preprocessed = containerfile.is_preprocessed();
         if let Place::Inside(path) = &containerfile.place
             && let Some(name) = path.to_str()
             // The parameter may also be a JSON list, and the service trims and cleans names.
@@ -110,22 +127,31 @@ impl Plan {
             self.expected = Some((bytes, Sha256::digest(&containerfile.bytes).into()));
             return;
         }
-        let name = if preprocessed {
-            "Containerfile.in"
-        } else {
-            "Containerfile"
+        self.dockerfile = self.add(containerfile.added_name(), containerfile.bytes);
+    }
+
+    /// Sends only what the build needs, besides Containerfile and ignore file; and complains when a
+    /// source names a socket, FIFO or device. Returns why everything is sent, if it is.
+    pub fn select(&mut self, needs: Needs) -> Option<Reason> {
+        let (scope, reason) = match needs {
+            Needs::Everything { reason, sources } => (Scope::Everything(sources), Some(reason)),
+            Needs::Only(sources) => match self.follow_links(&sources) {
+                Some(sources) => (Scope::Only(sources), None),
+                None => {
+                    let reason = Reason::new(0, "a source leads through links that are not clear");
+                    (Scope::Everything(sources), Some(reason))
+                }
+            },
         };
-        self.dockerfile = self.add(name, containerfile.bytes);
+        self.scope = scope;
+        reason
     }
 
-    /// Sends only what lies at or below these sources, besides Containerfile and ignore file.
-    pub fn only(&mut self, sources: Vec<Source>) {
-        self.scope = Scope::Only(sources);
-    }
-
-    /// Sends everything, but complains of a source that names a socket, FIFO or device.
-    pub fn everything(&mut self, sources: Vec<Source>) {
-        self.scope = Scope::Everything(sources);
+    fn follow_links(&self, sources: &[Source]) -> Option<Vec<Source>> {
+        match &self.directory {
+            Some(directory) => links::follow(&directory.root, sources),
+            None => Some(sources.to_vec()),
+        }
     }
 
     /// Adds a secret for `RUN --mount=type=secret`; returns its path in the archive, for `src=`. It
@@ -136,7 +162,9 @@ impl Plan {
     }
 
     fn add(&mut self, name: &str, content: Vec<u8>) -> String {
-        let name = format!("{}/{name}", self.reserved);
+        // In the root itself: the service moves a secret beside the context under the same path,
+        // where there is no directory for it.
+        let name = format!("{}{name}", self.reserved);
         self.added.push(Added {
             name: name.clone(),
             content,
@@ -155,7 +183,7 @@ impl Plan {
     /// `COPY . .`.
     pub fn excludes(&self) -> Vec<String> {
         let mut patterns = self.ignore.patterns();
-        patterns.push(self.reserved.clone());
+        patterns.push(format!("{}*", self.reserved));
         patterns
     }
 
@@ -197,14 +225,21 @@ impl Plan {
         fingerprint: Option<Fingerprint>,
     ) -> Result<(Summary, Option<Fingerprint>), Error> {
         let mut archive = Archive::new(sink);
-        if !self.added.is_empty() {
-            archive.directory(self.reserved.as_bytes(), 0o700)?;
-        }
         for added in &self.added {
             archive.bytes(added.name.as_bytes(), &added.content, added.mode)?;
         }
+        let Some(directory) = &self.directory else {
+            let bytes = archive.finish()?;
+            return Ok((
+                Summary {
+                    bytes,
+                    ..Summary::default()
+                },
+                fingerprint,
+            ));
+        };
         let request = Request {
-            root: &self.directory.root,
+            root: &directory.root,
             ignore: ignore::Level::root(&self.ignore),
             select: match &self.scope {
                 Scope::Everything(sources) => select::Level::everything(sources),
@@ -221,20 +256,22 @@ impl Plan {
     }
 }
 
-/// A name that is not in the root.
-fn free_name(directory: &Directory) -> Result<String, Error> {
+/// A beginning that no name in the root has.
+fn free_prefix(directory: &Directory) -> Result<String, Error> {
+    let mut taken = Vec::new();
+    let mut listing = Listing::read(tree::reopen_root(&directory.root)?, as_path(b"."))?;
+    while let Some(start) = listing.pop() {
+        let name = listing.name(start).to_bytes();
+        if name.starts_with(RESERVED.as_bytes()) {
+            taken.push(name.to_vec());
+        }
+    }
     let mut number = 0_u64;
     loop {
-        let name = match number {
-            0 => RESERVED.to_owned(),
-            _ => format!("{RESERVED}-{number}"),
-        };
-        let path: &Path = as_path(name.as_bytes());
-        let c_name = CString::new(name.as_str()).unwrap_or_default();
-        match tree::find(&directory.root, &c_name, path) {
-            Ok(_) => number += 1,
-            Err(error) if error.is_not_found() => return Ok(name),
-            Err(error) => return Err(error),
+        let prefix = format!("{RESERVED}{number}-");
+        if !taken.iter().any(|name| name.starts_with(prefix.as_bytes())) {
+            return Ok(prefix);
         }
+        number += 1;
     }
 }

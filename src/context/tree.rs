@@ -1,6 +1,9 @@
 //! Reading a directory tree without ever following a link in it: names are looked up one by one,
 //! relative to an open directory. The tree is hostile; what it was a moment ago may be gone.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::CStr;
 use std::ffi::OsStr;
 use std::hash::DefaultHasher;

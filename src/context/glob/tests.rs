@@ -66,12 +66,12 @@ fn malformed_patterns_are_refused() {
 
 #[test]
 fn a_hostile_pattern_takes_no_longer_than_its_length_says() {
-    let pattern = "*a".repeat(1000) + "b";
+    let pattern = "*a".repeat(500) + "b";
     let machine = Machine::parse(&pattern, Stars::SpanDirectories).unwrap();
-    assert!(!machine.matches("a".repeat(4000).as_bytes()));
-    let pattern = "**/".repeat(1000) + "b";
+    assert!(!machine.matches("a".repeat(1000).as_bytes()));
+    let pattern = "**/".repeat(500) + "b";
     let machine = Machine::parse(&pattern, Stars::SpanDirectories).unwrap();
-    assert!(!machine.matches("a/".repeat(2000).as_bytes()));
+    assert!(!machine.matches("a/".repeat(500).as_bytes()));
 }
 
 /// The same meaning, defined the slow way.

@@ -15,7 +15,9 @@ use crate::context::Containerfile;
 use crate::context::Directory;
 use crate::context::Ignore;
 use crate::context::IgnoreFile;
+use crate::context::Needs;
 use crate::context::Plan;
+use crate::context::Reason;
 use crate::context::Source;
 
 fn write(root: &Path, path: &str, content: &str) {
@@ -256,7 +258,7 @@ fn ignored_is_not_sent_except_what_the_build_itself_reads() {
     let ignore_file = directory.ignore_file(&containerfile, None).unwrap();
     let plan = Plan::new(directory, containerfile, ignore_file).unwrap();
     assert_eq!(plan.dockerfile(), "sub/My.file");
-    assert_eq!(plan.excludes(), ["**", ".stockade-build"]);
+    assert_eq!(plan.excludes(), ["**", ".stockade-build-0-*"]);
     assert_eq!(paths(&plan), [".dockerignore", "sub/", "sub/My.file"]);
 }
 
@@ -277,15 +279,14 @@ fn only_the_sources_are_sent() {
     #[track_caller]
     fn sent(root: &Path, ignored: &[&str], sources: &[&str], wanted: &[&str]) {
         let mut plan = plan(root, ignored);
-        plan.only(
-            sources
-                .iter()
-                .map(|source| Source::parse(source).unwrap())
-                .collect(),
-        );
+        let sources = sources
+            .iter()
+            .map(|source| Source::parse(source).unwrap())
+            .collect();
+        assert_eq!(plan.select(Needs::Only(sources)), None);
         let sent = paths(&plan);
         assert_eq!(sent.first().map(String::as_str), Some("Containerfile"));
-        assert_eq!(sent[1..], *wanted, "{sources:?}");
+        assert_eq!(sent[1..], *wanted);
     }
     let root = dir.path();
     sent(root, &[], &[], &[]);
@@ -335,13 +336,19 @@ fn special_files_are_skipped_and_counted_unless_named() {
         [Path::new("d/fifo"), Path::new("socket")]
     );
 
-    plan.everything(vec![Source::parse("d/*").unwrap()]);
-    assert_eq!(plan.write(io::sink()).unwrap().skipped, 2);
-    plan.everything(vec![Source::parse("d/fifo").unwrap()]);
-    let error = plan.write(io::sink()).unwrap_err();
+    let mut select = |source: &str| {
+        let sources = vec![Source::parse(source).unwrap()];
+        plan.select(Needs::Everything {
+            reason: Reason::new(0, "a test"),
+            sources,
+        });
+        plan.write(io::sink())
+    };
+    assert_eq!(select("d/*").unwrap().skipped, 2);
+    let error = select("d/fifo").unwrap_err();
     assert!(error.is_special_file());
     assert_eq!(error.path(), Some(Path::new("d/fifo")));
-    plan.only(vec![Source::parse("d/file").unwrap()]);
+    plan.select(Needs::Only(vec![Source::parse("d/file").unwrap()]));
     assert_eq!(plan.write(io::sink()).unwrap().skipped, 0);
 }
 
@@ -350,26 +357,25 @@ fn what_is_added_has_a_name_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let outside = tempfile::tempdir().unwrap();
     write(outside.path(), "Containerfile", "FROM outside\n");
-    write(dir.path(), ".stockade-build", "taken");
+    write(dir.path(), ".stockade-build-0-x", "taken");
     let directory = Directory::open(dir.path()).unwrap();
     let containerfile = directory
         .containerfile(&outside.path().join("Containerfile"))
         .unwrap();
     let mut plan = Plan::new(directory, containerfile, IgnoreFile::default()).unwrap();
     let secret = plan.add_secret(b"hunter2".to_vec());
-    assert_eq!(plan.dockerfile(), ".stockade-build-1/Containerfile");
-    assert_eq!(plan.excludes(), [".stockade-build-1"]);
+    assert_eq!(plan.dockerfile(), ".stockade-build-1-Containerfile");
+    assert_eq!(plan.excludes(), [".stockade-build-1-*"]);
     assert_eq!(
         entries(&archive(&plan)),
         [
-            entry(".stockade-build-1/", '5', "", ""),
-            entry(".stockade-build-1/Containerfile", '0', "", "FROM outside\n"),
+            entry(".stockade-build-1-Containerfile", '0', "", "FROM outside\n"),
             entry(&secret, '0', "", "hunter2"),
-            entry(".stockade-build", '0', "", "taken"),
+            entry(".stockade-build-0-x", '0', "", "taken"),
         ]
     );
     assert!(!format!("{plan:?}").contains("hunter2"));
-    write(dir.path(), ".stockade-build-1", "late");
+    write(dir.path(), ".stockade-build-1-late", "");
     assert!(plan.write(io::sink()).is_err());
 }
 
@@ -443,4 +449,25 @@ fn secrets_and_a_containerfile_from_elsewhere_are_no_part_of_the_digest() {
         plan.digest().unwrap()
     };
     assert_eq!(digest(b"one"), digest(b"two"));
+}
+
+#[test]
+fn a_lone_containerfile_is_an_archive_too() {
+    let plan = Plan::lone(Containerfile::from_bytes(b"FROM x\n".to_vec()));
+    assert_eq!(plan.dockerfile(), ".stockade-build-0-Containerfile");
+    assert_eq!(paths(&plan), [".stockade-build-0-Containerfile"]);
+}
+
+#[test]
+fn a_containerfile_whose_name_is_no_plain_text_is_sent_under_another() {
+    for name in [&b"caf\xe9"[..], b"[\"x\"]", b" x", b"a\nb"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(OsStr::from_bytes(name));
+        fs::write(&path, "FROM odd\n").unwrap();
+        let directory = Directory::open(dir.path()).unwrap();
+        let containerfile = directory.containerfile(&path).unwrap();
+        let plan = Plan::new(directory, containerfile, IgnoreFile::default()).unwrap();
+        assert_eq!(plan.dockerfile(), ".stockade-build-0-Containerfile");
+        assert_eq!(entries(&archive(&plan))[0].3, "FROM odd\n");
+    }
 }
