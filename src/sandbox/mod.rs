@@ -3,6 +3,7 @@
 //! Words become typed values ([`limits`], [`mounts`], [`network`], …), values become a
 //! [`SandboxSpec`] (the only step that looks at host files), and a spec becomes a [`Plan`]: pure.
 
+pub mod enforcement;
 pub mod entrypoint;
 pub mod env;
 pub mod env_file;
@@ -16,6 +17,8 @@ pub mod mounts;
 pub mod name;
 pub mod network;
 pub mod plan;
+pub mod proc_files;
+pub mod read_back;
 pub mod secret;
 pub mod security;
 pub mod signal;

@@ -124,6 +124,7 @@ pub fn plan(spec: &SandboxSpec, service: &Service) -> Result<Plan, PlanError> {
             pidns: Some(Namespace::new("private")),
             utsns: Some(Namespace::new("private")),
             ipcns: Some(Namespace::new("private")),
+            cgroupns: Some(Namespace::new("private")),
             cgroups_mode: Some("enabled".to_owned()),
             work_dir: request
                 .workdir

@@ -327,8 +327,10 @@ impl Plan {
         if spec.mounts.iter().any(|mount| mount.target.holds(&target)) {
             return;
         }
-        // Installed programs are started from there.
-        home.options.push("exec".to_owned());
+        // Installed programs are started from there. What the image has there is not copied up: it
+        // would keep its owner, who is not the user.
+        home.options
+            .extend(["exec", "notmpcopyup"].map(str::to_owned));
         self.container.mounts.push(home);
     }
 
