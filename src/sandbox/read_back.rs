@@ -286,14 +286,14 @@ mod tests {
         let changes: [(&str, Change); 14] = [
             ("Privileged", |found| found.privileged = true),
             ("BoundingCaps", |found| {
-                found.bounding_caps = vec!["CAP_CHOWN".into()]
+                found.bounding_caps = vec!["CAP_CHOWN".into()];
             }),
             ("EffectiveCaps", |found| {
-                found.effective_caps = vec!["CAP_CHOWN".into()]
+                found.effective_caps = vec!["CAP_CHOWN".into()];
             }),
             ("SecurityOpt", |found| found.security_opt.clear()),
             ("SecurityOpt", |found| {
-                found.security_opt.push("seccomp=unconfined".into())
+                found.security_opt.push("seccomp=unconfined".into());
             }),
             ("NetworkMode", |found| found.network_mode = "host".into()),
             ("UsernsMode", |found| found.userns_mode.clear()),

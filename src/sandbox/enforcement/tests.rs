@@ -210,10 +210,7 @@ fn no_cgroup_of_its_own() {
         cgroup: "/".into(),
         controllers: vec!["hugetlb".into()],
     });
-    assert_eq!(
-        tree.enforcements(),
-        [const { () }; 4].map(|()| absent.clone())
-    );
+    assert_eq!(tree.enforcements(), [(); 4].map(|()| absent.clone()));
     // A short id, or another container's, does not make it its own.
     for cgroup in [
         format!("/libpod-{}.scope", &ID[..12]),
