@@ -36,6 +36,20 @@ pub struct LimitCheck {
     pub enforcement: Enforcement,
 }
 
+impl LimitCheck {
+    /// Whether the limit is known to be in force.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        self.enforcement == Enforcement::InForce
+    }
+
+    /// Whether the sandbox may not start: a person asked for the limit, and it does not hold.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.origin == Origin::Asked && !self.is_in_force()
+    }
+}
+
 /// The limits that a cgroup enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitKind {

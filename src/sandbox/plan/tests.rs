@@ -215,6 +215,29 @@ fn home_and_path_yield_to_the_person() {
 }
 
 #[test]
+fn a_read_only_root_has_room_where_nobody_mounts() {
+    let world = World::new();
+    let mut asked = guide();
+    asked.mounts = vec![
+        parse_volume("./src:/var").unwrap(),
+        parse_volume("./:/over:O").unwrap(),
+        parse_tmpfs("/tmp").unwrap(),
+    ];
+    asked.security.root_fs = RootFs::ReadOnly;
+    let plan = world.plan(asked);
+    let mounts: Vec<_> = plan
+        .container
+        .mounts
+        .iter()
+        .map(|m| m.destination.as_str())
+        .collect();
+    assert_eq!(mounts, ["/var", "/tmp", "/run", HOME]);
+    // A throw-away layer is not compared, but env files are masked in it.
+    assert_eq!(plan.binds.len(), 1);
+    assert_eq!(plan.container.mask, ["/over/.env.ralph"]);
+}
+
+#[test]
 fn nothing_of_the_caller_is_passed_on() {
     let world = World::new();
     let mut asked = request();
