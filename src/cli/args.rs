@@ -13,20 +13,20 @@ use super::commands;
     max_term_width = 100
 )]
 #[command(subcommand_required = true, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// Flags that every verb takes
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// Socket of the Podman service, as in unix:///run/user/1000/podman/podman.sock
     #[arg(long, global = true, value_name = "URI")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Name of a connection configured for podman
     #[arg(
         short = 'c',
@@ -35,14 +35,14 @@ pub struct Global {
         value_name = "NAME",
         conflicts_with = "url"
     )]
-    pub connection: Option<String>,
+    pub(crate) connection: Option<String>,
     /// How cgroups are managed, for a service that Stockade starts itself
     #[arg(long, global = true, value_name = "MANAGER", value_parser = ["systemd", "cgroupfs"])]
-    pub cgroup_manager: Option<String>,
+    pub(crate) cgroup_manager: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
     Build(commands::build::BuildArgs),
     Container(commands::container::ContainerArgs),

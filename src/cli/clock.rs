@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 
 /// Seconds since 1970 of an RFC 3339 time; `None` for the zero times that mean "never".
-pub fn unix_seconds(text: &str) -> Option<i64> {
+pub(crate) fn unix_seconds(text: &str) -> Option<i64> {
     let seconds = text.parse::<Timestamp>().ok()?.as_second();
     (seconds > 0).then_some(seconds)
 }
 
 /// `5 minutes ago`, from Unix seconds.
-pub fn ago(then: i64) -> String {
+pub(crate) fn ago(then: i64) -> String {
     format!("{} ago", span(Timestamp::now().as_second() - then))
 }
 
 /// `5 minutes`, from seconds, in Docker's words.
-pub fn span(seconds: i64) -> String {
+pub(crate) fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let (count, unit) = match seconds {
         0 => return "Less than a second".to_owned(),

@@ -15,7 +15,7 @@ use crate::sandbox::user::ServiceOwner;
 const CONFIG_LIMIT: u64 = (1 << 20) + 1;
 
 /// Where the service is to be found.
-pub fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
+pub(crate) fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
     let discovery = Discovery {
         url: global.url.as_deref(),
         connection: global.connection.as_deref(),
@@ -27,7 +27,7 @@ pub fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
 }
 
 /// Connects, and says so once where the service is newer than what was tested.
-pub async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
+pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
     let (endpoint, _) = endpoint(global)?;
     let client = Client::connect(&endpoint).await?;
     if client.version().is_untested() {
@@ -43,18 +43,18 @@ pub async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
 
 /// A connected client and what is known of the service without asking.
 #[derive(Debug)]
-pub struct Service {
+pub(crate) struct Service {
     /// The client.
-    pub client: Client,
+    pub(crate) client: Client,
     /// Where it is connected to.
-    pub endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// Whose service it is.
-    pub owner: ServiceOwner,
+    pub(crate) owner: ServiceOwner,
 }
 
 impl Service {
     /// Connects.
-    pub async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
+    pub(crate) async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
         let (endpoint, _) = endpoint(global)?;
         let client = client(global, ui).await?;
         let owner = host::socket_owner(&endpoint)?;

@@ -9,7 +9,7 @@ use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
 
 /// Which containers a verb sees
 #[derive(Debug, Clone, Copy, Args)]
-pub struct ScopeArgs {
+pub(crate) struct ScopeArgs {
     /// Also containers that Stockade did not make
     #[arg(long)]
     unmanaged: bool,
@@ -17,30 +17,30 @@ pub struct ScopeArgs {
 
 impl ScopeArgs {
     /// Only what Stockade made.
-    pub fn ours() -> Self {
+    pub(crate) fn ours() -> Self {
         Self { unmanaged: false }
     }
 }
 
 /// Looks containers up.
 #[derive(Debug)]
-pub struct Containers {
+pub(crate) struct Containers {
     state: State,
     unmanaged: bool,
 }
 
 /// A list, and how many were left out because they are not ours.
 #[derive(Debug)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// What the verb sees.
-    pub containers: Vec<ListedContainer>,
+    pub(crate) containers: Vec<ListedContainer>,
     /// How many others there are.
-    pub others: usize,
+    pub(crate) others: usize,
 }
 
 impl Containers {
     /// Prepares to look.
-    pub fn new(scope: ScopeArgs) -> CliResult<Self> {
+    pub(crate) fn new(scope: ScopeArgs) -> CliResult<Self> {
         Ok(Self {
             state: State::open()?,
             unmanaged: scope.unmanaged,
@@ -48,12 +48,12 @@ impl Containers {
     }
 
     /// Whether a container is ours.
-    pub fn owns(&self, container: &Container) -> bool {
+    pub(crate) fn owns(&self, container: &Container) -> bool {
         self.state.owns(&container.name, &container.config.labels)
     }
 
     /// The container of this name or id.
-    pub async fn find(&self, client: &Client, name: &str) -> CliResult<Container> {
+    pub(crate) async fn find(&self, client: &Client, name: &str) -> CliResult<Container> {
         let container = client.inspect_container(name).await.map_err(|error| {
             let missing = error.is_not_found();
             let cli = CliError::from(error);
@@ -75,7 +75,7 @@ impl Containers {
     }
 
     /// The containers there are.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         client: &Client,
         all: bool,
@@ -97,7 +97,7 @@ impl Containers {
 }
 
 /// Does one thing to each name, in order; a failure is said at once and the others go on.
-pub async fn each<'a>(
+pub(crate) async fn each<'a>(
     names: &'a [String],
     ui: &super::ui::Ui,
     mut act: impl AsyncFnMut(&'a str) -> CliResult<()>,
@@ -118,7 +118,7 @@ pub async fn each<'a>(
 }
 
 /// Reads `--filter NAME=VALUE` into the API's form.
-pub fn filters(given: &[String]) -> CliResult<ContainerFilter> {
+pub(crate) fn filters(given: &[String]) -> CliResult<ContainerFilter> {
     let mut filters = ContainerFilter::new();
     for filter in given {
         let Some((name, value)) = filter.split_once('=') else {

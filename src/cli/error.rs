@@ -7,24 +7,24 @@ use super::exit::Exit;
 use crate::libpod;
 
 /// The result of a command.
-pub type CliResult<T = Exit> = Result<T, CliError>;
+pub(crate) type CliResult<T = Exit> = Result<T, CliError>;
 
 /// A failure at the edge: the only kind that carries advice.
 #[derive(Debug)]
-pub struct CliError {
+pub(crate) struct CliError {
     /// How the program ends.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What failed.
-    pub message: String,
+    pub(crate) message: String,
     /// Why, outermost first.
-    pub causes: Vec<String>,
+    pub(crate) causes: Vec<String>,
     /// What to do about it.
-    pub hints: Vec<String>,
+    pub(crate) hints: Vec<String>,
 }
 
 impl CliError {
     /// A failure with a message of ours.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
@@ -34,19 +34,19 @@ impl CliError {
     }
 
     /// A command line that makes no sense.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
     /// A failure of a lower layer, its causes kept.
-    pub fn from_source(exit: Exit, source: &(dyn StdError + 'static)) -> Self {
+    pub(crate) fn from_source(exit: Exit, source: &(dyn StdError + 'static)) -> Self {
         let mut error = Self::new(exit, source.to_string());
         error.add_causes(source);
         error
     }
 
     /// A failure of a lower layer under a heading of ours.
-    pub fn context(
+    pub(crate) fn context(
         exit: Exit,
         message: impl Into<String>,
         source: &(dyn StdError + 'static),
@@ -66,14 +66,14 @@ impl CliError {
     }
 
     /// Adds advice.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// The same failure with another exit code, unless it is about reaching Podman at all or the
     /// command line.
-    pub fn or_exit(mut self, exit: Exit) -> Self {
+    pub(crate) fn or_exit(mut self, exit: Exit) -> Self {
         if self.exit == Exit::Failed {
             self.exit = exit;
         }
@@ -131,7 +131,7 @@ impl From<libpod::Error> for CliError {
 }
 
 /// Gives any failure of a lower layer a heading.
-pub trait Context<T> {
+pub(crate) trait Context<T> {
     /// Says what was being done.
     fn doing(self, what: impl Display) -> CliResult<T>;
 }

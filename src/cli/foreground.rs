@@ -25,17 +25,17 @@ impl Remote for Sandbox {
 
 /// What of our terminal the container gets.
 #[derive(Debug, Clone)]
-pub struct Streams {
+pub(crate) struct Streams {
     /// Standard input is passed on.
-    pub stdin: bool,
+    pub(crate) stdin: bool,
     /// The container has a terminal.
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// Keys that detach.
-    pub detach_keys: DetachKeys,
+    pub(crate) detach_keys: DetachKeys,
     /// Signals go to the container.
-    pub proxy_signals: bool,
+    pub(crate) proxy_signals: bool,
     /// Nothing is kept from our terminal.
-    pub raw_terminal: bool,
+    pub(crate) raw_terminal: bool,
 }
 
 impl Streams {
@@ -49,7 +49,7 @@ impl Streams {
     }
 
     /// Our terminal in raw mode, if the container has one and we have one.
-    pub fn raw_terminal(&self, ui: &Ui) -> CliResult<Option<RawTerminal>> {
+    pub(crate) fn raw_terminal(&self, ui: &Ui) -> CliResult<Option<RawTerminal>> {
         if !(self.tty && self.stdin) {
             return Ok(None);
         }
@@ -67,7 +67,7 @@ impl Streams {
 
 /// What became of a container that was in the foreground.
 #[derive(Debug)]
-pub enum Finished {
+pub(crate) enum Finished {
     /// It ended.
     Ended(Outcome),
     /// We left it running.
@@ -84,7 +84,7 @@ pub enum Finished {
 
 /// Runs a container that was made and not yet started, on our terminal. `verify` is called when it
 /// is prepared, before its first instruction.
-pub async fn run(
+pub(crate) async fn run(
     sandbox: &Sandbox,
     streams: &Streams,
     signals: &mut Signals,
@@ -112,7 +112,7 @@ pub async fn run(
 }
 
 /// Joins a container that runs already.
-pub async fn join(
+pub(crate) async fn join(
     sandbox: &Sandbox,
     streams: &Streams,
     signals: &mut Signals,
@@ -156,7 +156,7 @@ async fn converse(
 }
 
 /// Moves bytes both ways until one side has had enough, and gives the terminal back.
-pub async fn talk(
+pub(crate) async fn talk(
     attached: Attached,
     remote: &impl Remote,
     streams: &Streams,
@@ -191,7 +191,7 @@ pub async fn talk(
 }
 
 /// A container that could not be started: which exit code that is, as `podman run` has it.
-pub fn not_started(error: libpod::Error) -> CliError {
+pub(crate) fn not_started(error: libpod::Error) -> CliError {
     let text = error
         .api()
         .map(|api| format!("{} {}", api.cause, api.message).to_lowercase());

@@ -14,14 +14,14 @@ use crate::sandbox::host_path::Owner;
 use crate::sandbox::size::ByteSize;
 
 /// The home directory, from `HOME` alone: a static binary must not ask the user database.
-pub fn home() -> Option<PathBuf> {
+pub(crate) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME")
         .map(PathBuf::from)
         .filter(|home| home.is_absolute())
 }
 
 /// Where our own state lies: `$XDG_STATE_HOME/stockade`, else `~/.local/state/stockade`.
-pub fn state_directory() -> CliResult<PathBuf> {
+pub(crate) fn state_directory() -> CliResult<PathBuf> {
     std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
@@ -34,12 +34,12 @@ pub fn state_directory() -> CliResult<PathBuf> {
 }
 
 /// The caller's environment.
-pub fn environment() -> CallerEnv {
+pub(crate) fn environment() -> CallerEnv {
     std::env::vars_os().collect()
 }
 
 /// The working directory.
-pub fn working_directory() -> CliResult<PathBuf> {
+pub(crate) fn working_directory() -> CliResult<PathBuf> {
     std::env::current_dir().doing("find the working directory")
 }
 
@@ -47,7 +47,7 @@ pub fn working_directory() -> CliResult<PathBuf> {
 ///
 /// Podman's storage is looked for where it usually is: asking the service takes longer than all the
 /// rest of a short run.
-pub fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
+pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
     let home = home().unwrap_or_else(|| PathBuf::from("/root"));
     let data = std::env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
@@ -62,7 +62,7 @@ pub fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
 }
 
 /// Who owns the socket: a rootless service's belongs to its user.
-pub fn socket_owner(endpoint: &Endpoint) -> CliResult<Owner> {
+pub(crate) fn socket_owner(endpoint: &Endpoint) -> CliResult<Owner> {
     let socket = endpoint.socket();
     let metadata = std::fs::metadata(socket).doing(format!("look at `{}`", socket.display()))?;
     Ok(Owner {
@@ -72,7 +72,7 @@ pub fn socket_owner(endpoint: &Endpoint) -> CliResult<Owner> {
 }
 
 /// This machine's memory.
-pub fn memory() -> CliResult<ByteSize> {
+pub(crate) fn memory() -> CliResult<ByteSize> {
     let text = std::fs::read_to_string("/proc/meminfo").doing("read `/proc/meminfo`")?;
     let kib = text.lines().find_map(|line| {
         line.strip_prefix("MemTotal:")?
@@ -88,7 +88,7 @@ pub fn memory() -> CliResult<ByteSize> {
 }
 
 /// Bytes of random from the kernel.
-pub fn random<const N: usize>() -> CliResult<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> CliResult<[u8; N]> {
     let mut bytes = [0; N];
     File::open("/dev/urandom")
         .and_then(|mut device| device.read_exact(&mut bytes))

@@ -8,7 +8,7 @@ use crate::libpod::{self, Client, Image, PullOptions};
 use crate::sandbox::spec::PullPolicy;
 
 /// Finds an image, fetching it as the policy says.
-pub async fn obtain(
+pub(crate) async fn obtain(
     client: &Client,
     reference: &str,
     policy: PullPolicy,
@@ -44,7 +44,11 @@ pub async fn obtain(
 }
 
 /// Fetches an image, showing how it goes.
-pub async fn pull(client: &Client, options: &PullOptions, ui: &Ui) -> CliResult<libpod::ImageId> {
+pub(crate) async fn pull(
+    client: &Client,
+    options: &PullOptions,
+    ui: &Ui,
+) -> CliResult<libpod::ImageId> {
     let fetched = async {
         let mut stream = client.pull_image(options).await?;
         while let Some(text) = stream.next().await? {

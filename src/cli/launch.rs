@@ -11,19 +11,21 @@ use super::host;
 use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{ContainerId, Image};
+use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, Obstacle};
 use crate::sandbox::name::ContainerName;
-use crate::sandbox::{self, Host, Plan, PlanError, Request, SandboxSpec, SpecError, plan};
+use crate::sandbox::proc_files::KernelFiles;
+use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
 
 /// A container that is planned.
 #[derive(Debug)]
-pub struct Launch {
+pub(crate) struct Launch {
     /// What is sent, and what is to be checked.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 impl Launch {
     /// Resolves paths, reads env files and plans the container.
-    pub fn new(mut request: Request, image: &Image, service: &Service) -> CliResult<Self> {
+    pub(crate) fn new(mut request: Request, image: &Image, service: &Service) -> CliResult<Self> {
         let name = match request.name.take() {
             Some(name) => name,
             None => {
@@ -50,13 +52,8 @@ impl Launch {
             },
         )
         .map_err(|error| refused(&error))?;
-        let version = service.client.version();
         let facts = sandbox::Service {
-            version: (
-                version.major.into(),
-                version.minor.into(),
-                version.patch.into(),
-            ),
+            version: *service.client.version(),
             owner: service.owner,
             ram: host::memory()?,
             image_env: image.config.env.clone(),
@@ -67,12 +64,12 @@ impl Launch {
     }
 
     /// The container's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.plan.container.name.as_deref().unwrap_or_default()
     }
 
     /// Says what was opened that is closed by default, and what looks like a mistake.
-    pub fn announce(&self, ui: &Ui) {
+    pub(crate) fn announce(&self, ui: &Ui) {
         for loosening in &self.plan.loosenings {
             ui.warning(&format!("loosened: {loosening}"));
         }
@@ -82,7 +79,7 @@ impl Launch {
     }
 
     /// What would be created, as JSON, without a single value of a variable.
-    pub fn description(&self) -> CliResult<String> {
+    pub(crate) fn description(&self) -> CliResult<String> {
         let description = serde_json::json!({
             "create": self.plan.container.redacted(),
             "loosenings": self.plan.loosenings,
@@ -91,8 +88,113 @@ impl Launch {
     }
 }
 
+/// Looks at a prepared container before its first instruction, and refuses to start one that is
+/// less closed or less limited than the person asked for.
+pub(crate) async fn verify(
+    sandbox: &Sandbox,
+    plan: &Plan,
+    unenforced: Unenforced,
+    ui: &Ui,
+) -> CliResult<()> {
+    let found = sandbox.verify(plan, &KernelFiles::default()).await?;
+    if let Some(mismatch) = found.mismatches.first() {
+        return Err(CliError::new(
+            Exit::NotRun,
+            format!("the service did not make the container as asked: {mismatch}"),
+        ));
+    }
+    if let Some(path) = found.unmasked.first() {
+        return Err(CliError::new(
+            Exit::NotRun,
+            format!("the env file can be read in the container, at `{path}`"),
+        )
+        .hint("move it out of the mounted directory"));
+    }
+    if let Some(bind) = found.replaced.first() {
+        return Err(CliError::new(
+            Exit::NotRun,
+            format!(
+                "`{}` was replaced by another file while the container was made",
+                bind.path.display()
+            ),
+        ));
+    }
+    judge(&found.limits, unenforced, ui)
+}
+
+/// What to do with a limit that was asked for and is not in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unenforced {
+    /// Do not start.
+    Refuse,
+    /// Say so and start.
+    Allow,
+}
+
+fn judge(limits: &[LimitCheck], unenforced: Unenforced, ui: &Ui) -> CliResult<()> {
+    let list = |pick: fn(&LimitCheck) -> bool| -> Vec<String> {
+        let picked = limits.iter().filter(|check| pick(check));
+        picked
+            .map(|check| format!("--{} {}", check.limit, check.asked))
+            .collect()
+    };
+    let broken = list(LimitCheck::is_broken);
+    let defaults = list(|check| !check.is_in_force() && !check.is_broken());
+    let reason = |pick: fn(&LimitCheck) -> bool| {
+        let first = limits.iter().find(|check| pick(check));
+        first.map_or_else(String::new, |check| check.enforcement.to_string())
+    };
+    if !broken.is_empty() {
+        let reason = reason(LimitCheck::is_broken);
+        let text = format!("not in force: {} ({reason})", broken.join(", "));
+        match unenforced {
+            Unenforced::Allow => ui.warning(&text),
+            Unenforced::Refuse => {
+                let error = CliError::new(Exit::NotRun, format!("limits are {text}"));
+                let check = limits.iter().find(|check| check.is_broken());
+                return Err(mend(error, check).hint("to run without: `--allow-unenforced-limits`"));
+            }
+        }
+    }
+    if !defaults.is_empty() {
+        ui.warning(&format!(
+            "built-in limits are not in force: {} ({})",
+            defaults.join(", "),
+            reason(|check| !check.is_in_force() && !check.is_broken())
+        ));
+    }
+    Ok(())
+}
+
+/// How to have a limit enforced, by what was found.
+fn mend(error: CliError, check: Option<&LimitCheck>) -> CliError {
+    let Some(check) = check else { return error };
+    let controller = check.limit.controller();
+    match &check.enforcement {
+        Enforcement::NotInForce(Absence::NotDelegated { controllers, .. }) => error
+            .hint(format!(
+                "delegated so far: {}",
+                if controllers.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    controllers.join(" ")
+                }
+            ))
+            .hint(format!(
+                "delegate `{controller}`: `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload`, then log in again"
+            )),
+        Enforcement::NotInForce(Absence::NoOwnCgroup { .. }) => error.hint(
+            "the service has no right to make cgroups: run it in a systemd user session (`systemctl --user enable --now podman.socket`)",
+        ),
+        Enforcement::Unverifiable(Obstacle::LegacyCgroup) => error.hint(
+            "rootless limits need cgroups v2: boot with `systemd.unified_cgroup_hierarchy=1`",
+        ),
+        _ => error,
+    }
+}
+
 /// Makes the file for the container's id.
-pub fn cidfile(path: &Path) -> CliResult<File> {
+pub(crate) fn cidfile(path: &Path) -> CliResult<File> {
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -101,7 +203,7 @@ pub fn cidfile(path: &Path) -> CliResult<File> {
 }
 
 /// Writes the container's id.
-pub fn write_id(file: &mut File, id: &ContainerId) -> CliResult<()> {
+pub(crate) fn write_id(file: &mut File, id: &ContainerId) -> CliResult<()> {
     file.write_all(id.as_str().as_bytes())
         .doing("write the container id file")
 }

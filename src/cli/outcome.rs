@@ -6,10 +6,10 @@ use super::units;
 use crate::sandbox::Outcome;
 
 /// As a program ends that writes into a pipe without a reader: 128 + SIGPIPE.
-pub const OUTPUT_GONE: Exit = Exit::Signal(13);
+pub(crate) const OUTPUT_GONE: Exit = Exit::Signal(13);
 
 /// Says what the exit code does not.
-pub fn report(outcome: &Outcome, ui: &Ui) {
+pub(crate) fn report(outcome: &Outcome, ui: &Ui) {
     if outcome.oom_killed {
         let limit = match u64::try_from(outcome.memory_limit) {
             Ok(bytes @ 1..) => format!(" (limit: {})", units::size(bytes)),
@@ -25,6 +25,6 @@ pub fn report(outcome: &Outcome, ui: &Ui) {
 }
 
 /// The container's own code; 125 where there is none.
-pub fn exit(outcome: &Outcome) -> Exit {
+pub(crate) fn exit(outcome: &Outcome) -> Exit {
     u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container)
 }

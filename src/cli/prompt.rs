@@ -6,7 +6,7 @@ use super::error::{CliError, CliResult, Context as _};
 use super::ui::Ui;
 
 /// Asks a question that is answered with yes or no; no is the default.
-pub fn confirm(ui: &Ui, question: &str) -> CliResult<bool> {
+pub(crate) fn confirm(ui: &Ui, question: &str) -> CliResult<bool> {
     if !io::stdin().is_terminal() {
         return Err(CliError::usage("there is nobody to ask").hint("add `--force`"));
     }

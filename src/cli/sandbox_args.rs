@@ -23,35 +23,35 @@ use crate::sandbox::{Invalid, Request};
 
 /// Flags that define a sandbox
 #[derive(Debug, Clone, Args)]
-pub struct SandboxArgs {
+pub(crate) struct SandboxArgs {
     /// Name of the container
     #[arg(long, value_name = "NAME", value_parser = ContainerName::parse)]
-    pub name: Option<ContainerName>,
+    pub(crate) name: Option<ContainerName>,
     /// Remove the container when it has ended
     #[arg(long)]
-    pub rm: bool,
+    pub(crate) rm: bool,
     /// Run in the background and print the container's id
     #[arg(short, long)]
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// Pass standard input on
     #[arg(short, long)]
-    pub interactive: bool,
+    pub(crate) interactive: bool,
     /// Give the container a terminal
     #[arg(short, long)]
-    pub tty: bool,
+    pub(crate) tty: bool,
     /// Keys that leave the container running; empty for none
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
-    pub detach_keys: super::terminal::DetachKeys,
+    pub(crate) detach_keys: super::terminal::DetachKeys,
     /// Pass signals on to the container
     #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1,
           require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
-    pub sig_proxy: bool,
+    pub(crate) sig_proxy: bool,
     /// Let everything through to the terminal, titles and clipboard included
     #[arg(long)]
-    pub raw_terminal: bool,
+    pub(crate) raw_terminal: bool,
     /// When to fetch the image
     #[arg(long, value_name = "POLICY", default_value = "missing", value_parser = PullPolicy::parse)]
-    pub pull: PullPolicy,
+    pub(crate) pull: PullPolicy,
 
     /// Directory, file or volume to mount, as in ./src:/workspace:Z (can be repeated)
     #[arg(short, long, value_name = "SRC:DST[:OPTIONS]", value_parser = parse_volume, help_heading = "Files")]
@@ -108,7 +108,7 @@ pub struct SandboxArgs {
     shm_size: Option<ByteSize>,
     /// Run even if a limit that was asked for is not in force
     #[arg(long, help_heading = "Limits")]
-    pub allow_unenforced_limits: bool,
+    pub(crate) allow_unenforced_limits: bool,
     /// Seconds after which the service kills the container
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     timeout: Option<u32>,
@@ -170,7 +170,7 @@ pub struct SandboxArgs {
 
 impl SandboxArgs {
     /// What was asked for, in the policy's terms.
-    pub fn request(&self, image: &str, command: &[String]) -> CliResult<Request> {
+    pub(crate) fn request(&self, image: &str, command: &[String]) -> CliResult<Request> {
         let isolation =
             Isolation::from_flags(self.privileged, self.not_a_sandbox).map_err(|error| {
                 invalid(&error).hint("add `--not-a-sandbox` if that is what you want")
@@ -248,6 +248,6 @@ impl SandboxArgs {
 }
 
 /// A word on the command line that will not do.
-pub fn invalid(error: &Invalid) -> CliError {
+pub(crate) fn invalid(error: &Invalid) -> CliError {
     CliError::from_source(Exit::Usage, error)
 }

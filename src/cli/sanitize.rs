@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// Replaces what a terminal would act on, or what would make it show other text than is there:
 /// control characters except newline and tab, and the marks that turn the writing direction.
-pub fn sanitize(text: &str) -> Cow<'_, str> {
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -22,7 +22,7 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
 }
 
 /// As [`sanitize`], and on one line.
-pub fn sanitize_line(text: &str) -> String {
+pub(crate) fn sanitize_line(text: &str) -> String {
     sanitize(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A signal that was caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Caught {
+pub(crate) enum Caught {
     /// SIGINT: Ctrl-C, where the terminal is not raw.
     Interrupt,
     /// SIGTERM.
@@ -27,7 +27,7 @@ pub enum Caught {
 
 impl Caught {
     /// The name that Podman takes; `None` for those that are our own business.
-    pub fn name(self) -> Option<&'static str> {
+    pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Interrupt => Some("SIGINT"),
             Self::Terminate => Some("SIGTERM"),
@@ -40,7 +40,7 @@ impl Caught {
     }
 
     /// The signal's number, for an exit code of 128 + n.
-    pub fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Interrupt => 2,
             Self::Terminate => 15,
@@ -54,7 +54,7 @@ impl Caught {
     }
 
     /// Whether it asks us to end.
-    pub fn ends(self) -> bool {
+    pub(crate) fn ends(self) -> bool {
         matches!(
             self,
             Self::Interrupt | Self::Terminate | Self::HangUp | Self::Quit
@@ -64,7 +64,7 @@ impl Caught {
 
 /// All signals that matter to us, from the moment this was made.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -77,7 +77,7 @@ pub struct Signals {
 
 impl Signals {
     /// Begins to catch. From then on Ctrl-C no longer ends the program by itself.
-    pub fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -91,7 +91,7 @@ impl Signals {
     }
 
     /// The next signal. Dropping the future loses none.
-    pub async fn next(&mut self) -> Caught {
+    pub(crate) async fn next(&mut self) -> Caught {
         tokio::select! {
             _ = self.interrupt.recv() => Caught::Interrupt,
             _ = self.terminate.recv() => Caught::Terminate,
@@ -105,7 +105,7 @@ impl Signals {
     }
 
     /// The next signal that asks us to end.
-    pub async fn next_end(&mut self) -> Caught {
+    pub(crate) async fn next_end(&mut self) -> Caught {
         loop {
             let caught = self.next().await;
             if caught.ends() {

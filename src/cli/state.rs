@@ -10,13 +10,13 @@ use crate::sandbox::ownership::OwnershipKey;
 
 /// The state directory, open and private.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     key: OwnershipKey,
 }
 
 impl State {
     /// Opens the directory, making it and the key where there are none.
-    pub fn open() -> CliResult<Self> {
+    pub(crate) fn open() -> CliResult<Self> {
         let directory = host::state_directory()?;
         let failed = |error: &(dyn std::error::Error + 'static), path: &PathBuf| {
             CliError::context(
@@ -31,12 +31,12 @@ impl State {
     }
 
     /// The labels that make a container of this name ours.
-    pub fn labels(&self, name: &str) -> CliResult<BTreeMap<String, String>> {
+    pub(crate) fn labels(&self, name: &str) -> CliResult<BTreeMap<String, String>> {
         Ok(self.key.labels(name, host::random()?))
     }
 
     /// Whether a container of this name with these labels is ours.
-    pub fn owns(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn owns(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         self.key.owns(name, labels)
     }
 }

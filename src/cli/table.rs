@@ -9,31 +9,31 @@ const GAP: usize = 2;
 
 /// Lines of cells under a heading; every cell is made harmless.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with this heading.
-    pub fn new(heading: &[&str]) -> Self {
+    pub(crate) fn new(heading: &[&str]) -> Self {
         Self {
             rows: vec![heading.iter().map(|&cell| cell.to_owned()).collect()],
         }
     }
 
     /// A table without one.
-    pub fn without_heading() -> Self {
+    pub(crate) fn without_heading() -> Self {
         Self { rows: Vec::new() }
     }
 
     /// Adds a line.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows
             .push(cells.into_iter().map(|cell| sanitize_line(&cell)).collect());
     }
 
     /// The lines, the last column not padded.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
             widths.resize(widths.len().max(row.len()), 0);
@@ -57,7 +57,7 @@ impl Table {
 }
 
 /// The beginning of a text, marked if something is missing.
-pub fn shorten(text: &str, width: usize) -> String {
+pub(crate) fn shorten(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

@@ -7,7 +7,7 @@ use super::sanitize::sanitize;
 
 /// Standard output and error, and how much may be said there.
 #[derive(Debug, Clone, Copy)]
-pub struct Ui {
+pub(crate) struct Ui {
     color: bool,
     /// Whether standard error is a terminal: live lines only there.
     live: bool,
@@ -15,7 +15,7 @@ pub struct Ui {
 
 impl Ui {
     /// Looks at the streams and at `NO_COLOR`.
-    pub fn new(no_color: bool) -> Self {
+    pub(crate) fn new(no_color: bool) -> Self {
         let live = io::stderr().is_terminal();
         Self {
             color: live && !no_color,
@@ -24,34 +24,34 @@ impl Ui {
     }
 
     /// Whether progress can be shown as a line that changes.
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.live
     }
 
     /// Whether data goes to a terminal, where it must be harmless.
-    pub fn stdout_is_terminal(&self) -> bool {
+    pub(crate) fn stdout_is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
 
     /// Data: another program may read it. A reader that went away is an error like any other.
-    pub fn data(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()
     }
 
     /// A line of data.
-    pub fn line(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
         self.data(&format!("{text}\n"))
     }
 
     /// Clears the terminal on standard output.
-    pub fn clear(&self) -> io::Result<()> {
+    pub(crate) fn clear(&self) -> io::Result<()> {
         self.data("\x1b[H\x1b[2J")
     }
 
     /// A question, without a newline.
-    pub fn ask(&self, text: &str) {
+    pub(crate) fn ask(&self, text: &str) {
         let mut err = io::stderr().lock();
         let _ = write!(err, "{}", sanitize(text));
         let _ = err.flush();
@@ -69,17 +69,17 @@ impl Ui {
     }
 
     /// What is going on.
-    pub fn status(&self, text: &str) {
+    pub(crate) fn status(&self, text: &str) {
         self.word("", "0", text);
     }
 
     /// Something the person should know, and that stops nothing.
-    pub fn warning(&self, text: &str) {
+    pub(crate) fn warning(&self, text: &str) {
         self.word("warning: ", "1;33", text);
     }
 
     /// A failure, its causes and advice.
-    pub fn error(&self, error: &CliError) {
+    pub(crate) fn error(&self, error: &CliError) {
         self.word("error: ", "1;31", &error.message);
         for cause in &error.causes {
             self.word("  caused by: ", "2", cause);
@@ -90,7 +90,7 @@ impl Ui {
     }
 
     /// Replaces the live line; on no terminal nothing happens.
-    pub fn live(&self, text: &str) {
+    pub(crate) fn live(&self, text: &str) {
         if self.live {
             let mut err = io::stderr().lock();
             let _ = write!(err, "\r\x1b[K{}", sanitize(text));
@@ -99,7 +99,7 @@ impl Ui {
     }
 
     /// Takes the live line away.
-    pub fn live_done(&self) {
+    pub(crate) fn live_done(&self) {
         if self.live {
             let mut err = io::stderr().lock();
             let _ = write!(err, "\r\x1b[K");

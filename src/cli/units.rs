@@ -1,13 +1,13 @@
 //! Numbers as people read them.
 
 /// Bytes in binary units, as `1.5GiB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     scaled(bytes, 1024.0, "B", &UNITS)
 }
 
 /// Bytes in decimal units, as podman shows images: `186 MB`.
-pub fn decimal_size(bytes: u64) -> String {
+pub(crate) fn decimal_size(bytes: u64) -> String {
     const UNITS: [&str; 5] = [" kB", " MB", " GB", " TB", " PB"];
     scaled(bytes, 1000.0, " B", &UNITS)
 }

@@ -28,7 +28,7 @@ impl Write for Uplink {
 
 /// Writes an archive on a thread of its own while it is sent. The task's result is the writer's;
 /// if it is an error the request is broken off, never ended.
-pub fn upload<T, E>(
+pub(crate) fn upload<T, E>(
     write: impl FnOnce(&mut dyn Write) -> Result<T, E> + Send + 'static,
 ) -> (TarBody, tokio::task::JoinHandle<Result<T, E>>)
 where

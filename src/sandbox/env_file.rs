@@ -53,6 +53,8 @@ pub enum Suspicion {
     CarriageReturn,
     /// The value is a template's placeholder.
     Placeholder,
+    /// A file that an agent could have written takes a variable of the caller.
+    UntrustedImport,
 }
 
 impl fmt::Display for EnvFileWarning {
@@ -69,6 +71,9 @@ impl fmt::Display for EnvFileWarning {
             Suspicion::ByteOrderMark => "the file begins with a byte order mark, which is dropped",
             Suspicion::CarriageReturn => "lines end in CRLF; the carriage return is dropped",
             Suspicion::Placeholder => "the value is a placeholder",
+            Suspicion::UntrustedImport => {
+                "taken from your environment by a file that an agent could have written"
+            }
         })
     }
 }
@@ -117,14 +122,15 @@ pub enum EnvFileError {
     },
 }
 
-/// Reads a file. Below one of `roots`, directories that an agent could write, no link is followed.
+/// Reads a file. Below one of `roots`, directories that an agent could write, no link is followed,
+/// importing a variable is a warning, and importing by prefix an error: `*` would take everything.
 ///
 /// # Errors
 /// If it cannot be opened so, is no regular file, is too large, or has a line that is no variable.
 pub fn read_env_file<'a>(
     path: &Path,
     cwd: &Path,
-    roots: impl IntoIterator<Item = &'a Path>,
+    roots: impl IntoIterator<Item = &'a Path> + Clone,
 ) -> Result<EnvFile, EnvFileError> {
     let at = || path.to_owned();
     let (file, real) = if is_descriptor(path) {
@@ -134,7 +140,7 @@ pub fn read_env_file<'a>(
         (file, None)
     } else {
         let opened = HostPath::resolve(path, cwd)
-            .and_then(|real| real.check_links(roots).map(|()| real))
+            .and_then(|real| real.check_links(roots.clone()).map(|()| real))
             .map_err(|source| EnvFileError::Path { path: at(), source })?;
         if opened.kind() != FileKind::Regular {
             return Err(EnvFileError::NotRegular { path: at() });
@@ -151,7 +157,13 @@ pub fn read_env_file<'a>(
     if bytes.len() as u64 > MAX_FILE {
         return Err(EnvFileError::TooLarge { path: at() });
     }
-    let (args, warnings) = parse(path, &bytes)?;
+    let below = |real: &HostPath| roots.into_iter().any(|root| real.path().starts_with(root));
+    let trust = if real.as_ref().is_some_and(below) {
+        Trust::Agents
+    } else {
+        Trust::Persons
+    };
+    let (args, warnings) = parse(path, &bytes, trust)?;
     Ok(EnvFile {
         args,
         warnings,
@@ -168,7 +180,14 @@ fn is_descriptor(path: &Path) -> bool {
 
 type Parsed = (Vec<EnvArg>, Vec<EnvFileWarning>);
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, EnvFileError> {
+/// Whose a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Persons,
+    Agents,
+}
+
+fn parse(path: &Path, bytes: &[u8], trust: Trust) -> Result<Parsed, EnvFileError> {
     let (mut args, mut warnings) = (Vec::new(), Vec::new());
     let mut warn = |line, name: Option<&VarName>, kind| {
         warnings.push(EnvFileWarning {
@@ -209,9 +228,18 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Parsed, EnvFileError> {
             continue;
         }
         let arg = EnvArg::parse(line).map_err(bad)?;
-        if let EnvArg::Set(name, value) = &arg {
-            for kind in suspicions(name, value) {
-                warn(number, Some(name), kind);
+        match &arg {
+            EnvArg::Set(name, value) => {
+                for kind in suspicions(name, value) {
+                    warn(number, Some(name), kind);
+                }
+            }
+            EnvArg::Import(_) | EnvArg::ImportPrefix(_) if trust == Trust::Persons => {}
+            EnvArg::Import(name) => warn(number, Some(name), Suspicion::UntrustedImport),
+            EnvArg::ImportPrefix(_) => {
+                return Err(concealed(
+                    "an agent could have written it, and it takes any variable",
+                ));
             }
         }
         args.push(arg);

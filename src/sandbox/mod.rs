@@ -4,7 +4,9 @@
 //! [`SandboxSpec`] (the only step that looks at host files), and a spec becomes a [`Plan`]: pure.
 
 mod lifecycle;
+mod verification;
 
+pub mod enforcement;
 pub mod entrypoint;
 pub mod env;
 pub mod env_file;
@@ -19,6 +21,8 @@ pub mod name;
 pub mod network;
 pub mod ownership;
 pub mod plan;
+pub mod proc_files;
+pub mod read_back;
 pub mod secret;
 pub mod security;
 pub mod signal;
@@ -32,4 +36,5 @@ pub use lifecycle::{Outcome, Sandbox, Watch};
 pub use loosening::Loosening;
 pub use plan::{Plan, PlanError, Service, plan};
 pub use spec::{Host, Request, SandboxSpec, SpecError};
+pub use verification::Verification;
 pub use warning::Warning;

@@ -12,18 +12,15 @@ use super::size::ByteSize;
 use super::spec::{Init, PullPolicy, Removal, SandboxSpec, Stdin, Terminal};
 use super::user::{self, ServiceOwner, UserNs};
 use super::{Loosening, Warning};
-use crate::libpod::{ContainerSpec, Namespace};
+use crate::libpod::{ApiVersion, ContainerSpec, Namespace};
 
 /// Where the agent's home is, unless the person says otherwise.
 pub const HOME: &str = "/home/agent";
-/// A libpod version: major, minor, patch.
-pub type Version = (u64, u64, u64);
-
 /// What the plan depends on, besides what was asked.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// The service's libpod version.
-    pub version: Version,
+    pub version: ApiVersion,
     /// Whose it is.
     pub owner: ServiceOwner,
     /// The host's memory.
@@ -71,14 +68,14 @@ pub struct BindSource {
 #[non_exhaustive]
 pub enum PlanError {
     /// This release cannot do it.
-    #[error("{feature} needs podman {needs}, the service is {}.{}.{}", .version.0, .version.1, .version.2)]
+    #[error("{feature} needs podman {needs}, the service is {version}")]
     Version {
         /// What was asked for.
         feature: &'static str,
         /// Such as `4.4 or later`.
         needs: &'static str,
         /// What it is.
-        version: Version,
+        version: ApiVersion,
     },
     /// A rootful service cannot do it.
     #[error("{feature} needs a rootless service")]
@@ -124,6 +121,7 @@ pub fn plan(spec: &SandboxSpec, service: &Service) -> Result<Plan, PlanError> {
             pidns: Some(Namespace::new("private")),
             utsns: Some(Namespace::new("private")),
             ipcns: Some(Namespace::new("private")),
+            cgroupns: Some(Namespace::new("private")),
             cgroups_mode: Some("enabled".to_owned()),
             work_dir: request
                 .workdir
@@ -172,9 +170,13 @@ fn check_service(spec: &SandboxSpec, service: &Service) -> Result<(), PlanError>
     };
     let rootful = service.owner == ServiceOwner::Rootful;
     match &spec.request.network {
-        NetworkMode::Slirp4netns(_) => needs("slirp4netns", "before 6.0", version < (6, 0, 0))?,
+        NetworkMode::Slirp4netns(_) => needs(
+            "slirp4netns",
+            "before 6.0",
+            version < ApiVersion::new(6, 0, 0),
+        )?,
         NetworkMode::Pasta(_) => {
-            needs("pasta", "4.4 or later", version >= (4, 4, 0))?;
+            needs("pasta", "4.4 or later", version >= ApiVersion::new(4, 4, 0))?;
             if rootful {
                 return Err(PlanError::NeedsRootless { feature: "pasta" });
             }
@@ -186,7 +188,7 @@ fn check_service(spec: &SandboxSpec, service: &Service) -> Result<(), PlanError>
             needs(
                 "keep-id in a rootful service",
                 "5.0 or later",
-                version >= (5, 0, 0),
+                version >= ApiVersion::new(5, 0, 0),
             )?;
         }
         Some(UserNs::NoMap) if rootful => {
@@ -204,7 +206,7 @@ fn check_service(spec: &SandboxSpec, service: &Service) -> Result<(), PlanError>
         needs(
             "an unlimited ulimit",
             "5.5.1 or later",
-            version >= (5, 5, 1),
+            version >= ApiVersion::new(5, 5, 1),
         )?;
     }
     Ok(())

@@ -297,16 +297,10 @@ impl SandboxSpec {
         })
     }
 
-    /// The image.
+    /// What was asked for. Its `Debug` form shows no secret.
     #[must_use]
-    pub fn image(&self) -> &str {
-        &self.request.image
-    }
-
-    /// When the image is pulled.
-    #[must_use]
-    pub fn pull(&self) -> PullPolicy {
-        self.request.pull
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 }
 

@@ -197,13 +197,17 @@ pub(crate) fn decide(
     let ids = |owner: Owner| format!("{}:{}", owner.uid, owner.gid);
     // Whom the image would be run as is only left to it where no id of ours has a meaning.
     let user = user.or_else(|| match (&userns, service) {
-        (
-            UserNs::KeepId {
-                uid: None,
-                gid: None,
-            },
-            ServiceOwner::Rootless(caller),
-        ) => Some(ids(caller)),
+        // Always named: 4.3 would take the image's user.
+        (UserNs::KeepId { uid, gid }, service) => {
+            let kept = match service {
+                ServiceOwner::Rootless(caller) => caller,
+                ServiceOwner::Rootful => Owner { uid: 0, gid: 0 },
+            };
+            Some(ids(Owner {
+                uid: uid.unwrap_or(kept.uid),
+                gid: gid.unwrap_or(kept.gid),
+            }))
+        }
         (UserNs::Host, ServiceOwner::Rootful) => workspace.map(ids),
         _ => None,
     });
@@ -238,7 +242,7 @@ pub(crate) fn decide(
     };
     let is_root = match &user {
         Some(user) => is_root(user),
-        None => !matches!(userns, UserNs::KeepId { .. }) && is_root(image_user),
+        None => is_root(image_user),
     };
     let root = match (is_root, service, &userns) {
         (false, _, _) => RootInside::NotRoot,
@@ -329,7 +333,29 @@ mod tests {
         use RootInside::NotRoot;
         let ns = |text| asked(None, Some(text), Role::User);
         let keep = Some(("keep-id", Some("uid=5,gid=6")));
-        check(&ns("keep-id:uid=5,gid=6"), ROOTLESS, None, keep, NotRoot);
+        check(
+            &ns("keep-id:uid=5,gid=6"),
+            ROOTLESS,
+            Some("5:6"),
+            keep,
+            NotRoot,
+        );
+        let keep = Some(("keep-id", Some("uid=5")));
+        check(
+            &ns("keep-id:uid=5"),
+            ROOTLESS,
+            Some("5:1002"),
+            keep,
+            NotRoot,
+        );
+        let keep = Some(("keep-id", None));
+        check(
+            &ns("keep-id"),
+            ServiceOwner::Rootful,
+            Some("0:0"),
+            keep,
+            RootInside::OfHost,
+        );
         check(&ns("auto"), ROOTLESS, None, Some(("auto", None)), NotRoot);
         check(
             &ns("nomap"),

@@ -17,7 +17,7 @@ use crate::sandbox::Sandbox;
 
 /// Join a running container on your terminal
 #[derive(Debug, Args)]
-pub struct AttachArgs {
+pub(crate) struct AttachArgs {
     /// Do not pass standard input on
     #[arg(long)]
     no_stdin: bool,
@@ -39,7 +39,7 @@ pub struct AttachArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
     inner(args, global, ui)
         .await
         .map_err(|error| error.or_exit(Exit::NotRun))

@@ -19,7 +19,7 @@ use crate::libpod::{BuildNetwork, BuildOptions, Client, ImageId, PullPolicy};
 
 /// Build an image from a Containerfile and a directory
 #[derive(Debug, Args)]
-pub struct BuildArgs {
+pub(crate) struct BuildArgs {
     /// Containerfile, in the context or not [default: Containerfile, else Dockerfile, in the context]
     #[arg(short, long, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub struct BuildArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &BuildArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &BuildArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
     let mut plan = plan(args)?;
     let options = options(args, &mut plan)?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{attach, exec, inspect, kill, logs, ps, rm, run, start, stats, stop, wait};
+use super::{attach, exec, inspect, kill, logs, ps, rm, start, stats, stop, wait};
 use crate::cli::args::Global;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
@@ -14,7 +14,7 @@ use crate::libpod::{Removal, Status};
 
 /// Work with containers
 #[derive(Debug, Args)]
-pub struct ContainerArgs {
+pub(crate) struct ContainerArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -31,7 +31,7 @@ enum Verb {
     Ls(ps::PsArgs),
     Prune(PruneArgs),
     Rm(rm::RmArgs),
-    Run(Box<run::RunArgs>),
+    Run(Box<super::run::RunArgs>),
     Start(start::StartArgs),
     Stats(stats::StatsArgs),
     Stop(stop::StopArgs),
@@ -54,7 +54,7 @@ struct PruneArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliResult {
     match &args.verb {
         Verb::Attach(args) => attach::run(args, global, ui).await,
         Verb::Exec(args) => exec::run(args, global, ui).await,
@@ -65,7 +65,7 @@ pub async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliResult {
         Verb::Ls(args) => ps::run(args, global, ui).await,
         Verb::Prune(args) => prune(args, global, ui).await,
         Verb::Rm(args) => rm::run(args, global, ui).await,
-        Verb::Run(args) => run::run(args, global, ui).await,
+        Verb::Run(args) => super::run::run(args, global, ui).await,
         Verb::Start(args) => start::run(args, global, ui).await,
         Verb::Stats(args) => stats::run(args, global, ui).await,
         Verb::Stop(args) => stop::run(args, global, ui).await,

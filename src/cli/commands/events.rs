@@ -14,7 +14,7 @@ use crate::libpod::{Client, Event, EventOptions};
 
 /// Show what happens on the Podman service
 #[derive(Debug, Args)]
-pub struct EventsArgs {
+pub(crate) struct EventsArgs {
     /// From this time on: RFC 3339, Unix seconds, or how long ago, as in 10m
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -34,7 +34,7 @@ pub struct EventsArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &EventsArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &EventsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let mut signals = Signals::catch().doing("catch signals")?;
     tokio::select! {

@@ -24,7 +24,7 @@ use crate::sandbox::env_file::read_env_file;
 /// Run a further command in a running container
 #[derive(Debug, Args)]
 #[command(override_usage = "stockade exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
-pub struct ExecArgs {
+pub(crate) struct ExecArgs {
     /// Pass standard input on
     #[arg(short, long)]
     interactive: bool,
@@ -84,7 +84,7 @@ impl Remote for Process<'_> {
 }
 
 /// Runs the verb.
-pub async fn run(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
     inner(args, global, ui)
         .await
         .map_err(|error| error.or_exit(Exit::NotRun))

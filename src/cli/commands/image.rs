@@ -14,14 +14,14 @@ use crate::cli::units;
 
 /// Work with images
 #[derive(Debug, Args)]
-pub struct ImageArgs {
+pub(crate) struct ImageArgs {
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Build(build::BuildArgs),
+    Build(Box<build::BuildArgs>),
     Exists(ExistsArgs),
     Inspect(inspect::InspectArgs),
     #[command(visible_alias = "list")]
@@ -64,7 +64,7 @@ struct PruneArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &ImageArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &ImageArgs, global: &Global, ui: &Ui) -> CliResult {
     match &args.verb {
         Verb::Build(args) => build::run(args, global, ui).await,
         Verb::Exists(args) => exists(args, global, ui).await,

@@ -16,7 +16,7 @@ use crate::libpod::ListedImage;
 
 /// List images
 #[derive(Debug, Args)]
-pub struct ImagesArgs {
+pub(crate) struct ImagesArgs {
     /// Also the layers of builds
     #[arg(short, long)]
     all: bool,
@@ -52,7 +52,7 @@ struct Row<'a> {
 }
 
 /// Runs the verb.
-pub async fn run(args: &ImagesArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &ImagesArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let mut filters = filters(&args.filter)?;
     if let Some(image) = &args.image {

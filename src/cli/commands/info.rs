@@ -11,14 +11,14 @@ use crate::cli::ui::Ui;
 
 /// Show what the Podman service says of its machine, as JSON
 #[derive(Debug, Args)]
-pub struct InfoArgs {
+pub(crate) struct InfoArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], default_value = "json")]
     format: String,
 }
 
 /// Runs the verb.
-pub async fn run(_: &InfoArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(_: &InfoArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let document: Value = client.info_json().await?;
     let text = serde_json::to_string_pretty(&document).doing("write JSON")?;

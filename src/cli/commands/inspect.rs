@@ -16,7 +16,7 @@ const HIDDEN: &str = "…";
 
 /// Describe containers or images as JSON, without the values of variables
 #[derive(Debug, Args)]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// What it is
     #[arg(short, long = "type", value_name = "TYPE", value_parser = ["all", "container", "image"], default_value = "all")]
     kind: String,
@@ -38,7 +38,7 @@ enum Kind {
 }
 
 /// Runs the verb.
-pub async fn run(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
     let kind = match args.kind.as_str() {
         "container" => Kind::Container,
         "image" => Kind::Image,
@@ -48,12 +48,12 @@ pub async fn run(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
 }
 
 /// `stockade container inspect`
-pub async fn container(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn container(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
     describe(args, Kind::Container, global, ui).await
 }
 
 /// `stockade image inspect`
-pub async fn image(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn image(args: &InspectArgs, global: &Global, ui: &Ui) -> CliResult {
     describe(args, Kind::Image, global, ui).await
 }
 

@@ -10,7 +10,7 @@ use crate::cli::ui::Ui;
 
 /// Send a signal to containers
 #[derive(Debug, Args)]
-pub struct KillArgs {
+pub(crate) struct KillArgs {
     /// Signal, by name or number
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL")]
     signal: String,
@@ -22,7 +22,7 @@ pub struct KillArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &KillArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &KillArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     each(&args.containers, ui, async |name| {

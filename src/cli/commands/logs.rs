@@ -15,7 +15,7 @@ use crate::libpod::{LogOptions, LogStream};
 
 /// Show what a container has written
 #[derive(Debug, Args)]
-pub struct LogsArgs {
+pub(crate) struct LogsArgs {
     /// Go on until the container ends
     #[arg(short, long)]
     follow: bool,
@@ -45,7 +45,7 @@ pub struct LogsArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?
         .find(&client, &args.container)

@@ -1,33 +1,33 @@
 //! One verb, one file.
 
-pub mod attach;
-pub mod build;
-pub mod container;
-pub mod events;
-pub mod exec;
-pub mod image;
-pub mod images;
-pub mod info;
-pub mod inspect;
-pub mod kill;
-pub mod logs;
-pub mod ps;
-pub mod pull;
-pub mod rm;
-pub mod rmi;
-pub mod run;
-pub mod start;
-pub mod stats;
-pub mod stop;
-pub mod version;
-pub mod wait;
+pub(crate) mod attach;
+pub(crate) mod build;
+pub(crate) mod container;
+pub(crate) mod events;
+pub(crate) mod exec;
+pub(crate) mod image;
+pub(crate) mod images;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod kill;
+pub(crate) mod logs;
+pub(crate) mod ps;
+pub(crate) mod pull;
+pub(crate) mod rm;
+pub(crate) mod rmi;
+pub(crate) mod run;
+pub(crate) mod start;
+pub(crate) mod stats;
+pub(crate) mod stop;
+pub(crate) mod version;
+pub(crate) mod wait;
 
 use super::args::{Cli, Command};
 use super::error::CliResult;
 use super::ui::Ui;
 
 /// Runs the verb that was typed.
-pub async fn run(cli: Cli, ui: &Ui) -> CliResult {
+pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
     let global = &cli.global;
     match &cli.command {
         Command::Attach(args) => attach::run(args, global, ui).await,

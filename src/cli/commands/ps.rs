@@ -15,7 +15,7 @@ use crate::libpod::{ListedContainer, PortForward, Status};
 
 /// List containers
 #[derive(Debug, Args)]
-pub struct PsArgs {
+pub(crate) struct PsArgs {
     /// Also those that do not run
     #[arg(short, long)]
     all: bool,
@@ -55,7 +55,7 @@ struct Row<'a> {
 }
 
 /// Runs the verb.
-pub async fn run(args: &PsArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &PsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     let all = args.all || args.latest || args.filter.iter().any(|f| f.starts_with("status="));

@@ -12,7 +12,7 @@ use crate::libpod::{PullOptions, PullPolicy};
 
 /// Fetch an image from a registry
 #[derive(Debug, Args)]
-pub struct PullArgs {
+pub(crate) struct PullArgs {
     /// Platform of the image, as in linux/arm64
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
@@ -21,7 +21,7 @@ pub struct PullArgs {
 }
 
 /// Runs the verb. Ctrl-C simply ends it.
-pub async fn run(args: &PullArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &PullArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let options = PullOptions {
         reference: args.image.clone(),

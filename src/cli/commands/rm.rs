@@ -12,7 +12,7 @@ use crate::libpod::Removal;
 
 /// Remove containers
 #[derive(Debug, Args)]
-pub struct RmArgs {
+pub(crate) struct RmArgs {
     /// Also if it runs, and be content if there is none
     #[arg(short, long)]
     force: bool,
@@ -36,7 +36,7 @@ pub struct RmArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     let names = if args.all {

@@ -10,7 +10,7 @@ use crate::cli::ui::Ui;
 
 /// Remove images
 #[derive(Debug, Args)]
-pub struct RmiArgs {
+pub(crate) struct RmiArgs {
     /// Also containers made from them
     #[arg(short, long)]
     force: bool,
@@ -23,7 +23,7 @@ pub struct RmiArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &RmiArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &RmiArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     each(&args.images, ui, async |name| {
         match client.remove_image(name, args.force).await {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::Global;
-use crate::cli::connect::{self, Service};
+use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
 use crate::cli::image;
-use crate::cli::launch::{self, Launch};
+use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
@@ -21,7 +21,7 @@ use crate::sandbox::spec::Removal;
 /// Run a command in a new sandbox
 #[derive(Debug, Args)]
 #[command(override_usage = "stockade run [OPTIONS] IMAGE [COMMAND [ARG...]]")]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     sandbox: SandboxArgs,
     /// Show what would be created, and create nothing
@@ -38,7 +38,7 @@ pub struct RunArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     inner(args, global, ui)
         .await
         // As with podman: 125 says that it was not the container that failed.
@@ -70,6 +70,13 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         ui.line(&launch.description()?).doing("write")?;
         return Ok(Exit::Done);
     }
+    let unenforced = if args.sandbox.allow_unenforced_limits {
+        Unenforced::Allow
+    } else {
+        Unenforced::Refuse
+    };
+    let verify =
+        async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
     let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
     for warning in warnings {
@@ -80,10 +87,9 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
             launch::write_id(&mut file, sandbox.id())?;
         }
         if args.sandbox.detach {
-            background(&sandbox, &launch, &mut signals, ui).await
+            background(&sandbox, verify, &mut signals).await
         } else {
             let streams = streams(&args.sandbox);
-            let verify = async |_: &Sandbox| Ok(());
             foreground::run(&sandbox, &streams, &mut signals, ui, verify)
                 .await
                 .map(Begun::Foreground)
@@ -112,13 +118,12 @@ fn streams(args: &SandboxArgs) -> Streams {
 
 async fn background(
     sandbox: &Sandbox,
-    launch: &Launch,
+    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<()>,
     signals: &mut Signals,
-    ui: &Ui,
 ) -> CliResult<Begun> {
     let start = async {
         sandbox.prepare().await.map_err(foreground::not_started)?;
-        let _ = &ui;
+        verify(sandbox).await?;
         sandbox.start().await.map_err(foreground::not_started)
     };
     tokio::select! {

@@ -17,7 +17,7 @@ use crate::sandbox::Sandbox;
 
 /// Start containers that have ended or never ran
 #[derive(Debug, Args)]
-pub struct StartArgs {
+pub(crate) struct StartArgs {
     /// Join it on your terminal
     #[arg(short, long)]
     attach: bool,
@@ -35,7 +35,7 @@ pub struct StartArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &StartArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &StartArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     if args.attach || args.interactive {

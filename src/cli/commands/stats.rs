@@ -16,7 +16,7 @@ use crate::libpod::{Client, ContainerId, Sample};
 
 /// Show what containers use, again and again
 #[derive(Debug, Args)]
-pub struct StatsArgs {
+pub(crate) struct StatsArgs {
     /// Only once
     #[arg(long)]
     no_stream: bool,
@@ -53,7 +53,7 @@ struct Row<'a> {
 }
 
 /// Runs the verb.
-pub async fn run(args: &StatsArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &StatsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let ids = ids(args, &client).await?;
     if ids.is_empty() {

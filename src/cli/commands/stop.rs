@@ -10,7 +10,7 @@ use crate::cli::ui::Ui;
 
 /// Ask containers to end, and kill them if they do not
 #[derive(Debug, Args)]
-pub struct StopArgs {
+pub(crate) struct StopArgs {
     /// Seconds before a container is killed [default: the container's own, 10]
     #[arg(short, long, value_name = "SECONDS")]
     time: Option<u32>,
@@ -25,7 +25,7 @@ pub struct StopArgs {
 }
 
 /// Runs the verb.
-pub async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     each(&args.containers, ui, async |name| {

@@ -10,14 +10,14 @@ use crate::cli::ui::Ui;
 
 /// Show the versions of Stockade and of the Podman service
 #[derive(Debug, Args)]
-pub struct VersionArgs {
+pub(crate) struct VersionArgs {
     /// Output format
     #[arg(short, long, value_name = "FORMAT", value_parser = ["table", "json"], default_value = "table")]
     format: String,
 }
 
 /// Runs the verb.
-pub async fn run(args: &VersionArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &VersionArgs, global: &Global, ui: &Ui) -> CliResult {
     let ours = env!("CARGO_PKG_VERSION");
     let client = match connect::client(global, ui).await {
         Ok(client) => client,

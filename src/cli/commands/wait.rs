@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Wait until containers have ended, print their exit codes and exit with the last one
 #[derive(Debug, Args)]
-pub struct WaitArgs {
+pub(crate) struct WaitArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Containers
@@ -25,7 +25,7 @@ pub struct WaitArgs {
 }
 
 /// Runs the verb. Ctrl-C simply ends it.
-pub async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult {
     let waited = async {
         let client = connect::client(global, ui).await?;
         let containers = Containers::new(args.scope)?;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// The keys that leave a container running and give the terminal back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetachKeys(Vec<u8>);
+pub(crate) struct DetachKeys(Vec<u8>);
 
 impl Default for DetachKeys {
     fn default() -> Self {
@@ -38,7 +38,7 @@ fn key(name: &str) -> Result<u8, String> {
 
 /// What to do with bytes that were typed.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Matched {
+pub(crate) enum Matched {
     /// Send these (perhaps none yet, while the keys may still come).
     Forward(Vec<u8>),
     /// Send these, then detach.

@@ -19,7 +19,7 @@ const CURSOR: u16 = 25;
 
 /// What may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Text, colours, carriage returns: for logs, builds and containers without a terminal.
     Text,
     /// What a full-screen program needs: for a container that has our terminal.
@@ -28,7 +28,7 @@ pub enum Policy {
 
 /// A filter between a container and a terminal.
 #[derive(Debug)]
-pub struct Filter {
+pub(crate) struct Filter {
     policy: Policy,
     state: State,
     /// The sequence so far.
@@ -54,7 +54,7 @@ enum State {
 
 impl Filter {
     /// A filter at the beginning of a stream.
-    pub fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy) -> Self {
         Self {
             policy,
             state: State::Ground,
@@ -66,7 +66,7 @@ impl Filter {
     }
 
     /// Passes on what may pass.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         for &byte in bytes {
             self.step(byte, &mut out);
@@ -75,7 +75,7 @@ impl Filter {
     }
 
     /// What puts the terminal back as it was before the stream.
-    pub fn reset(&self) -> Vec<u8> {
+    pub(crate) fn reset(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.policy == Policy::Text {
             return out;

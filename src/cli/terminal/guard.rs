@@ -7,7 +7,7 @@ use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 
 /// A terminal in raw mode; dropping it gives the terminal back as it was.
 #[derive(Debug)]
-pub struct RawTerminal {
+pub(crate) struct RawTerminal {
     cooked: Termios,
 }
 
@@ -16,7 +16,7 @@ impl RawTerminal {
     ///
     /// # Errors
     /// Standard input is no terminal.
-    pub fn enter() -> io::Result<Self> {
+    pub(crate) fn enter() -> io::Result<Self> {
         let stdin = io::stdin();
         let cooked = termios::tcgetattr(stdin.as_fd())?;
         let guard = Self { cooked };
@@ -25,7 +25,7 @@ impl RawTerminal {
     }
 
     /// Raw mode again, after somebody else changed it (a shell, while we were stopped).
-    pub fn resume(&self) -> io::Result<()> {
+    pub(crate) fn resume(&self) -> io::Result<()> {
         let mut raw = self.cooked.clone();
         raw.make_raw();
         termios::tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &raw)?;
@@ -44,7 +44,7 @@ impl Drop for RawTerminal {
 }
 
 /// Rows and columns of the terminal on standard output, else on standard input.
-pub fn window_size() -> Option<(u16, u16)> {
+pub(crate) fn window_size() -> Option<(u16, u16)> {
     let of = |fd: &dyn AsFd| {
         let size = termios::tcgetwinsize(fd.as_fd()).ok()?;
         (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))

@@ -13,7 +13,7 @@ const READ: usize = 32 << 10;
 
 /// Standard input. Dropping it ends the reading at once: a key typed afterwards is the shell's.
 #[derive(Debug)]
-pub struct Input {
+pub(crate) struct Input {
     chunks: Option<mpsc::Receiver<Bytes>>,
     /// Closed to wake the thread.
     wake: Option<OwnedFd>,
@@ -22,7 +22,7 @@ pub struct Input {
 
 impl Input {
     /// Begins to read.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         // One chunk at most is read ahead.
         let (sender, chunks) = mpsc::channel(1);
@@ -40,7 +40,7 @@ impl Input {
     }
 
     /// The next bytes; `None` at the end.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         self.chunks.as_mut()?.recv().await
     }
 }

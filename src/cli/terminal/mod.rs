@@ -7,9 +7,9 @@ mod input;
 mod output;
 mod session;
 
-pub use detach::DetachKeys;
-pub use filter::{Filter, Policy};
-pub use guard::{RawTerminal, window_size};
-pub use input::Input;
-pub use output::Output;
-pub use session::{End, Remote, Session};
+pub(crate) use detach::DetachKeys;
+pub(crate) use filter::{Filter, Policy};
+pub(crate) use guard::{RawTerminal, window_size};
+pub(crate) use input::Input;
+pub(crate) use output::Output;
+pub(crate) use session::{End, Remote, Session};

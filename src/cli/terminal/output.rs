@@ -17,7 +17,7 @@ const DEPTH: usize = 16;
 
 /// The streams we write to, in the order in which chunks came.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     chunks: mpsc::Sender<(Channel, Bytes)>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
@@ -25,7 +25,7 @@ pub struct Output {
 impl Output {
     /// Starts the writer. What goes to a terminal passes a filter of this policy, if there is one;
     /// pipes and files get every byte as it is.
-    pub fn start(policy: Option<Policy>) -> io::Result<Self> {
+    pub(crate) fn start(policy: Option<Policy>) -> io::Result<Self> {
         let (chunks, mut queue) = mpsc::channel::<(Channel, Bytes)>(DEPTH);
         let (finished, ended) = oneshot::channel();
         thread::Builder::new()
@@ -52,7 +52,7 @@ impl Output {
     ///
     /// # Errors
     /// The writer has ended: the reader of our output is gone.
-    pub async fn write(&self, chunk: Chunk) -> Result<(), Gone> {
+    pub(crate) async fn write(&self, chunk: Chunk) -> Result<(), Gone> {
         self.chunks
             .send((chunk.channel, chunk.bytes))
             .await
@@ -60,7 +60,7 @@ impl Output {
     }
 
     /// Waits until everything is written.
-    pub async fn finish(self) -> io::Result<()> {
+    pub(crate) async fn finish(self) -> io::Result<()> {
         drop(self.chunks);
         self.ended.await.unwrap_or(Ok(()))
     }
@@ -68,7 +68,7 @@ impl Output {
 
 /// Nobody reads our output any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub(crate) struct Gone;
 
 /// Both streams, each with a filter if it is a terminal.
 struct Writer {

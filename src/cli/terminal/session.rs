@@ -14,7 +14,7 @@ use crate::libpod::stream::{AttachInput, AttachOutput, Attached};
 const PATIENCE: u32 = 3;
 
 /// What is attached to: a container or an exec session.
-pub trait Remote {
+pub(crate) trait Remote {
     /// Tells its terminal a size.
     fn resize(&self, rows: u16, columns: u16) -> impl Future<Output = libpod::Result<()>>;
 
@@ -24,22 +24,22 @@ pub trait Remote {
 
 /// How we are attached.
 #[derive(Debug)]
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     /// Where output goes.
-    pub output: &'a Output,
+    pub(crate) output: &'a Output,
     /// Standard input, if it is passed on.
-    pub input: Option<Input>,
+    pub(crate) input: Option<Input>,
     /// The keys that detach, if there is a terminal to type them on.
-    pub detach_keys: Option<DetachKeys>,
+    pub(crate) detach_keys: Option<DetachKeys>,
     /// Our terminal, if it is raw.
-    pub terminal: Option<&'a RawTerminal>,
+    pub(crate) terminal: Option<&'a RawTerminal>,
     /// Whether signals go to the process.
-    pub proxy_signals: bool,
+    pub(crate) proxy_signals: bool,
 }
 
 /// How a session ended.
 #[derive(Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The stream ended, as it does when the process has.
     Stream,
     /// The detach keys were typed; the container runs on.
@@ -54,7 +54,12 @@ pub enum End {
 
 impl Session<'_> {
     /// Moves bytes both ways until one side has had enough.
-    pub async fn run(self, attached: Attached, remote: &impl Remote, signals: &mut Signals) -> End {
+    pub(crate) async fn run(
+        self,
+        attached: Attached,
+        remote: &impl Remote,
+        signals: &mut Signals,
+    ) -> End {
         let Attached { input, mut output } = attached;
         let terminal = self.terminal;
         tokio::select! {

@@ -188,6 +188,15 @@ pub struct HostConfig {
     /// User namespace.
     #[serde(default)]
     pub userns_mode: String,
+    /// Inter-process communication.
+    #[serde(default)]
+    pub ipc_mode: String,
+    /// Host name.
+    #[serde(default, rename = "UTSMode")]
+    pub uts_mode: String,
+    /// Whether it has a cgroup.
+    #[serde(default)]
+    pub cgroup_mode: String,
     /// Whether it is not a sandbox at all.
     #[serde(default)]
     pub privileged: bool,

@@ -140,9 +140,6 @@ pub struct ContainerSpec {
     /// `enabled`, `disabled`, `no-conmon` or `split`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroups_mode: Option<String>,
-    /// The cgroup under which the container's own is made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cgroup_parent: Option<String>,
 
     /// The network namespace. Left out, the service's default is used.
     #[serde(skip_serializing_if = "Option::is_none")]

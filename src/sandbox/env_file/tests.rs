@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn parsed(text: &str) -> Parsed {
-    parse(Path::new(".env.ralph"), text.as_bytes()).unwrap()
+    parse(Path::new(".env.ralph"), text.as_bytes(), Trust::Persons).unwrap()
 }
 
 fn values(text: &str) -> Vec<(String, String)> {
@@ -101,7 +101,7 @@ fn mistakes() {
 #[test]
 fn nothing_said_about_a_value_repeats_it() {
     for text in ["A = 'hunter2'", "=hunter2", "hunter2\0=x", "A=hunter2\0"] {
-        match parse(Path::new("f"), text.as_bytes()) {
+        match parse(Path::new("f"), text.as_bytes(), Trust::Persons) {
             Ok((args, warnings)) => {
                 let said = warnings
                     .iter()
@@ -124,10 +124,10 @@ fn nothing_said_about_a_value_repeats_it() {
 fn bounds() {
     let long = format!("A={}", "b".repeat(MAX_LINE));
     assert!(matches!(
-        parse(Path::new("f"), long.as_bytes()),
+        parse(Path::new("f"), long.as_bytes(), Trust::Persons),
         Err(EnvFileError::Line { .. })
     ));
-    assert!(parse(Path::new("f"), b"A=\xff").is_err());
+    assert!(parse(Path::new("f"), b"A=\xff", Trust::Persons).is_err());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("big");
     fs::write(&path, vec![b'#'; 1024 * 1024 + 1]).unwrap();
@@ -159,9 +159,32 @@ fn a_link_below_the_workspace_is_refused() {
     assert_eq!(file.path.unwrap().path(), ws.join(".env"));
 }
 
+#[test]
+fn a_file_in_the_workspace_takes_nothing_unseen() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = dir.path().canonicalize().unwrap();
+    let read = |text: &str, roots: &[&Path]| {
+        fs::write(base.join(".env"), text).unwrap();
+        read_env_file(&base.join(".env"), &base, roots.iter().copied())
+    };
+    let kinds = |file: EnvFile| {
+        file.warnings
+            .into_iter()
+            .map(|w| w.kind)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(read("AWS_KEY\n", &[]).unwrap()), []);
+    assert_eq!(
+        kinds(read("AWS_KEY\n", &[&base]).unwrap()),
+        [Suspicion::UntrustedImport]
+    );
+    assert!(read("*\n", &[]).is_ok());
+    assert!(read("*\n", &[&base]).is_err());
+}
+
 proptest! {
     #[test]
     fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse(Path::new("f"), &bytes);
+        let _ = parse(Path::new("f"), &bytes, Trust::Persons);
     }
 }

@@ -195,11 +195,7 @@ impl Plan {
         if self.container.read_only_filesystem {
             let size = self.tmpfs_size();
             for (target, mode) in [("/run", "0755"), ("/tmp", "1777"), ("/var/tmp", "1777")] {
-                if !spec
-                    .mounts
-                    .iter()
-                    .any(|mount| mount.target.as_str() == target)
-                {
+                if !is_covered(spec, target) {
                     self.container.mounts.push(tmpfs(target, mode, size));
                 }
             }
@@ -213,11 +209,6 @@ impl Plan {
         let container = &mut self.container;
         match &mount.source {
             ResolvedSource::Host { path, wire } => {
-                self.binds.push(BindSource {
-                    path: path.path().to_owned(),
-                    target: mount.target.clone(),
-                    identity: path.identity(),
-                });
                 let mut defaults = vec!["rw", "rbind", "nosuid", "nodev"];
                 match path.kind() {
                     FileKind::Socket => {
@@ -245,6 +236,12 @@ impl Plan {
                 } else {
                     let options = mount.options.or(&defaults);
                     let kind = "bind".to_owned();
+                    // A throw-away layer is another file, so it cannot be compared.
+                    self.binds.push(BindSource {
+                        path: path.path().to_owned(),
+                        target: mount.target.clone(),
+                        identity: path.identity(),
+                    });
                     container.mounts.push(Mount {
                         destination,
                         kind,
@@ -321,14 +318,13 @@ impl Plan {
     /// in the workspace.
     fn home(&mut self, spec: &SandboxSpec) {
         let mut home = tmpfs(HOME, "0700", self.tmpfs_size());
-        let Ok(target) = GuestPath::parse(HOME) else {
-            return;
-        };
-        if spec.mounts.iter().any(|mount| mount.target.holds(&target)) {
+        if is_covered(spec, HOME) {
             return;
         }
-        // Installed programs are started from there.
-        home.options.push("exec".to_owned());
+        // Installed programs are started from there. What the image has there is not copied up: it
+        // would keep its owner, who is not the user.
+        home.options
+            .extend(["exec", "notmpcopyup"].map(str::to_owned));
         self.container.mounts.push(home);
     }
 
@@ -382,6 +378,12 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether the person mounts there, or above it.
+fn is_covered(spec: &SandboxSpec, target: &str) -> bool {
+    GuestPath::parse(target)
+        .is_ok_and(|target| spec.mounts.iter().any(|mount| mount.target.holds(&target)))
 }
 
 fn tmpfs(target: &str, mode: &str, size: Option<u64>) -> Mount {

@@ -80,7 +80,7 @@ impl World {
 
 fn service() -> Service {
     Service {
-        version: (4, 3, 1),
+        version: ApiVersion::new(4, 3, 1),
         owner: ServiceOwner::Rootless(CALLER),
         ram: ByteSize::new(16 * GIB),
         image_env: vec!["PATH=/opt/bin:/usr/bin".into(), "LANG=C.UTF-8".into()],
@@ -215,6 +215,29 @@ fn home_and_path_yield_to_the_person() {
 }
 
 #[test]
+fn a_read_only_root_has_room_where_nobody_mounts() {
+    let world = World::new();
+    let mut asked = guide();
+    asked.mounts = vec![
+        parse_volume("./src:/var").unwrap(),
+        parse_volume("./:/over:O").unwrap(),
+        parse_tmpfs("/tmp").unwrap(),
+    ];
+    asked.security.root_fs = RootFs::ReadOnly;
+    let plan = world.plan(asked);
+    let mounts: Vec<_> = plan
+        .container
+        .mounts
+        .iter()
+        .map(|m| m.destination.as_str())
+        .collect();
+    assert_eq!(mounts, ["/var", "/tmp", "/run", HOME]);
+    // A throw-away layer is not compared, but env files are masked in it.
+    assert_eq!(plan.binds.len(), 1);
+    assert_eq!(plan.container.mask, ["/over/.env.ralph"]);
+}
+
+#[test]
 fn nothing_of_the_caller_is_passed_on() {
     let world = World::new();
     let mut asked = request();
@@ -329,11 +352,16 @@ fn releases_differ() {
         assert_eq!(result.is_ok(), good, "{text} {version:?}");
     };
     let rootless = ServiceOwner::Rootless(CALLER);
-    check("pasta", (4, 3, 1), rootless, false);
-    check("pasta", (5, 4, 2), rootless, true);
-    check("pasta", (5, 4, 2), ServiceOwner::Rootful, false);
-    check("slirp4netns", (5, 8, 6), rootless, true);
-    check("slirp4netns", (6, 0, 0), rootless, false);
+    check("pasta", ApiVersion::new(4, 3, 1), rootless, false);
+    check("pasta", ApiVersion::new(5, 4, 2), rootless, true);
+    check(
+        "pasta",
+        ApiVersion::new(5, 4, 2),
+        ServiceOwner::Rootful,
+        false,
+    );
+    check("slirp4netns", ApiVersion::new(5, 8, 6), rootless, true);
+    check("slirp4netns", ApiVersion::new(6, 0, 0), rootless, false);
 
     let mut asked = request();
     asked.limits.ulimits = vec![Ulimit::parse("nofile=-1").unwrap()];
@@ -347,7 +375,7 @@ fn releases_differ() {
         plan(
             &spec,
             &Service {
-                version: (5, 8, 6),
+                version: ApiVersion::new(5, 8, 6),
                 ..service()
             }
         )
