@@ -7,11 +7,12 @@
 
 BENCH_SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$BENCH_SCRIPTS/../.." && pwd)
-DEFAULT_BENCH=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/stockade/bench
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+DEFAULT_BENCH=${XDG_CACHE_HOME:-$HOME/.cache}/stockade/bench
 BENCH=${STOCKADE_BENCH:-$DEFAULT_BENCH}
 SERVICE_USER=stockade
 SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export BENCH REPO
+export HOME BENCH REPO
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
