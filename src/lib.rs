@@ -3,6 +3,8 @@
 //! Layers, each reading as if those above it did not exist: [`libpod`] is a hand-written client of
 //! Podman's REST API, [`context`] turns a directory into a build context, [`sandbox`] is the policy.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod libpod;
 pub mod sandbox;

@@ -1,3 +1,7 @@
 //! The `stockade` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stockade::cli::main()
+}

@@ -1,0 +1,48 @@
+//! From flags and environment to a connected client.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::args::Global;
+use super::error::CliResult;
+use super::ui::Ui;
+use crate::libpod::{ApiVersion, Client, Discovery, Endpoint, Source};
+
+/// The longest configuration file that is read, in bytes.
+const CONFIG_LIMIT: u64 = (1 << 20) + 1;
+
+/// Where the service is to be found.
+pub fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
+    let discovery = Discovery {
+        url: global.url.as_deref(),
+        connection: global.connection.as_deref(),
+        uid: rustix::process::geteuid().as_raw(),
+        variable: &|name| std::env::var_os(name),
+        read: &read,
+    };
+    Ok(discovery.endpoint()?)
+}
+
+/// Connects, and says so once where the service is newer than what was tested.
+pub async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
+    let (endpoint, _) = endpoint(global)?;
+    let client = Client::connect(&endpoint).await?;
+    if client.version().is_untested() {
+        ui.warning(&format!(
+            "Podman {} is newer than what this release was tested with (up to {}.{})",
+            client.version(),
+            ApiVersion::NEWEST_TESTED.major,
+            ApiVersion::NEWEST_TESTED.minor,
+        ));
+    }
+    Ok(client)
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(CONFIG_LIMIT)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,143 @@
+//! Errors as the person sees them: what failed, why, what to do, and the exit code.
+
+use std::error::Error as StdError;
+use std::fmt::Display;
+
+use super::exit::Exit;
+use crate::libpod;
+
+/// The result of a command.
+pub type CliResult<T = Exit> = Result<T, CliError>;
+
+/// A failure at the edge: the only kind that carries advice.
+#[derive(Debug)]
+pub struct CliError {
+    /// How the program ends.
+    pub exit: Exit,
+    /// What failed.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+}
+
+impl CliError {
+    /// A failure with a message of ours.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// A command line that makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// A failure of a lower layer, its causes kept.
+    pub fn from_source(exit: Exit, source: &(dyn StdError + 'static)) -> Self {
+        let mut error = Self::new(exit, source.to_string());
+        error.add_causes(source);
+        error
+    }
+
+    /// A failure of a lower layer under a heading of ours.
+    pub fn context(
+        exit: Exit,
+        message: impl Into<String>,
+        source: &(dyn StdError + 'static),
+    ) -> Self {
+        let mut error = Self::new(exit, message);
+        error.causes.push(source.to_string());
+        error.add_causes(source);
+        error
+    }
+
+    fn add_causes(&mut self, source: &(dyn StdError + 'static)) {
+        let mut next = source.source();
+        while let Some(cause) = next {
+            self.causes.push(cause.to_string());
+            next = cause.source();
+        }
+    }
+
+    /// Adds advice.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The same failure with another exit code, unless it is about reaching Podman at all or the
+    /// command line.
+    pub fn or_exit(mut self, exit: Exit) -> Self {
+        if self.exit == Exit::Failed {
+            self.exit = exit;
+        }
+        self
+    }
+}
+
+impl From<libpod::Error> for CliError {
+    fn from(error: libpod::Error) -> Self {
+        if let Some(socket) = error.unreachable_socket() {
+            let socket = socket.display().to_string();
+            return Self::from_source(Exit::Unreachable, &error)
+                .hint("start it with `systemctl --user enable --now podman.socket`")
+                .hint(format!(
+                    "or, without systemd, with `podman system service --time=0 unix://{socket}`"
+                ))
+                .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)");
+        }
+        if error.is_too_old() {
+            return Self::from_source(Exit::Unreachable, &error)
+                .hint("Debian 12 and Ubuntu 24.04 have a release that is new enough");
+        }
+        if error.is_unusable_endpoint() {
+            return Self::from_source(Exit::Usage, &error);
+        }
+        if let Some(api) = error.api() {
+            let message = api.to_string();
+            let cause = api.cause.clone();
+            let mut cli = Self::new(Exit::Failed, message.clone());
+            // Podman's wrapped text ends in its cause most of the time.
+            if !cause.is_empty() && !message.contains(&cause) {
+                cli.causes.push(cause.clone());
+            }
+            return match cause.as_str() {
+                "image not known" => {
+                    cli.hint("build it with `stockade build -t NAME .`, or fetch it with `stockade pull NAME`")
+                }
+                "that name is already in use" => {
+                    cli.hint("choose another `--name`, or remove the other one with `stockade rm NAME`")
+                }
+                _ if message.contains("short-name") => {
+                    cli.hint("write the whole name, as in `docker.io/library/python:3.11-slim`")
+                }
+                _ => cli,
+            };
+        }
+        let disconnect = error.is_disconnect();
+        let cli = Self::from_source(Exit::Failed, &error);
+        if disconnect {
+            cli.hint("the Podman service went away; if it was stopped, start it and try again")
+        } else {
+            cli
+        }
+    }
+}
+
+/// Gives any failure of a lower layer a heading.
+pub trait Context<T> {
+    /// Says what was being done.
+    fn doing(self, what: impl Display) -> CliResult<T>;
+}
+
+impl<T, E: StdError + 'static> Context<T> for Result<T, E> {
+    fn doing(self, what: impl Display) -> CliResult<T> {
+        self.map_err(|e| CliError::context(Exit::Failed, format!("cannot {what}"), &e))
+    }
+}

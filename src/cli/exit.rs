@@ -1,0 +1,49 @@
+//! Exit codes, in one place.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: it failed.
+    Failed,
+    /// 2: the command line makes no sense.
+    Usage,
+    /// 3: Podman cannot be reached.
+    Unreachable,
+    /// The container's own code, passed on.
+    Container(u8),
+    /// 125: `run`, `exec` or `attach` failed, not the container.
+    NotRun,
+    /// 126: the container's command cannot be invoked.
+    NotInvoked,
+    /// 127: the container's command was not found.
+    NotFound,
+    /// 128 + n: ended by signal n.
+    Signal(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Container(code) => code,
+            Self::NotRun => 125,
+            Self::NotInvoked => 126,
+            Self::NotFound => 127,
+            Self::Signal(number) => 128u8.saturating_add(number),
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

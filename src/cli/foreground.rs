@@ -1,0 +1,182 @@
+//! A container on our terminal, from create to its exit code.
+
+use std::io::{self, IsTerminal as _};
+
+use super::error::{CliError, CliResult, Context as _};
+use super::exit::Exit;
+use super::signals::{Caught, Signals};
+use super::terminal::{DetachKeys, End, Input, Output, RawTerminal, Remote, Session, window_size};
+use super::ui::Ui;
+use crate::libpod;
+use crate::sandbox::{Outcome, Sandbox};
+
+impl Remote for Sandbox {
+    async fn resize(&self, rows: u16, columns: u16) -> libpod::Result<()> {
+        Self::resize(self, rows, columns).await
+    }
+
+    async fn signal(&self, name: &'static str) -> libpod::Result<()> {
+        Self::signal(self, name).await
+    }
+}
+
+/// What of our terminal the container gets.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    /// Standard input is passed on.
+    pub stdin: bool,
+    /// The container has a terminal.
+    pub tty: bool,
+    /// Keys that detach.
+    pub detach_keys: DetachKeys,
+    /// Signals go to the container.
+    pub proxy_signals: bool,
+}
+
+impl Streams {
+    /// Our terminal in raw mode, if the container has one and we have one.
+    pub fn raw_terminal(&self, ui: &Ui) -> CliResult<Option<RawTerminal>> {
+        if !(self.tty && self.stdin) {
+            return Ok(None);
+        }
+        if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            return RawTerminal::enter()
+                .map(Some)
+                .doing("put the terminal into raw mode");
+        }
+        ui.warning(
+            "the input device is not a TTY: `--tty` and `--interactive` may not work as expected",
+        );
+        Ok(None)
+    }
+}
+
+/// What became of a container that was in the foreground.
+#[derive(Debug)]
+pub enum Finished {
+    /// It ended.
+    Ended(Outcome),
+    /// We left it running.
+    Detached,
+    /// We were asked to end before it had begun, or it did not mind.
+    Signal(Caught),
+    /// Nobody reads its output any more.
+    OutputGone,
+}
+
+/// Runs a container that was made and not yet started, on our terminal. `verify` is called when it
+/// is prepared, before its first instruction.
+pub async fn run(
+    sandbox: &Sandbox,
+    streams: &Streams,
+    signals: &mut Signals,
+    ui: &Ui,
+    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<()>,
+) -> CliResult<Finished> {
+    let preparation = async {
+        let attached = sandbox.attach(streams.stdin).await.map_err(not_started)?;
+        verify(sandbox).await?;
+        Ok::<_, CliError>(attached)
+    };
+    let attached = tokio::select! {
+        attached = preparation => attached?,
+        caught = signals.next_end() => return Ok(Finished::Signal(caught)),
+    };
+    let terminal = streams.raw_terminal(ui)?;
+    if streams.tty
+        && let Some((rows, columns)) = window_size()
+    {
+        sandbox.resize(rows, columns).await?;
+    }
+    let watch = sandbox.watch();
+    sandbox.start().await.map_err(not_started)?;
+    converse(sandbox, attached, watch, streams, terminal, signals).await
+}
+
+/// Joins a container that runs already.
+pub async fn join(
+    sandbox: &Sandbox,
+    streams: &Streams,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult<Finished> {
+    let watch = sandbox.watch();
+    let attached = sandbox.attach(streams.stdin).await?;
+    let terminal = streams.raw_terminal(ui)?;
+    if streams.tty
+        && let Some((rows, columns)) = window_size()
+    {
+        // It may have ended at this very moment; the stream will say so.
+        let _ = sandbox.resize(rows, columns).await;
+    }
+    converse(sandbox, attached, watch, streams, terminal, signals).await
+}
+
+async fn converse(
+    sandbox: &Sandbox,
+    attached: libpod::stream::Attached,
+    watch: crate::sandbox::Watch,
+    streams: &Streams,
+    terminal: Option<RawTerminal>,
+    signals: &mut Signals,
+) -> CliResult<Finished> {
+    let output = Output::start().doing("start writing output")?;
+    let input = if streams.stdin {
+        Some(Input::start().doing("read standard input")?)
+    } else {
+        None
+    };
+    let session = Session {
+        output: &output,
+        input,
+        detach_keys: terminal.is_some().then(|| streams.detach_keys.clone()),
+        terminal: terminal.as_ref(),
+        proxy_signals: streams.proxy_signals,
+    };
+    let end = session.run(attached, sandbox, signals).await;
+    let flushed = tokio::select! {
+        flushed = output.finish() => flushed,
+        // A reader that stalls does not keep us.
+        _ = signals.next_end() => Ok(()),
+    };
+    // The terminal first: everything after this may be said on it.
+    drop(terminal);
+    match end {
+        End::Detached => return Ok(Finished::Detached),
+        End::Signal(caught) => return Ok(Finished::Signal(caught)),
+        End::OutputGone => return Ok(Finished::OutputGone),
+        End::Broken(error) if !error.is_disconnect() => return Err(error.into()),
+        // Whether the container ended is for the service to say.
+        End::Stream | End::Broken(_) => {}
+    }
+    if flushed.is_err() {
+        return Ok(Finished::OutputGone);
+    }
+    tokio::select! {
+        outcome = sandbox.outcome(watch) => Ok(Finished::Ended(outcome?)),
+        caught = signals.next_end() => Ok(Finished::Signal(caught)),
+    }
+}
+
+/// A container that could not be started: which exit code that is, as `podman run` has it.
+pub fn not_started(error: libpod::Error) -> CliError {
+    let text = error
+        .api()
+        .map(|api| format!("{} {}", api.cause, api.message).to_lowercase());
+    let exit = match text {
+        None => Exit::NotRun,
+        Some(text) => {
+            // A missing cgroup file also reads as "not found".
+            let ours = ["memory.max", "pids.max", "cpu.max", "cgroup"];
+            let absent = ["not found", "no such file", "executable path is empty"];
+            if ours.iter().any(|word| text.contains(word)) {
+                Exit::NotRun
+            } else if absent.iter().any(|word| text.contains(word)) {
+                Exit::NotFound
+            } else {
+                Exit::NotInvoked
+            }
+        }
+    };
+    CliError::from(error).or_exit(exit)
+}

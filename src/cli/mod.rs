@@ -1,0 +1,59 @@
+//! The command line: the only layer that reads flags and the environment, prints, and sets exit
+//! codes.
+
+mod args;
+mod commands;
+mod connect;
+mod error;
+mod exit;
+mod foreground;
+mod sanitize;
+mod signals;
+mod terminal;
+mod ui;
+mod upload;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::Cli;
+use error::CliError;
+use exit::Exit;
+use ui::Ui;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no failure.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    let ui = Ui::new(std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(commands::run(cli, &ui));
+            // Threads that still wait for a stalled reader end with the process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(CliError::from_source(Exit::Failed, &error)),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            ui.error(&error);
+            error.exit.into()
+        }
+    }
+}

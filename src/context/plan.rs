@@ -1,0 +1,240 @@
+//! What of a directory is sent for one build, and under which names the service finds it.
+
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use sha2::Digest as _;
+use sha2::Sha256;
+
+use crate::context::archive::Archive;
+use crate::context::digest::Digest;
+use crate::context::digest::Fingerprint;
+use crate::context::directory::Containerfile;
+use crate::context::directory::Directory;
+use crate::context::directory::IgnoreFile;
+use crate::context::directory::Place;
+use crate::context::error::Error;
+use crate::context::ignore;
+use crate::context::ignore::Ignore;
+use crate::context::pack::Request;
+use crate::context::pack::Summary;
+use crate::context::pack::Walk;
+use crate::context::select;
+use crate::context::select::Source;
+use crate::context::tree;
+use crate::context::tree::as_path;
+
+/// The directory in the archive for what is not in the context; numbered if the name is taken.
+const RESERVED: &str = ".stockade-build";
+
+/// One upload: a directory, less what is ignored or not needed, plus what the build needs besides.
+#[derive(Debug)]
+pub struct Plan {
+    directory: Directory,
+    ignore: Ignore,
+    scope: Scope,
+    always: Vec<Source>,
+    reserved: String,
+    dockerfile: String,
+    /// The Containerfile in the context: path and SHA-256 of what was parsed.
+    expected: Option<(Vec<u8>, [u8; 32])>,
+    added: Vec<Added>,
+}
+
+/// How much of the directory is wanted; the sources of the Containerfile in either case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Everything(Vec<Source>),
+    Only(Vec<Source>),
+}
+
+/// A file that is only in the archive. It may be a secret, so `Debug` shows no content.
+struct Added {
+    name: String,
+    content: Vec<u8>,
+    mode: u32,
+}
+
+impl fmt::Debug for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Added({:?}, {} bytes)", self.name, self.content.len())
+    }
+}
+
+impl Plan {
+    /// The whole directory, less what the ignore file excludes. The Containerfile and the ignore
+    /// file are sent even if they are excluded.
+    ///
+    /// # Errors
+    ///
+    /// The root cannot be read.
+    pub fn new(
+        directory: Directory,
+        containerfile: Containerfile,
+        ignore_file: IgnoreFile,
+    ) -> Result<Self, Error> {
+        let reserved = free_name(&directory)?;
+        let mut always = Vec::new();
+        if let Some(path) = &ignore_file.inside {
+            always.push(Source::path(path.as_os_str().as_bytes()));
+        }
+        let mut plan = Self {
+            directory,
+            ignore: ignore_file.ignore,
+            scope: Scope::Everything(Vec::new()),
+            always,
+            reserved,
+            dockerfile: String::new(),
+            expected: None,
+            added: Vec::new(),
+        };
+        plan.place(containerfile);
+        Ok(plan)
+    }
+
+    fn place(&mut self, containerfile: Containerfile) {
+        let preprocessed = containerfile.is_preprocessed();
+        if let Place::Inside(path) = &containerfile.place
+            && let Some(name) = path.to_str()
+            // The parameter may also be a JSON list, and the service trims and cleans names.
+            && !name.starts_with(['[', '"', ' '])
+            && !name.contains(|unit: char| unit.is_control())
+        {
+            let bytes = name.as_bytes().to_vec();
+            self.always.push(Source::path(&bytes));
+            name.clone_into(&mut self.dockerfile);
+            self.expected = Some((bytes, Sha256::digest(&containerfile.bytes).into()));
+            return;
+        }
+        let name = if preprocessed {
+            "Containerfile.in"
+        } else {
+            "Containerfile"
+        };
+        self.dockerfile = self.add(name, containerfile.bytes);
+    }
+
+    /// Sends only what lies at or below these sources, besides Containerfile and ignore file.
+    pub fn only(&mut self, sources: Vec<Source>) {
+        self.scope = Scope::Only(sources);
+    }
+
+    /// Sends everything, but complains of a source that names a socket, FIFO or device.
+    pub fn everything(&mut self, sources: Vec<Source>) {
+        self.scope = Scope::Everything(sources);
+    }
+
+    /// Adds a secret for `RUN --mount=type=secret`; returns its path in the archive, for `src=`. It
+    /// is no part of the digest and cannot be copied into the image.
+    pub fn add_secret(&mut self, content: Vec<u8>) -> String {
+        let name = format!("secret-{}", self.added.len());
+        self.add(&name, content)
+    }
+
+    fn add(&mut self, name: &str, content: Vec<u8>) -> String {
+        let name = format!("{}/{name}", self.reserved);
+        self.added.push(Added {
+            name: name.clone(),
+            content,
+            mode: 0o600,
+        });
+        name
+    }
+
+    /// The Containerfile's path in the archive, for the `dockerfile` parameter.
+    pub fn dockerfile(&self) -> &str {
+        &self.dockerfile
+    }
+
+    /// The patterns for the `excludes` parameter. Never empty: an empty list would make the service
+    /// look for ignore files by its own rule. The last pattern keeps what Stockade added out of a
+    /// `COPY . .`.
+    pub fn excludes(&self) -> Vec<String> {
+        let mut patterns = self.ignore.patterns();
+        patterns.push(self.reserved.clone());
+        patterns
+    }
+
+    /// Writes the archive. Blocks; the sink gets pieces of 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// Anything that cannot be read, or that changes while it is read, and errors of the sink. The
+    /// archive then has no end, and the upload must be broken off, not ended.
+    pub fn write(&self, sink: impl Write) -> Result<Summary, Error> {
+        self.walk(sink, None).map(|(summary, _)| summary)
+    }
+
+    /// Writes the archive and computes the digest of the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::write`].
+    pub fn write_digested(&self, sink: impl Write) -> Result<(Summary, Digest), Error> {
+        let (summary, fingerprint) = self.walk(sink, Some(Fingerprint::new()))?;
+        Ok((
+            summary,
+            fingerprint.unwrap_or_else(Fingerprint::new).finish(),
+        ))
+    }
+
+    /// Computes the digest in a pass of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plan::write`].
+    pub fn digest(&self) -> Result<Digest, Error> {
+        self.write_digested(io::sink()).map(|(_, digest)| digest)
+    }
+
+    fn walk(
+        &self,
+        sink: impl Write,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<(Summary, Option<Fingerprint>), Error> {
+        let mut archive = Archive::new(sink);
+        if !self.added.is_empty() {
+            archive.directory(self.reserved.as_bytes(), 0o700)?;
+        }
+        for added in &self.added {
+            archive.bytes(added.name.as_bytes(), &added.content, added.mode)?;
+        }
+        let request = Request {
+            root: &self.directory.root,
+            ignore: ignore::Level::root(&self.ignore),
+            select: match &self.scope {
+                Scope::Everything(sources) => select::Level::everything(sources),
+                Scope::Only(sources) => select::Level::only(sources),
+            },
+            always: select::Level::only(&self.always),
+            reserved: (!self.added.is_empty()).then_some(self.reserved.as_bytes()),
+            expected: self
+                .expected
+                .as_ref()
+                .map(|(path, hash)| (path.as_slice(), *hash)),
+        };
+        Walk::new(request, archive, fingerprint)?.run()
+    }
+}
+
+/// A name that is not in the root.
+fn free_name(directory: &Directory) -> Result<String, Error> {
+    let mut number = 0_u64;
+    loop {
+        let name = match number {
+            0 => RESERVED.to_owned(),
+            _ => format!("{RESERVED}-{number}"),
+        };
+        let path: &Path = as_path(name.as_bytes());
+        let c_name = CString::new(name.as_str()).unwrap_or_default();
+        match tree::find(&directory.root, &c_name, path) {
+            Ok(_) => number += 1,
+            Err(error) if error.is_not_found() => return Ok(name),
+            Err(error) => return Err(error),
+        }
+    }
+}

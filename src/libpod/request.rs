@@ -1,0 +1,209 @@
+//! A request as data. Nothing here waits, connects or sends.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+/// Everything but RFC 3986's unreserved characters is encoded, in paths and in queries.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The prefix for every release: it selects the v5 shape of inspect where a server has two.
+const PREFIX: &str = "/v5.0.0/libpod";
+
+/// One HTTP request to the service.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: hyper::Method,
+    path: String,
+    query: String,
+    pub(crate) body: Body,
+    pub(crate) connection: Connection,
+}
+
+/// What the exchange does to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connection {
+    /// One bounded answer; the connection can serve the next request.
+    Shared,
+    /// An answer that may take or last for ever; the connection is closed with it.
+    Own,
+    /// The connection becomes a byte stream both ways (101).
+    Hijacked,
+}
+
+/// What a request carries.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Empty,
+    Json(Bytes),
+    /// Bytes as they are, for secrets. Never shown.
+    Raw(Bytes),
+    Tar(TarBody),
+}
+
+/// A tar archive that is still being written: the service reads while we walk.
+///
+/// An `Err` in the channel, or a sender that goes away without [`TarEnd`], aborts the request
+/// without the final chunk, so that the service cannot take a part for the whole.
+#[derive(Debug)]
+pub struct TarBody {
+    pub(crate) chunks: mpsc::Receiver<TarChunk>,
+}
+
+/// What the writer of a [`TarBody`] sends.
+#[derive(Debug)]
+pub enum TarChunk {
+    /// The next bytes.
+    Bytes(Bytes),
+    /// The archive is complete.
+    End,
+    /// The archive cannot be completed.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl TarBody {
+    /// A body and the end that feeds it. `depth` is the number of chunks held at most.
+    pub fn channel(depth: usize) -> (mpsc::Sender<TarChunk>, Self) {
+        let (sender, chunks) = mpsc::channel(depth);
+        (sender, Self { chunks })
+    }
+}
+
+impl Request {
+    fn new(method: hyper::Method, segments: &[&str]) -> Self {
+        let mut path = String::from(PREFIX);
+        for segment in segments {
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, ENCODED));
+        }
+        Self {
+            method,
+            path,
+            query: String::new(),
+            body: Body::Empty,
+            connection: Connection::Shared,
+        }
+    }
+
+    pub(crate) fn get(segments: &[&str]) -> Self {
+        Self::new(hyper::Method::GET, segments)
+    }
+
+    pub(crate) fn head(segments: &[&str]) -> Self {
+        Self::new(hyper::Method::HEAD, segments)
+    }
+
+    pub(crate) fn post(segments: &[&str]) -> Self {
+        Self::new(hyper::Method::POST, segments)
+    }
+
+    pub(crate) fn put(segments: &[&str]) -> Self {
+        Self::new(hyper::Method::PUT, segments)
+    }
+
+    pub(crate) fn delete(segments: &[&str]) -> Self {
+        Self::new(hyper::Method::DELETE, segments)
+    }
+
+    /// Adds one query parameter. A key may be given again.
+    pub(crate) fn query(mut self, key: &str, value: impl AsRef<str>) -> Self {
+        if !self.query.is_empty() {
+            self.query.push('&');
+        }
+        self.query.push_str(key);
+        self.query.push('=');
+        self.query
+            .extend(utf8_percent_encode(value.as_ref(), ENCODED));
+        self
+    }
+
+    pub(crate) fn flag(self, key: &str, value: bool) -> Self {
+        self.query(key, if value { "true" } else { "false" })
+    }
+
+    pub(crate) fn number(self, key: &str, value: impl Into<i64>) -> Self {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}", value.into());
+        self.query(key, text)
+    }
+
+    /// Adds a parameter whose value is a JSON document, unless it is an empty list or map.
+    pub(crate) fn json_query(self, key: &str, value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) if !matches!(text.as_str(), "[]" | "{}" | "null") => self.query(key, text),
+            // Lists and maps of strings always serialise.
+            _ => self,
+        }
+    }
+
+    pub(crate) fn json(mut self, value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.body = Body::Json(serde_json::to_vec(value)?.into());
+        Ok(self)
+    }
+
+    pub(crate) fn body(mut self, body: Body) -> Self {
+        self.body = body;
+        self
+    }
+
+    pub(crate) fn on(mut self, connection: Connection) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    /// Method and path without prefix and query: for errors.
+    pub(crate) fn endpoint(&self) -> String {
+        let path = self.path.strip_prefix(PREFIX).unwrap_or(&self.path);
+        format!("{} {path}", self.method)
+    }
+
+    /// The request target: path and query.
+    pub(crate) fn target(&self) -> String {
+        if self.query.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}?{}", self.path, self.query)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_segment() {
+        let request = Request::get(&["containers", "../images?x=1#y", "json"]);
+        assert_eq!(
+            request.target(),
+            "/v5.0.0/libpod/containers/..%2Fimages%3Fx%3D1%23y/json"
+        );
+        assert_eq!(
+            request.endpoint(),
+            "GET /containers/..%2Fimages%3Fx%3D1%23y/json"
+        );
+    }
+
+    #[test]
+    fn queries_are_encoded_once_and_may_repeat() {
+        let request = Request::post(&["build"])
+            .query("t", "localhost/a:1")
+            .query("t", "b c&d")
+            .flag("layers", true)
+            .number("networkmode", 1)
+            .json_query("buildargs", &Vec::<String>::new());
+        assert_eq!(
+            request.target(),
+            "/v5.0.0/libpod/build?t=localhost%2Fa%3A1&t=b%20c%26d&layers=true&networkmode=1"
+        );
+        assert_eq!(request.endpoint(), "POST /build");
+    }
+}

@@ -1,0 +1,235 @@
+//! From the head of an answer to a value: statuses, bounded bodies, streams.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{ApiError, Error, Kind, Result};
+use super::transport::Loan;
+
+/// The longest answer that is held in memory: a listing or an inspect.
+const LIMIT: usize = 64 << 20;
+/// The longest error text that is kept.
+const ERROR_LIMIT: usize = 64 << 10;
+
+/// A successful answer (or a 304) whose body is still to be read.
+#[derive(Debug)]
+pub(crate) struct Response {
+    endpoint: String,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Incoming,
+    upgrade: Option<OnUpgrade>,
+    loan: Loan,
+}
+
+impl Response {
+    /// Turns a status into a result: 1xx, 2xx and 304 are answers, all else is an error.
+    pub(crate) async fn check(
+        endpoint: String,
+        response: hyper::Response<Incoming>,
+        loan: Loan,
+    ) -> Result<Self> {
+        let mut response = response;
+        let upgrade = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
+            .then(|| hyper::upgrade::on(&mut response));
+        let (head, body) = response.into_parts();
+        let response = Self {
+            endpoint,
+            status: head.status,
+            headers: head.headers,
+            body,
+            upgrade,
+            loan,
+        };
+        let status = response.status;
+        if status.is_success() || status.is_informational() || status == StatusCode::NOT_MODIFIED {
+            Ok(response)
+        } else {
+            Err(response.into_error().await)
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The connection itself, after a 101. Bytes that came with the head are still in it.
+    pub(crate) async fn upgraded(self) -> Result<Upgraded> {
+        let endpoint = self.endpoint;
+        let Some(upgrade) = self.upgrade else {
+            return Err(Error::protocol(
+                &endpoint,
+                format!("status {} where 101 was expected", self.status.as_u16()),
+            ));
+        };
+        upgrade.await.map_err(|error| {
+            Error::new(Kind::Exchange {
+                endpoint,
+                source: error.into(),
+            })
+        })
+    }
+
+    /// The whole body as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T> {
+        let endpoint = self.endpoint.clone();
+        let bytes = self.bytes(LIMIT).await?;
+        serde_json::from_slice(&bytes).map_err(|source| Error::decode(&endpoint, source))
+    }
+
+    /// The whole body as text.
+    pub(crate) async fn text(self) -> Result<String> {
+        let bytes = self.bytes(LIMIT).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Reads what is left, so that the connection can serve again.
+    pub(crate) async fn done(self) -> Result<()> {
+        self.bytes(LIMIT).await.map(drop)
+    }
+
+    /// The body as it comes.
+    pub(crate) fn stream(self) -> ByteStream {
+        ByteStream {
+            endpoint: self.endpoint,
+            body: self.body,
+            _loan: self.loan,
+        }
+    }
+
+    async fn bytes(self, limit: usize) -> Result<Bytes> {
+        let Self {
+            endpoint,
+            mut body,
+            loan,
+            ..
+        } = self;
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = next_chunk(&mut body, &endpoint).await? {
+            if whole.len() + chunk.len() > limit {
+                return Err(Error::new(Kind::TooLong { endpoint, limit }));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        loan.give_back();
+        Ok(whole.freeze())
+    }
+
+    async fn into_error(self) -> Error {
+        let status = self.status.as_u16();
+        let endpoint = self.endpoint.clone();
+        // An error whose body breaks off or is too long is still that error.
+        let body = self.bytes(ERROR_LIMIT).await.unwrap_or_default();
+        Error::new(Kind::Api(api_error(status, endpoint, &body)))
+    }
+}
+
+/// Reads an error body: Podman's JSON where it is that, else the text itself.
+fn api_error(status: u16, endpoint: String, body: &[u8]) -> ApiError {
+    #[derive(Deserialize)]
+    struct Model {
+        #[serde(default)]
+        cause: String,
+        #[serde(default)]
+        message: String,
+    }
+    // 4.3 writes two documents on one answer to a build without a Containerfile: take the first.
+    let first = serde_json::Deserializer::from_slice(body)
+        .into_iter::<Model>()
+        .next();
+    match first {
+        Some(Ok(model)) => ApiError {
+            status,
+            cause: model.cause,
+            message: model.message,
+            endpoint,
+        },
+        _ => ApiError {
+            status,
+            cause: String::new(),
+            message: String::from_utf8_lossy(body).trim().to_owned(),
+            endpoint,
+        },
+    }
+}
+
+/// The body of an answer, chunk by chunk. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct ByteStream {
+    endpoint: String,
+    body: Incoming,
+    _loan: Loan,
+}
+
+impl ByteStream {
+    /// The next bytes; `None` at the end that the service marked as such.
+    ///
+    /// # Errors
+    /// When the connection ends before the answer does.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        next_chunk(&mut self.body, &self.endpoint).await
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+}
+
+async fn next_chunk(body: &mut Incoming, endpoint: &str) -> Result<Option<Bytes>> {
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                // Trailers carry nothing for us.
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+            Some(Err(error)) if error.is_incomplete_message() => return Err(Error::cut(endpoint)),
+            Some(Err(error)) => {
+                return Err(Error::new(Kind::Exchange {
+                    endpoint: endpoint.to_owned(),
+                    source: error.into(),
+                }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_read_from_json_or_text() {
+        let json = br#"{"cause":"no such container","message":"no container x","response":404}"#;
+        let error = api_error(404, "GET /x".into(), json);
+        assert_eq!(error.cause, "no such container");
+        assert_eq!(error.to_string(), "no container x");
+
+        let text = api_error(404, "GET /x".into(), b"Not Found\n");
+        assert_eq!(text.to_string(), "Not Found");
+
+        let none = api_error(500, "GET /x".into(), b"");
+        assert_eq!(none.to_string(), "Podman answered 500 to GET /x");
+    }
+
+    #[test]
+    fn the_first_of_two_documents_counts() {
+        let body = br#"{"cause":"a","message":"first"}{"cause":"b","message":"second"}"#;
+        assert_eq!(api_error(400, String::new(), body).message, "first");
+    }
+}
