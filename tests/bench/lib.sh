@@ -35,7 +35,11 @@ step() {
 # ---- root, packages, disk ---------------------------------------------------
 
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  # no bare return: in an exit trap that is the status the script ends with
+  if [ "$(id -u)" = 0 ]; then "$@"; else with_sudo "$@"; fi
+}
+
+with_sudo() {
   command -v sudo >/dev/null || die "root is needed to run $1 (and sudo is not installed)"
   if [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
     die "root is needed to run $1 (and sudo asks for a password, but there is no terminal)"
@@ -68,6 +72,12 @@ need_space() {
   local free
   free=$(df --output=avail -m "$1" | tail -1)
   [ "$free" -ge "$2" ] || die "no disk space: $1 has $((free)) MiB free, $2 MiB are needed"
+}
+
+# lock_bench: one demonstration or test run at a time uses a bench's services
+lock_bench() {
+  exec 9> "$BENCH/run.lock"
+  flock --nonblock 9 || { say "another run uses this bench: waiting for it"; flock 9; }
 }
 
 # ---- the toolchain ----------------------------------------------------------

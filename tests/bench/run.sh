@@ -16,9 +16,9 @@ ROWS=() PASSED=0 FAILED=0 CHILD='' OURS=() COMMAND=()
 
 clean_up() {
   local slot
-  trap '' INT TERM
-  [ -z "$CHILD" ] || kill -TERM -- "-$CHILD" 2>/dev/null || true
-  for slot in "${OURS[@]}"; do slot_command "$slot" down; "${COMMAND[@]}" || true; done
+  set +e; trap '' INT TERM
+  [ -z "$CHILD" ] || kill -TERM -- "-$CHILD" 2>/dev/null
+  for slot in "${OURS[@]}"; do slot_command "$slot" down; "${COMMAND[@]}" 9>&-; done
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -131,8 +131,7 @@ need_toolchain
 need_packages jq util-linux procps
 make_service_user
 mkdir -p "$LOGS"
-exec 9> "$BENCH/run.lock"
-flock --nonblock 9 || { say "another run uses this bench: waiting for it"; flock 9; }
+lock_bench
 start=$EPOCHREALTIME
 if [ $# -gt 0 ]; then say "with arguments: the integration tests only"; else run_checks; fi
 if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then
