@@ -13,6 +13,7 @@ OURS='' WORK=''
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
   set +e; trap '' INT TERM
+  end_group TERM
   if [ -n "$WORK" ]; then as_root rm -rf --one-file-system "$WORK"; fi
   if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down 9>&-; fi
 }
@@ -48,15 +49,21 @@ give() {
 typed() {
   local directory=$1; shift
   printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
-  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+  start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@"
+  wait_group
 }
 
-# On the person's own terminal, or else on one made for it
+# The same on the person's own terminal, or else on one made for it
 typed_on_terminal() {
   local directory=$1; shift
-  if [ -t 0 ] && [ -t 1 ]; then typed "$directory" "$@"; return; fi
   printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
-  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" script --quiet --return --flush --command "$(line "$@")" /dev/null)
+  if [ -t 0 ] && [ -t 1 ]; then
+    (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+  else
+    start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" \
+      script --quiet --return --flush --command "$(line "$@")" /dev/null
+    wait_group
+  fi
 }
 
 # The words of a command, quoted where a shell needs it

@@ -275,6 +275,28 @@ stop_recorded() {
   rm -f "$1"
 }
 
+# start_group COMMAND..., wait_group: runs it in a process group of its own, without a terminal, so that a signal to the
+# script ends it at once (in the foreground, the shell would wait for it first). end_group belongs in the exit trap.
+GROUP=''
+start_group() {
+  setsid env --default-signal=INT,QUIT "$@" < /dev/null 9>&- &
+  GROUP=$!
+}
+
+wait_group() {
+  local status=0
+  wait "$GROUP" || status=$?
+  # what it left behind has no business any more
+  end_group KILL
+  return "$status"
+}
+
+# end_group SIGNAL: to all that is left in it
+end_group() {
+  [ -z "$GROUP" ] || kill "-$1" -- "-$GROUP" 2>/dev/null || true
+  GROUP=''
+}
+
 # ---- the machine's own apt --------------------------------------------------
 
 # mirror [security]: the Debian mirror that this machine uses
