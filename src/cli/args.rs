@@ -44,5 +44,6 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Build(commands::build::BuildArgs),
+    Run(commands::run::RunArgs),
     Version(commands::version::VersionArgs),
 }

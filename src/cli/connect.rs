@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::args::Global;
 use super::error::CliResult;
+use super::host;
 use super::ui::Ui;
 use crate::libpod::{ApiVersion, Client, Discovery, Endpoint, Source};
+use crate::sandbox::user::ServiceOwner;
 
 /// The longest configuration file that is read, in bytes.
 const CONFIG_LIMIT: u64 = (1 << 20) + 1;
@@ -37,6 +39,39 @@ pub async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
         ));
     }
     Ok(client)
+}
+
+/// A connected client and what is known of the service without asking.
+#[derive(Debug)]
+pub struct Service {
+    /// The client.
+    pub client: Client,
+    /// Where it is connected to.
+    pub endpoint: Endpoint,
+    /// Whose service it is.
+    pub owner: ServiceOwner,
+}
+
+impl Service {
+    /// Connects.
+    pub async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
+        let (endpoint, _) = endpoint(global)?;
+        let client = client(global, ui).await?;
+        let owner = host::socket_owner(&endpoint)?;
+        let owner = if owner.uid != 0 {
+            ServiceOwner::Rootless(owner)
+        } else if client.info().await?.host.security.rootless {
+            // Somebody forwards the socket of a rootless service.
+            ServiceOwner::Rootless(owner)
+        } else {
+            ServiceOwner::Rootful
+        };
+        Ok(Self {
+            client,
+            endpoint,
+            owner,
+        })
+    }
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal as _};
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::signals::{Caught, Signals};
-use super::terminal::{DetachKeys, End, Input, Output, RawTerminal, Remote, Session, window_size};
+use super::terminal::{
+    DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
+};
 use super::ui::Ui;
 use crate::libpod;
 use crate::sandbox::{Outcome, Sandbox};
@@ -31,9 +33,20 @@ pub struct Streams {
     pub detach_keys: DetachKeys,
     /// Signals go to the container.
     pub proxy_signals: bool,
+    /// Nothing is kept from our terminal.
+    pub raw_terminal: bool,
 }
 
 impl Streams {
+    /// What of its output may reach our terminal; `None` lets everything through.
+    fn policy(&self) -> Option<Policy> {
+        match (self.raw_terminal, self.tty) {
+            (true, _) => None,
+            (false, true) => Some(Policy::Interactive),
+            (false, false) => Some(Policy::Text),
+        }
+    }
+
     /// Our terminal in raw mode, if the container has one and we have one.
     pub fn raw_terminal(&self, ui: &Ui) -> CliResult<Option<RawTerminal>> {
         if !(self.tty && self.stdin) {
@@ -58,10 +71,14 @@ pub enum Finished {
     Ended(Outcome),
     /// We left it running.
     Detached,
-    /// We were asked to end before it had begun, or it did not mind.
+    /// We were asked to end before it had begun.
+    NotBegun(Caught),
+    /// We were asked to end, and it did not mind.
     Signal(Caught),
     /// Nobody reads its output any more.
     OutputGone,
+    /// The service went away, or makes no sense; the container may run on.
+    Lost(libpod::Error),
 }
 
 /// Runs a container that was made and not yet started, on our terminal. `verify` is called when it
@@ -80,7 +97,7 @@ pub async fn run(
     };
     let attached = tokio::select! {
         attached = preparation => attached?,
-        caught = signals.next_end() => return Ok(Finished::Signal(caught)),
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
     let terminal = streams.raw_terminal(ui)?;
     if streams.tty
@@ -120,7 +137,7 @@ async fn converse(
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<Finished> {
-    let output = Output::start().doing("start writing output")?;
+    let output = Output::start(streams.policy()).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
     } else {
@@ -145,7 +162,7 @@ async fn converse(
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
-        End::Broken(error) if !error.is_disconnect() => return Err(error.into()),
+        End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
         // Whether the container ended is for the service to say.
         End::Stream | End::Broken(_) => {}
     }
@@ -153,7 +170,10 @@ async fn converse(
         return Ok(Finished::OutputGone);
     }
     tokio::select! {
-        outcome = sandbox.outcome(watch) => Ok(Finished::Ended(outcome?)),
+        outcome = sandbox.outcome(watch) => Ok(match outcome {
+            Ok(outcome) => Finished::Ended(outcome),
+            Err(error) => Finished::Lost(error),
+        }),
         caught = signals.next_end() => Ok(Finished::Signal(caught)),
     }
 }

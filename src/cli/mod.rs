@@ -7,10 +7,16 @@ mod connect;
 mod error;
 mod exit;
 mod foreground;
+mod host;
+mod image;
+mod launch;
+mod sandbox_args;
 mod sanitize;
 mod signals;
+mod state;
 mod terminal;
 mod ui;
+mod units;
 mod upload;
 
 use std::process::ExitCode;

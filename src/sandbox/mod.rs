@@ -1,5 +1,35 @@
 //! Sandbox policy: what was asked, as libpod requests; and the life of a container made so.
+//!
+//! Words become typed values ([`limits`], [`mounts`], [`network`], …), values become a
+//! [`SandboxSpec`] (the only step that looks at host files), and a spec becomes a [`Plan`]: pure.
 
 mod lifecycle;
 
+pub mod entrypoint;
+pub mod env;
+pub mod env_file;
+pub mod forbidden;
+pub mod host_path;
+pub mod invalid;
+pub mod limits;
+pub mod log;
+pub mod loosening;
+pub mod mounts;
+pub mod name;
+pub mod network;
+pub mod ownership;
+pub mod plan;
+pub mod secret;
+pub mod security;
+pub mod signal;
+pub mod size;
+pub mod spec;
+pub mod user;
+pub mod warning;
+
+pub use invalid::Invalid;
 pub use lifecycle::{Outcome, Sandbox, Watch};
+pub use loosening::Loosening;
+pub use plan::{Plan, PlanError, Service, plan};
+pub use spec::{Host, Request, SandboxSpec, SpecError};
+pub use warning::Warning;

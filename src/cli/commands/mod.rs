@@ -1,6 +1,7 @@
 //! One verb, one file.
 
 pub mod build;
+pub mod run;
 pub mod version;
 
 use super::args::{Cli, Command};
@@ -12,6 +13,7 @@ pub async fn run(cli: Cli, ui: &Ui) -> CliResult {
     let global = cli.global;
     match cli.command {
         Command::Build(args) => build::run(&args, &global, ui).await,
+        Command::Run(args) => run::run(&args, &global, ui).await,
         Command::Version(args) => version::run(&args, &global, ui).await,
     }
 }

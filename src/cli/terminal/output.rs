@@ -1,7 +1,7 @@
 //! Standard output and error, written by a thread of their own, so that a reader that stalls stalls
 //! neither signals nor input.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::thread;
 
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::{mpsc, oneshot};
 
+use super::filter::{Filter, Policy};
 use crate::libpod::stream::{Channel, Chunk};
 
 /// Chunks on their way to the terminal at most; each has 64 KiB or less.
@@ -22,19 +23,24 @@ pub struct Output {
 }
 
 impl Output {
-    /// Starts the writer.
-    pub fn start() -> io::Result<Self> {
+    /// Starts the writer. What goes to a terminal passes a filter of this policy, if there is one;
+    /// pipes and files get every byte as it is.
+    pub fn start(policy: Option<Policy>) -> io::Result<Self> {
         let (chunks, mut queue) = mpsc::channel::<(Channel, Bytes)>(DEPTH);
         let (finished, ended) = oneshot::channel();
         thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || {
+                let mut writer = Writer::new(policy);
                 let mut result = Ok(());
                 while let Some((channel, bytes)) = queue.blocking_recv() {
-                    result = write(channel, &bytes);
+                    result = writer.write(channel, &bytes);
                     if result.is_err() {
                         break;
                     }
+                }
+                if result.is_ok() {
+                    result = writer.reset();
                 }
                 // Whoever asked may be gone.
                 let _ = finished.send(result);
@@ -64,10 +70,39 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-fn write(channel: Channel, bytes: &[u8]) -> io::Result<()> {
-    match channel {
-        Channel::Stdout => write_all(io::stdout().as_fd(), bytes),
-        Channel::Stderr | Channel::ServiceError => write_all(io::stderr().as_fd(), bytes),
+/// Both streams, each with a filter if it is a terminal.
+struct Writer {
+    stdout: Option<Filter>,
+    stderr: Option<Filter>,
+}
+
+impl Writer {
+    fn new(policy: Option<Policy>) -> Self {
+        let filter = |is_terminal: bool| policy.filter(|_| is_terminal).map(Filter::new);
+        Self {
+            stdout: filter(io::stdout().is_terminal()),
+            stderr: filter(io::stderr().is_terminal()),
+        }
+    }
+
+    fn write(&mut self, channel: Channel, bytes: &[u8]) -> io::Result<()> {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let (filter, fd) = match channel {
+            Channel::Stdout => (&mut self.stdout, stdout.as_fd()),
+            Channel::Stderr | Channel::ServiceError => (&mut self.stderr, stderr.as_fd()),
+        };
+        match filter {
+            Some(filter) => write_all(fd, &filter.feed(bytes)),
+            None => write_all(fd, bytes),
+        }
+    }
+
+    /// Puts the terminal back as it was before the stream.
+    fn reset(&self) -> io::Result<()> {
+        match &self.stdout {
+            Some(filter) => write_all(io::stdout().as_fd(), &filter.reset()),
+            None => Ok(()),
+        }
     }
 }
 

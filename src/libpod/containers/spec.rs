@@ -57,9 +57,6 @@ pub struct ContainerSpec {
     /// `"true"`, `"false"` or `"always"`: mounts and signals for a systemd inside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub systemd: Option<String>,
-    /// The container's host name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
     /// Secrets given as variables: variable name to secret name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub secret_env: BTreeMap<String, String>,
@@ -94,9 +91,6 @@ pub struct ContainerSpec {
     /// The working directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work_dir: Option<String>,
-    /// Whether a missing working directory is made.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub create_working_dir: bool,
     /// Secrets given as files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretMount>,
@@ -165,9 +159,6 @@ pub struct ContainerSpec {
     /// DNS servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns_server: Vec<String>,
-    /// Whether the image's own `/etc/resolv.conf` is used.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub use_image_resolve_conf: bool,
     /// Extra lines for `/etc/hosts`, as `name:address`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hostadd: Vec<String>,

@@ -102,6 +102,8 @@ impl BuildOptions {
             .flag("rm", true)
             .flag("forcerm", true)
             .flag("httpproxy", false)
+            // Without a format the service finds none of its own layers again.
+            .query("outputformat", "application/vnd.oci.image.manifest.v1+json")
             .query(
                 "pullpolicy",
                 match self.pull {

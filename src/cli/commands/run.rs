@@ -1,0 +1,215 @@
+//! `stockade run`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::Global;
+use crate::cli::connect::{self, Service};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::foreground::{self, Finished, Streams};
+use crate::cli::image;
+use crate::cli::launch::{self, Launch};
+use crate::cli::sandbox_args::SandboxArgs;
+use crate::cli::signals::{Caught, Signals};
+use crate::cli::ui::Ui;
+use crate::sandbox::spec::Removal;
+use crate::sandbox::{Outcome, Sandbox};
+
+/// Run a command in a new sandbox
+#[derive(Debug, Args)]
+#[command(override_usage = "stockade run [OPTIONS] IMAGE [COMMAND [ARG...]]")]
+pub struct RunArgs {
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+    /// Show what would be created, and create nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the container's id to a file, which must not exist
+    #[arg(long, value_name = "PATH")]
+    cidfile: Option<PathBuf>,
+    /// Image, and the command to run in place of its own
+    // One list: what follows the image is never a flag of ours.
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true,
+          value_names = ["IMAGE", "COMMAND"])]
+    image_and_command: Vec<String>,
+}
+
+/// The signal of a pipe without a reader, for the exit code.
+const SIGPIPE: u8 = 13;
+
+/// Runs the verb.
+pub async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
+    inner(args, global, ui)
+        .await
+        // As with podman: 125 says that it was not the container that failed.
+        .map_err(|error| error.or_exit(Exit::NotRun))
+}
+
+async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let (image, command) = match args.image_and_command.split_first() {
+        Some((image, _)) if image.starts_with('-') => {
+            return Err(CliError::usage(format!("unknown flag `{image}`"))
+                .hint("see `stockade run --help`"));
+        }
+        Some((image, command)) => (image.as_str(), command),
+        None => return Err(CliError::usage("the image is missing")),
+    };
+    let request = args.sandbox.request(image, command)?;
+    let service = Service::connect(global, ui).await?;
+    let image = tokio::select! {
+        image = image::obtain(&service.client, image, args.sandbox.pull, ui) => image?,
+        caught = signals.next_end() => {
+            ui.live_done();
+            return Ok(Exit::Signal(caught.number()));
+        }
+    };
+    let launch = Launch::new(request, &image, &service)?;
+    launch.announce(ui);
+    if args.dry_run {
+        ui.line(&launch.description()?).doing("write")?;
+        return Ok(Exit::Done);
+    }
+    let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
+    let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
+    for warning in warnings {
+        ui.warning(&warning);
+    }
+    let begun = async {
+        if let Some(mut file) = cidfile {
+            launch::write_id(&mut file, sandbox.id())?;
+        }
+        if args.sandbox.detach {
+            background(&sandbox, &launch, &mut signals, ui).await
+        } else {
+            let streams = streams(&args.sandbox);
+            let verify = async |_: &Sandbox| Ok(());
+            foreground::run(&sandbox, &streams, &mut signals, ui, verify)
+                .await
+                .map(Begun::Foreground)
+        }
+    };
+    let begun = begun.await;
+    conclude(begun, &sandbox, &launch, &mut signals, ui).await
+}
+
+/// What became of a container that was to run.
+enum Begun {
+    Foreground(Finished),
+    Background,
+    Interrupted(Caught),
+}
+
+fn streams(args: &SandboxArgs) -> Streams {
+    Streams {
+        stdin: args.interactive,
+        tty: args.tty,
+        detach_keys: args.detach_keys.clone(),
+        proxy_signals: args.sig_proxy,
+        raw_terminal: args.raw_terminal,
+    }
+}
+
+async fn background(
+    sandbox: &Sandbox,
+    launch: &Launch,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult<Begun> {
+    let start = async {
+        sandbox.prepare().await.map_err(foreground::not_started)?;
+        let _ = &ui;
+        sandbox.start().await.map_err(foreground::not_started)
+    };
+    tokio::select! {
+        started = start => started.map(|()| Begun::Background),
+        caught = signals.next_end() => Ok(Begun::Interrupted(caught)),
+    }
+}
+
+/// Evidence first, removal second; and nothing is left of what never ran.
+async fn conclude(
+    begun: CliResult<Begun>,
+    sandbox: &Sandbox,
+    launch: &Launch,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult {
+    let removes = launch.plan.removal != Removal::Kept;
+    let (exit, remove) = match begun {
+        Ok(Begun::Background) => {
+            ui.line(sandbox.id().as_str()).doing("write")?;
+            ui.status(&format!(
+                "running in the background; its output: `stockade logs -f {}`",
+                launch.name()
+            ));
+            return Ok(Exit::Done);
+        }
+        Ok(Begun::Foreground(Finished::Detached)) => return Ok(Exit::Done),
+        // It may well run on: it is not ours to end.
+        Ok(Begun::Foreground(Finished::Lost(error))) => {
+            return Err(CliError::from(error).hint(format!(
+                "the container may still run: see `stockade ps`, and `stockade attach {}`",
+                launch.name()
+            )));
+        }
+        Ok(Begun::Foreground(Finished::Ended(outcome))) => {
+            report(&outcome, ui);
+            (Ok(exit_of(&outcome)), removes)
+        }
+        // It was asked often enough.
+        Ok(Begun::Foreground(Finished::Signal(caught))) => {
+            sandbox.stop(Some(0)).await?;
+            (Ok(Exit::Signal(caught.number())), removes)
+        }
+        // As a program ends that writes into a closed pipe.
+        Ok(Begun::Foreground(Finished::OutputGone)) => {
+            sandbox.stop(None).await?;
+            (Ok(Exit::Signal(SIGPIPE)), removes)
+        }
+        Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {
+            (Ok(Exit::Signal(caught.number())), true)
+        }
+        Err(error) => (Err(error), true),
+    };
+    if !remove {
+        return exit;
+    }
+    let removed = tokio::select! {
+        removed = sandbox.remove() => removed.map(drop),
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
+    match (exit, removed) {
+        (Err(error), _) => Err(error),
+        (Ok(exit), Ok(())) => Ok(exit),
+        (Ok(exit), Err(error)) => {
+            // The exit code is not lost for it.
+            ui.error(
+                &CliError::context(exit, "the container could not be removed", &error)
+                    .hint(format!("try `stockade rm -f {}`", launch.name())),
+            );
+            Ok(exit)
+        }
+    }
+}
+
+fn report(outcome: &Outcome, ui: &Ui) {
+    if outcome.oom_killed {
+        let limit = match u64::try_from(outcome.memory_limit) {
+            Ok(bytes @ 1..) => format!(" (limit: {})", crate::cli::units::size(bytes)),
+            _ => String::new(),
+        };
+        ui.warning(&format!(
+            "out of memory: the kernel killed a process of the container{limit}; raise `--memory`"
+        ));
+    }
+    if outcome.exit_code == -1 {
+        ui.warning("the container was ended at its `--timeout`");
+    }
+}
+
+fn exit_of(outcome: &Outcome) -> Exit {
+    u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container)
+}

@@ -1,0 +1,93 @@
+//! What this host is like: directories, memory, and what no sandbox may have.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::error::{CliError, CliResult, Context as _};
+use super::exit::Exit;
+use crate::libpod::Endpoint;
+use crate::sandbox::env::CallerEnv;
+use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
+use crate::sandbox::host_path::Owner;
+use crate::sandbox::size::ByteSize;
+
+/// The home directory, from `HOME` alone: a static binary must not ask the user database.
+pub fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute())
+}
+
+/// Where our own state lies: `$XDG_STATE_HOME/stockade`, else `~/.local/state/stockade`.
+pub fn state_directory() -> CliResult<PathBuf> {
+    std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(home()?.join(".local/state")))
+        .map(|state| state.join("stockade"))
+        .ok_or_else(|| {
+            CliError::new(Exit::Failed, "cannot tell where the state directory is")
+                .hint("set HOME or XDG_STATE_HOME to an absolute path")
+        })
+}
+
+/// The caller's environment.
+pub fn environment() -> CallerEnv {
+    std::env::vars_os().collect()
+}
+
+/// The working directory.
+pub fn working_directory() -> CliResult<PathBuf> {
+    std::env::current_dir().doing("find the working directory")
+}
+
+/// What no sandbox may have.
+///
+/// Podman's storage is looked for where it usually is: asking the service takes longer than all the
+/// rest of a short run.
+pub fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
+    let home = home().unwrap_or_else(|| PathBuf::from("/root"));
+    let data = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| home.join(".local/share"));
+    Ok(ForbiddenPaths::new(&home)
+        .with(Forbidden::PodmanSocket, endpoint.socket())
+        .with(Forbidden::OwnState, &state_directory()?)
+        .with(Forbidden::PodmanStorage, &data.join("containers"))
+        .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))
+        .with(Forbidden::PodmanStorage, Path::new("/run/containers")))
+}
+
+/// Who owns the socket: a rootless service's belongs to its user.
+pub fn socket_owner(endpoint: &Endpoint) -> CliResult<Owner> {
+    let socket = endpoint.socket();
+    let metadata = std::fs::metadata(socket).doing(format!("look at `{}`", socket.display()))?;
+    Ok(Owner {
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+    })
+}
+
+/// This machine's memory.
+pub fn memory() -> CliResult<ByteSize> {
+    let text = std::fs::read_to_string("/proc/meminfo").doing("read `/proc/meminfo`")?;
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib: u64 = kib.ok_or_else(|| {
+        CliError::new(Exit::Failed, "cannot tell how much memory this machine has")
+    })?;
+    Ok(ByteSize::new(kib * 1024))
+}
+
+/// Bytes of random from the kernel.
+pub fn random<const N: usize>() -> CliResult<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut device| device.read_exact(&mut bytes))
+        .doing("read random bytes")?;
+    Ok(bytes)
+}
