@@ -36,8 +36,7 @@ static_release() {
   [ -x "$program" ] || die "cargo built no program named stockade"
   headers=$(readelf --program-headers --wide "$program") || die "$program is not an ELF file"
   ! grep -q INTERP <<< "$headers" || die "$program is not static: it asks for an interpreter"
-  mkdir -p "$BENCH"
-  echo "$program" > "$BENCH/stockade.path"
+  echo "$program" > "$RELEASE_PATH"
   say "static: $program, $(($(stat -c %s "$program") / 1024)) KiB"
 }
 

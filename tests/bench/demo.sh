@@ -80,7 +80,7 @@ print_limits() {
   local controllers c
   controllers=$(as_service "$SERVE/bin/podman-host" info --format '{{.Host.CgroupControllers}}')
   for c in memory cpu pids; do
-    if [[ $controllers =~ (\[| )$c(\]| ) ]]; then say "limit $c: enforced"
+    if [[ $controllers =~ (\[| )$c(\]| ) ]]; then say "limit $c: enforceable, this service has the $c controller"
     else say "limit $c: NOT enforced, this service has no $c controller (allowed here by --allow-unenforced-limits)"; fi
   done
 }
@@ -113,8 +113,8 @@ prepare() {
   need_command script bsdutils
   make_service_user
   select_slot host
-  "$BENCH_SCRIPTS/build.sh" stockade
   lock_bench
+  "$BENCH_SCRIPTS/build.sh" stockade 9>&-
   running "$STATE/service.pid" || OURS=yes
   step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up 9>&-
   step 'base image' "$BENCH_SCRIPTS/base-python.sh" "$BENCH/base.tar.gz"

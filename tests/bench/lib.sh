@@ -10,6 +10,8 @@ REPO=$(cd "$BENCH_SCRIPTS/../.." && pwd)
 HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 DEFAULT_BENCH=${XDG_CACHE_HOME:-$HOME/.cache}/stockade/bench
 BENCH=${STOCKADE_BENCH:-$DEFAULT_BENCH}
+TARGETS=${CARGO_TARGET_DIR:-$REPO/target}
+RELEASE_PATH=$TARGETS/stockade.path   # where the last static release lies
 SERVICE_USER=stockade
 SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME BENCH REPO
