@@ -138,6 +138,7 @@ make_service_user() {
 
 # need_subordinate_ids FILE USERMOD-OPTION: 65536 ids after the last range that is taken
 need_subordinate_ids() {
+  [ -e "$1" ] || as_root touch "$1"
   ! grep -q "^\($SERVICE_USER\|$SERVICE_UID\):" "$1" || return 0
   local first
   first=$(awk -F: '$2 + $3 > n { n = $2 + $3 } END { print (n > 100000 ? n : 100000) }' "$1")
