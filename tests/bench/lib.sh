@@ -168,6 +168,7 @@ select_slot() {
 # The directories and the user's configuration. $1: OCI runtime
 make_slot() {
   local runtime=$1
+  [ "${#AREA}" -le 47 ] || die "the path $AREA/rr is too long for Podman (50 characters): set STOCKADE_BENCH to a shorter one"
   mkdir -p "$STATE"
   if [ "$(id -u)" = 0 ]; then install -d -m 755 -o "$SERVICE_UID" -g "$SERVICE_GID" "$AREA"; else mkdir -p "$AREA"; fi
   # by the user itself: nothing is written through a link of theirs
