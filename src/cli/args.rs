@@ -43,7 +43,15 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Attach(commands::attach::AttachArgs),
     Build(commands::build::BuildArgs),
-    Run(commands::run::RunArgs),
+    Exec(commands::exec::ExecArgs),
+    Kill(commands::kill::KillArgs),
+    Logs(commands::logs::LogsArgs),
+    #[command(visible_alias = "list")]
+    Ps(commands::ps::PsArgs),
+    Rm(commands::rm::RmArgs),
+    Run(Box<commands::run::RunArgs>),
+    Stop(commands::stop::StopArgs),
     Version(commands::version::VersionArgs),
 }

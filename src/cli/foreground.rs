@@ -10,7 +10,8 @@ use super::terminal::{
 };
 use super::ui::Ui;
 use crate::libpod;
-use crate::sandbox::{Outcome, Sandbox};
+use crate::libpod::stream::Attached;
+use crate::sandbox::{Outcome, Sandbox, Watch};
 
 impl Remote for Sandbox {
     async fn resize(&self, rows: u16, columns: u16) -> libpod::Result<()> {
@@ -131,12 +132,37 @@ pub async fn join(
 
 async fn converse(
     sandbox: &Sandbox,
-    attached: libpod::stream::Attached,
-    watch: crate::sandbox::Watch,
+    attached: Attached,
+    watch: Watch,
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<Finished> {
+    match talk(attached, sandbox, streams, terminal, signals).await? {
+        End::Detached => return Ok(Finished::Detached),
+        End::Signal(caught) => return Ok(Finished::Signal(caught)),
+        End::OutputGone => return Ok(Finished::OutputGone),
+        End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
+        // Whether the container ended is for the service to say.
+        End::Stream | End::Broken(_) => {}
+    }
+    tokio::select! {
+        outcome = sandbox.outcome(watch) => Ok(match outcome {
+            Ok(outcome) => Finished::Ended(outcome),
+            Err(error) => Finished::Lost(error),
+        }),
+        caught = signals.next_end() => Ok(Finished::Signal(caught)),
+    }
+}
+
+/// Moves bytes both ways until one side has had enough, and gives the terminal back.
+pub async fn talk(
+    attached: Attached,
+    remote: &impl Remote,
+    streams: &Streams,
+    terminal: Option<RawTerminal>,
+    signals: &mut Signals,
+) -> CliResult<End> {
     let output = Output::start(streams.policy()).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
@@ -150,7 +176,7 @@ async fn converse(
         terminal: terminal.as_ref(),
         proxy_signals: streams.proxy_signals,
     };
-    let end = session.run(attached, sandbox, signals).await;
+    let end = session.run(attached, remote, signals).await;
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,
         // A reader that stalls does not keep us.
@@ -158,24 +184,10 @@ async fn converse(
     };
     // The terminal first: everything after this may be said on it.
     drop(terminal);
-    match end {
-        End::Detached => return Ok(Finished::Detached),
-        End::Signal(caught) => return Ok(Finished::Signal(caught)),
-        End::OutputGone => return Ok(Finished::OutputGone),
-        End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
-        // Whether the container ended is for the service to say.
-        End::Stream | End::Broken(_) => {}
-    }
-    if flushed.is_err() {
-        return Ok(Finished::OutputGone);
-    }
-    tokio::select! {
-        outcome = sandbox.outcome(watch) => Ok(match outcome {
-            Ok(outcome) => Finished::Ended(outcome),
-            Err(error) => Finished::Lost(error),
-        }),
-        caught = signals.next_end() => Ok(Finished::Signal(caught)),
-    }
+    Ok(match (end, flushed) {
+        (End::Stream, Err(_)) => End::OutputGone,
+        (end, _) => end,
+    })
 }
 
 /// A container that could not be started: which exit code that is, as `podman run` has it.

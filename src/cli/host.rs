@@ -74,9 +74,13 @@ pub fn socket_owner(endpoint: &Endpoint) -> CliResult<Owner> {
 /// This machine's memory.
 pub fn memory() -> CliResult<ByteSize> {
     let text = std::fs::read_to_string("/proc/meminfo").doing("read `/proc/meminfo`")?;
-    let kib = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib = text.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse()
+            .ok()
+    });
     let kib: u64 = kib.ok_or_else(|| {
         CliError::new(Exit::Failed, "cannot tell how much memory this machine has")
     })?;

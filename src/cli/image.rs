@@ -44,11 +44,7 @@ pub async fn obtain(
 }
 
 /// Fetches an image, showing how it goes.
-pub async fn pull(
-    client: &Client,
-    options: &PullOptions,
-    ui: &Ui,
-) -> CliResult<libpod::ImageId> {
+pub async fn pull(client: &Client, options: &PullOptions, ui: &Ui) -> CliResult<libpod::ImageId> {
     let fetched = async {
         let mut stream = client.pull_image(options).await?;
         while let Some(text) = stream.next().await? {

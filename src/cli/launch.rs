@@ -52,7 +52,11 @@ impl Launch {
         .map_err(|error| refused(&error))?;
         let version = service.client.version();
         let facts = sandbox::Service {
-            version: (version.major.into(), version.minor.into(), version.patch.into()),
+            version: (
+                version.major.into(),
+                version.minor.into(),
+                version.patch.into(),
+            ),
             owner: service.owner,
             ram: host::memory()?,
             image_env: image.config.env.clone(),

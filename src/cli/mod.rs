@@ -2,18 +2,22 @@
 //! codes.
 
 mod args;
+mod clock;
 mod commands;
 mod connect;
+mod containers;
 mod error;
 mod exit;
 mod foreground;
 mod host;
 mod image;
 mod launch;
+mod outcome;
 mod sandbox_args;
 mod sanitize;
 mod signals;
 mod state;
+mod table;
 mod terminal;
 mod ui;
 mod units;

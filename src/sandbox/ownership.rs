@@ -154,7 +154,14 @@ mod tests {
         assert!(key.owns("ralph", &labels));
         assert!(!key.owns("other", &labels));
         assert!(!OwnershipKey([8; KEY_LENGTH]).owns("ralph", &labels));
-        for forged in ["", "x", ".", "00.00", &format!("00.{}", "0".repeat(64)), "é.é"] {
+        for forged in [
+            "",
+            "x",
+            ".",
+            "00.00",
+            &format!("00.{}", "0".repeat(64)),
+            "é.é",
+        ] {
             let labels = [(LABEL.to_owned(), forged.to_owned())].into();
             assert!(!key.owns("ralph", &labels), "{forged}");
         }

@@ -11,11 +11,12 @@ use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
 use crate::cli::image;
 use crate::cli::launch::{self, Launch};
+use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
 use crate::cli::ui::Ui;
+use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
-use crate::sandbox::{Outcome, Sandbox};
 
 /// Run a command in a new sandbox
 #[derive(Debug, Args)]
@@ -35,9 +36,6 @@ pub struct RunArgs {
           value_names = ["IMAGE", "COMMAND"])]
     image_and_command: Vec<String>,
 }
-
-/// The signal of a pipe without a reader, for the exit code.
-const SIGPIPE: u8 = 13;
 
 /// Runs the verb.
 pub async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
@@ -155,19 +153,18 @@ async fn conclude(
                 launch.name()
             )));
         }
-        Ok(Begun::Foreground(Finished::Ended(outcome))) => {
-            report(&outcome, ui);
-            (Ok(exit_of(&outcome)), removes)
+        Ok(Begun::Foreground(Finished::Ended(ended))) => {
+            outcome::report(&ended, ui);
+            (Ok(outcome::exit(&ended)), removes)
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {
             sandbox.stop(Some(0)).await?;
             (Ok(Exit::Signal(caught.number())), removes)
         }
-        // As a program ends that writes into a closed pipe.
         Ok(Begun::Foreground(Finished::OutputGone)) => {
             sandbox.stop(None).await?;
-            (Ok(Exit::Signal(SIGPIPE)), removes)
+            (Ok(outcome::OUTPUT_GONE), removes)
         }
         Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {
             (Ok(Exit::Signal(caught.number())), true)
@@ -193,23 +190,4 @@ async fn conclude(
             Ok(exit)
         }
     }
-}
-
-fn report(outcome: &Outcome, ui: &Ui) {
-    if outcome.oom_killed {
-        let limit = match u64::try_from(outcome.memory_limit) {
-            Ok(bytes @ 1..) => format!(" (limit: {})", crate::cli::units::size(bytes)),
-            _ => String::new(),
-        };
-        ui.warning(&format!(
-            "out of memory: the kernel killed a process of the container{limit}; raise `--memory`"
-        ));
-    }
-    if outcome.exit_code == -1 {
-        ui.warning("the container was ended at its `--timeout`");
-    }
-}
-
-fn exit_of(outcome: &Outcome) -> Exit {
-    u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container)
 }

@@ -1,0 +1,84 @@
+//! `stockade attach`
+
+use clap::{ArgAction, Args};
+
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::foreground::{self, Finished, Streams};
+use crate::cli::outcome;
+use crate::cli::signals::Signals;
+use crate::cli::terminal::DetachKeys;
+use crate::cli::ui::Ui;
+use crate::libpod::Status;
+use crate::sandbox::Sandbox;
+
+/// Join a running container on your terminal
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// Do not pass standard input on
+    #[arg(long)]
+    no_stdin: bool,
+    /// Keys that leave the container running; empty for none
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: DetachKeys,
+    /// Pass signals on to the container
+    #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    sig_proxy: bool,
+    /// Let everything through to the terminal, titles and clipboard included
+    #[arg(long)]
+    raw_terminal: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Container
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Runs the verb.
+pub async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
+    inner(args, global, ui)
+        .await
+        .map_err(|error| error.or_exit(Exit::NotRun))
+}
+
+async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let client = connect::client(global, ui).await?;
+    let container = Containers::new(args.scope)?
+        .find(&client, &args.container)
+        .await?;
+    // Attaching to one that has ended would prepare another life and then wait for ever.
+    if !matches!(container.state.status, Status::Running | Status::Paused) {
+        return Err(CliError::new(
+            Exit::NotRun,
+            format!(
+                "the container `{}` is {}, not running",
+                args.container,
+                container.state.status.as_str()
+            ),
+        )
+        .hint(format!("its output: `stockade logs {}`", args.container)));
+    }
+    let streams = Streams {
+        stdin: !args.no_stdin && container.config.open_stdin,
+        tty: container.config.tty,
+        detach_keys: args.detach_keys.clone(),
+        proxy_signals: args.sig_proxy,
+        raw_terminal: args.raw_terminal,
+    };
+    let sandbox = Sandbox::adopt(&client, &container);
+    match foreground::join(&sandbox, &streams, &mut signals, ui).await? {
+        Finished::Ended(ended) => {
+            outcome::report(&ended, ui);
+            Ok(outcome::exit(&ended))
+        }
+        Finished::Detached => Ok(Exit::Done),
+        Finished::NotBegun(caught) | Finished::Signal(caught) => Ok(Exit::Signal(caught.number())),
+        Finished::OutputGone => Ok(outcome::OUTPUT_GONE),
+        Finished::Lost(error) => Err(error.into()),
+    }
+}

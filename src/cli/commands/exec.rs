@@ -1,0 +1,209 @@
+//! `stockade exec`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::foreground::{self, Streams};
+use crate::cli::host;
+use crate::cli::outcome;
+use crate::cli::sandbox_args::invalid;
+use crate::cli::signals::Signals;
+use crate::cli::terminal::{DetachKeys, End, Remote, window_size};
+use crate::cli::ui::Ui;
+use crate::libpod::stream::Framing;
+use crate::libpod::{self, Client, Container, ExecId, ExecSpec};
+use crate::sandbox::env::{EnvArg, EnvVars};
+use crate::sandbox::env_file::read_env_file;
+
+/// Run a further command in a running container
+#[derive(Debug, Args)]
+#[command(override_usage = "stockade exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
+pub struct ExecArgs {
+    /// Pass standard input on
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Do not wait for the command
+    #[arg(short, long)]
+    detach: bool,
+    /// Variable for the command; without `=`, from our environment (can be repeated)
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// File of variables (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// User in the container
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Keys that leave the command running; empty for none
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: DetachKeys,
+    /// All capabilities; refused without --not-a-sandbox
+    #[arg(long, requires = "not_a_sandbox")]
+    privileged: bool,
+    /// Says that you know what --privileged means
+    #[arg(long)]
+    not_a_sandbox: bool,
+    /// Let everything through to the terminal, titles and clipboard included
+    #[arg(long)]
+    raw_terminal: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Container, and the command to run in it
+    // One list: what follows the container is never a flag of ours.
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true,
+          value_names = ["CONTAINER", "COMMAND"])]
+    container_and_command: Vec<String>,
+}
+
+struct Process<'a> {
+    client: &'a Client,
+    id: ExecId,
+}
+
+impl Remote for Process<'_> {
+    async fn resize(&self, rows: u16, columns: u16) -> libpod::Result<()> {
+        self.client.resize_exec(&self.id, rows, columns).await
+    }
+
+    async fn signal(&self, _: &'static str) -> libpod::Result<()> {
+        // The API knows no way to send a signal to an exec session.
+        Ok(())
+    }
+}
+
+/// Runs the verb.
+pub async fn run(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
+    inner(args, global, ui)
+        .await
+        .map_err(|error| error.or_exit(Exit::NotRun))
+}
+
+async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let Some((name, command)) = args.container_and_command.split_first() else {
+        return Err(CliError::usage("the container is missing"));
+    };
+    if name.starts_with('-') {
+        return Err(
+            CliError::usage(format!("unknown flag `{name}`")).hint("see `stockade exec --help`")
+        );
+    }
+    let env = environment(args)?;
+    let client = connect::client(global, ui).await?;
+    let container = Containers::new(args.scope)?.find(&client, name).await?;
+    let id = create(args, command, env, &client, &container).await?;
+    if args.detach {
+        client.start_exec_detached(&id).await?;
+        ui.line(id.as_str()).doing("write")?;
+        return Ok(Exit::Done);
+    }
+    let process = Process {
+        client: &client,
+        id,
+    };
+    converse(args, &process, &mut signals, ui).await
+}
+
+async fn create(
+    args: &ExecArgs,
+    command: &[String],
+    env: Vec<String>,
+    client: &Client,
+    container: &Container,
+) -> CliResult<ExecId> {
+    let spec = ExecSpec {
+        cmd: command.to_vec(),
+        tty: args.tty,
+        attach_stdin: args.interactive,
+        attach_stdout: !args.detach,
+        attach_stderr: !args.detach,
+        env,
+        user: args.user.clone(),
+        working_dir: args.workdir.clone(),
+        privileged: args.privileged,
+    };
+    Ok(client.create_exec(&container.id, &spec).await?)
+}
+
+async fn converse(
+    args: &ExecArgs,
+    process: &Process<'_>,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult {
+    let streams = Streams {
+        stdin: args.interactive,
+        tty: args.tty,
+        detach_keys: args.detach_keys.clone(),
+        proxy_signals: false,
+        raw_terminal: args.raw_terminal,
+    };
+    let framing = if args.tty {
+        Framing::Raw
+    } else {
+        Framing::Multiplexed
+    };
+    let terminal = streams.raw_terminal(ui)?;
+    let size = window_size().filter(|_| args.tty);
+    let attached = process
+        .client
+        .start_exec(&process.id, framing, size)
+        .await?;
+    match foreground::talk(attached, process, &streams, terminal, signals).await? {
+        End::Stream => {}
+        End::OutputGone => return Ok(outcome::OUTPUT_GONE),
+        End::Detached => return Ok(Exit::Done),
+        End::Signal(caught) => return Ok(Exit::Signal(caught.number())),
+        End::Broken(error) => return Err(error.into()),
+    }
+    let state = process.client.inspect_exec(&process.id).await?;
+    if state.running {
+        return Err(CliError::new(
+            Exit::NotRun,
+            "the connection to the command ended before the command did",
+        ));
+    }
+    Ok(u8::try_from(state.exit_code).map_or(Exit::NotRun, Exit::Container))
+}
+
+fn environment(args: &ExecArgs) -> CliResult<Vec<String>> {
+    let caller = host::environment();
+    let cwd = host::working_directory()?;
+    let mut vars = EnvVars::default();
+    for file in &args.env_file {
+        let file = read_env_file(file, &cwd, std::iter::empty())
+            .map_err(|error| CliError::from_source(Exit::NotRun, &error))?;
+        for arg in &file.args {
+            vars.apply(arg, &caller);
+        }
+    }
+    for text in &args.env {
+        vars.apply(
+            &EnvArg::parse(text).map_err(|error| invalid(&error))?,
+            &caller,
+        );
+    }
+    // 4.3 sets none for a terminal.
+    if args.tty
+        && vars.get("TERM").is_none()
+        && let Ok(term) = EnvArg::parse("TERM")
+    {
+        vars.apply(&term, &caller);
+    }
+    let pairs = vars
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.expose()));
+    Ok(pairs.collect())
+}

@@ -1,0 +1,90 @@
+//! `stockade logs`
+
+use clap::Args;
+
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::signals::Signals;
+use crate::cli::terminal::{Output, Policy};
+use crate::cli::ui::Ui;
+use crate::libpod::stream::Chunk;
+use crate::libpod::{LogOptions, LogStream};
+
+/// Show what a container has written
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Go on until the container ends
+    #[arg(short, long)]
+    follow: bool,
+    /// Only from this time on: RFC 3339, Unix seconds, or how long ago, as in 10m
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only up to this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only the last so many lines; -1 for all
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "NUMBER",
+        default_value = "-1",
+        allow_negative_numbers = true
+    )]
+    tail: i64,
+    /// The time of each line
+    #[arg(short, long)]
+    timestamps: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Container
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+}
+
+/// Runs the verb.
+pub async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
+    let client = connect::client(global, ui).await?;
+    let container = Containers::new(args.scope)?
+        .find(&client, &args.container)
+        .await?;
+    let options = LogOptions {
+        follow: args.follow,
+        since: args.since.clone(),
+        until: args.until.clone(),
+        tail: u64::try_from(args.tail).ok(),
+        timestamps: args.timestamps,
+    };
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
+    // 4.3 sends no head of its answer before the first line: nothing to wait for by itself.
+    let copied = async {
+        let mut log = client.container_logs(&container.id, &options).await?;
+        copy(&mut log, &output).await
+    };
+    let exit = tokio::select! {
+        copied = copied => copied?,
+        caught = signals.next_end() => Exit::Signal(caught.number()),
+    };
+    tokio::select! {
+        // Whoever read our output has had enough: that is no failure.
+        _ = output.finish() => {}
+        _ = signals.next_end() => {}
+    }
+    Ok(exit)
+}
+
+async fn copy(log: &mut LogStream, output: &Output) -> Result<Exit, CliError> {
+    while let Some(line) = log.next().await? {
+        let chunk = Chunk {
+            channel: line.channel,
+            bytes: line.payload,
+        };
+        if output.write(chunk).await.is_err() {
+            break;
+        }
+    }
+    Ok(Exit::Done)
+}

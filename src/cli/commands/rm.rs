@@ -1,0 +1,76 @@
+//! `stockade rm`
+
+use clap::Args;
+
+use crate::cli::args::Global;
+use crate::cli::connect;
+use crate::cli::containers::{Containers, ScopeArgs, each};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::ui::Ui;
+use crate::libpod::Removal;
+
+/// Remove containers
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// Also if it runs, and be content if there is none
+    #[arg(short, long)]
+    force: bool,
+    /// With its anonymous volumes
+    #[arg(short, long)]
+    volumes: bool,
+    /// Be content if there is no such container
+    #[arg(short, long)]
+    ignore: bool,
+    /// Seconds before a running container is killed; with --force
+    #[arg(short, long, value_name = "SECONDS")]
+    time: Option<u32>,
+    /// All containers that Stockade made
+    #[arg(short, long, conflicts_with_all = ["containers", "unmanaged"])]
+    all: bool,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Containers
+    #[arg(required_unless_present = "all", value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Runs the verb.
+pub async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
+    let client = connect::client(global, ui).await?;
+    let containers = Containers::new(args.scope)?;
+    let names = if args.all {
+        let listing = containers.list(&client, true, &Default::default()).await?;
+        listing
+            .containers
+            .iter()
+            .map(|container| container.id.to_string())
+            .collect()
+    } else {
+        args.containers.clone()
+    };
+    let how = Removal {
+        force: args.force,
+        volumes: args.volumes,
+        timeout: args.time,
+    };
+    each(&names, ui, async |name| {
+        if (args.ignore || args.force) && !client.container_exists(name).await? {
+            return Ok(());
+        }
+        let container = containers.find(&client, name).await?;
+        if container.state.status.is_live() && !args.force {
+            return Err(CliError::new(
+                Exit::Failed,
+                format!(
+                    "the container `{name}` is {}",
+                    container.state.status.as_str()
+                ),
+            )
+            .hint(format!("stop it first, or `stockade rm -f {name}`")));
+        }
+        client.remove_container(&container.id, how).await?;
+        ui.line(name).doing("write")
+    })
+    .await
+}

@@ -1,0 +1,128 @@
+//! Containers by name: ours, unless the person says otherwise.
+
+use clap::Args;
+
+use super::error::{CliError, CliResult};
+use super::exit::Exit;
+use super::state::State;
+use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
+
+/// Which containers a verb sees
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ScopeArgs {
+    /// Also containers that Stockade did not make
+    #[arg(long)]
+    unmanaged: bool,
+}
+
+/// Looks containers up.
+#[derive(Debug)]
+pub struct Containers {
+    state: State,
+    unmanaged: bool,
+}
+
+/// A list, and how many were left out because they are not ours.
+#[derive(Debug)]
+pub struct Listing {
+    /// What the verb sees.
+    pub containers: Vec<ListedContainer>,
+    /// How many others there are.
+    pub others: usize,
+}
+
+impl Containers {
+    /// Prepares to look.
+    pub fn new(scope: ScopeArgs) -> CliResult<Self> {
+        Ok(Self {
+            state: State::open()?,
+            unmanaged: scope.unmanaged,
+        })
+    }
+
+    /// Whether a container is ours.
+    pub fn owns(&self, container: &Container) -> bool {
+        self.state.owns(&container.name, &container.config.labels)
+    }
+
+    /// The container of this name or id.
+    pub async fn find(&self, client: &Client, name: &str) -> CliResult<Container> {
+        let container = client.inspect_container(name).await.map_err(|error| {
+            let missing = error.is_not_found();
+            let cli = CliError::from(error);
+            if missing {
+                CliError::new(cli.exit, format!("there is no container `{name}`"))
+                    .hint("`stockade ps -a` lists them")
+            } else {
+                cli
+            }
+        })?;
+        if self.unmanaged || self.owns(&container) {
+            return Ok(container);
+        }
+        Err(CliError::new(
+            Exit::Failed,
+            format!("the container `{name}` was not made by Stockade"),
+        )
+        .hint("add `--unmanaged` if you mean it all the same"))
+    }
+
+    /// The containers there are.
+    pub async fn list(
+        &self,
+        client: &Client,
+        all: bool,
+        filter: &ContainerFilter,
+    ) -> CliResult<Listing> {
+        let mut containers = client.list_containers(all, filter).await?;
+        let before = containers.len();
+        if !self.unmanaged {
+            containers.retain(|container| {
+                let name = container.names.first().map_or("", String::as_str);
+                self.state.owns(name, &container.labels)
+            });
+        }
+        Ok(Listing {
+            others: before - containers.len(),
+            containers,
+        })
+    }
+}
+
+/// Does one thing to each name, in order; a failure is said at once and the others go on.
+pub async fn each<'a>(
+    names: &'a [String],
+    ui: &super::ui::Ui,
+    mut act: impl AsyncFnMut(&'a str) -> CliResult<()>,
+) -> CliResult {
+    let mut exit = Exit::Done;
+    for name in names {
+        match act(name).await {
+            Ok(()) => {}
+            // There is no point in going on without the service.
+            Err(error) if error.exit == Exit::Unreachable => return Err(error),
+            Err(error) => {
+                exit = error.exit;
+                ui.error(&error);
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Reads `--filter NAME=VALUE` into the API's form.
+pub fn filters(given: &[String]) -> CliResult<ContainerFilter> {
+    let mut filters = ContainerFilter::new();
+    for filter in given {
+        let Some((name, value)) = filter.split_once('=') else {
+            return Err(CliError::usage(format!(
+                "`--filter {filter}` is not NAME=VALUE"
+            )));
+        };
+        filters
+            .entry(name.to_owned())
+            .or_default()
+            .push(value.to_owned());
+    }
+    Ok(filters)
+}

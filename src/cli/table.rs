@@ -1,0 +1,84 @@
+//! Aligned columns, as podman prints them.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::sanitize::sanitize_line;
+
+/// Space between columns.
+const GAP: usize = 2;
+
+/// Lines of cells under a heading; every cell is made harmless.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with this heading.
+    pub fn new(heading: &[&str]) -> Self {
+        Self {
+            rows: vec![heading.iter().map(|&cell| cell.to_owned()).collect()],
+        }
+    }
+
+    /// Adds a line.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows
+            .push(cells.into_iter().map(|cell| sanitize_line(&cell)).collect());
+    }
+
+    /// The lines, the last column not padded.
+    pub fn render(&self) -> String {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                line.push_str(cell);
+                let pad = width + GAP - cell.width();
+                line.extend(std::iter::repeat_n(' ', pad));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The beginning of a text, marked if something is missing.
+pub fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_harmless() {
+        let mut table = Table::new(&["NAME", "ID"]);
+        table.row(["日本".into(), "1".into()]);
+        table.row(["a\x1b[31m\nb".into(), "22".into()]);
+        assert_eq!(
+            table.render(),
+            "NAME                ID\n日本                1\na\\u{1b}[31m\\nb      22\n"
+        );
+    }
+
+    #[test]
+    fn short() {
+        assert_eq!(shorten("abc", 3), "abc");
+        assert_eq!(shorten("abcd", 3), "ab…");
+    }
+}
