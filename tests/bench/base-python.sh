@@ -51,4 +51,4 @@ else
   # older recipes are of no more use
   find "$BENCH" -maxdepth 1 -name 'base-python-*.tar.gz' ! -path "$cached" -delete
 fi
-cp "$cached" "$1"
+cp -p "$cached" "$1"

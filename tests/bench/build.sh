@@ -7,11 +7,12 @@ set -euo pipefail
 
 build_stockade() {
   "$BENCH_SCRIPTS/checks.sh" static_release
-  install -m 755 "$(cat "$BENCH/stockade.path")" "$SERVE/bin/stockade"
+  install -m 755 "$(cat "$RELEASE_PATH")" "$SERVE/bin/stockade"
 }
 
 build_integration() {
-  local messages=$BENCH/integration.json program
+  local messages=$TARGETS/integration.json program
+  mkdir -p "$TARGETS"
   cargo test --locked --no-run --test integration --message-format=json-render-diagnostics > "$messages"
   program=$(executable integration < "$messages")
   [ -x "$program" ] || die "cargo built no test program named integration"

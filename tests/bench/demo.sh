@@ -12,9 +12,10 @@ OURS='' WORK=''
 
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
-  trap '' INT TERM
+  set +e; trap '' INT TERM
+  end_group TERM
   if [ -n "$WORK" ]; then as_root rm -rf --one-file-system "$WORK"; fi
-  if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down || true; fi
+  if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down 9>&-; fi
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -36,23 +37,33 @@ make_workspace() {
     'CMD ["python3"]') base/Containerfile
 }
 
-# give FILE NAME: a copy that belongs to the service's user, written by that user
+# give FILE NAME: a copy that belongs to the service's user, written by that user; times kept, so that builds are cached
 # shellcheck disable=SC2016
-give() { as_service sh -c 'cat > "$1"' _ "$WORK/$2" < "$1"; }
+give() {
+  local seconds
+  seconds=$(stat -L -c %Y "$1")
+  as_service sh -c 'cat > "$1"; touch -d "@$2" "$1"' _ "$WORK/$2" "$seconds" < "$1"
+}
 
 # typed DIRECTORY COMMAND...: shows the command and runs it there as the service's user
 typed() {
   local directory=$1; shift
   printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
-  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+  start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@"
+  wait_group
 }
 
-# On the person's own terminal, or else on one made for it
+# The same on the person's own terminal, or else on one made for it
 typed_on_terminal() {
   local directory=$1; shift
-  if [ -t 0 ] && [ -t 1 ]; then typed "$directory" "$@"; return; fi
   printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
-  (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" script --quiet --return --flush --command "$(line "$@")" /dev/null)
+  if [ -t 0 ] && [ -t 1 ]; then
+    (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+  else
+    start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" \
+      script --quiet --return --flush --command "$(line "$@")" /dev/null
+    wait_group
+  fi
 }
 
 # The words of a command, quoted where a shell needs it
@@ -69,7 +80,7 @@ print_limits() {
   local controllers c
   controllers=$(as_service "$SERVE/bin/podman-host" info --format '{{.Host.CgroupControllers}}')
   for c in memory cpu pids; do
-    if [[ $controllers =~ (\[| )$c(\]| ) ]]; then say "limit $c: enforced"
+    if [[ $controllers =~ (\[| )$c(\]| ) ]]; then say "limit $c: enforceable, this service has the $c controller"
     else say "limit $c: NOT enforced, this service has no $c controller (allowed here by --allow-unenforced-limits)"; fi
   done
 }
@@ -90,19 +101,26 @@ print_nothing_left() {
   say "no container is left"
 }
 
+look_after() {
+  print_limits
+  print_nothing_left
+  print_files
+}
+
 prepare() {
-  local running_before=''
   need_toolchain
   need_packages bsdutils
   need_command script bsdutils
   make_service_user
   select_slot host
-  ! running "$STATE/service.pid" || running_before=yes
-  "$BENCH_SCRIPTS/build.sh" stockade
-  [ -n "$running_before" ] || OURS=yes
-  step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up
+  lock_bench
+  "$BENCH_SCRIPTS/build.sh" stockade 9>&-
+  running "$STATE/service.pid" || OURS=yes
+  step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up 9>&-
   step 'base image' "$BENCH_SCRIPTS/base-python.sh" "$BENCH/base.tar.gz"
   make_workspace "$BENCH/base.tar.gz"
+  # what earlier demonstrations left untagged in the private store
+  as_service "$SERVE/bin/podman-host" image prune --force > /dev/null
   ENVIRONMENT=(PATH="$SERVE/bin:$SYSTEM_PATH" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET")
 }
 
@@ -116,8 +134,8 @@ typed_on_terminal "$WORK/ralph-sandbox" stockade run -it --rm --name ralph-test 
   --env-file .env.ralph --memory=2g --cpus=2 --pids-limit=100 --network none --allow-unenforced-limits \
   ralph-env "${AGENT[@]}" || status=$?
 say "the agent's exit status: $status"
-print_limits
-print_nothing_left
-print_files
+# what is found afterwards may turn success into failure, and never hides the agent's own
+if [ "$status" = 0 ]; then look_after
+else (look_after) || true; fi
 say "prepared in $(seconds_since "$start" "$ready") s, shown in $(seconds_since "$ready") s"
 exit "$status"

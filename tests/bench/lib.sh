@@ -7,11 +7,14 @@
 
 BENCH_SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$BENCH_SCRIPTS/../.." && pwd)
-DEFAULT_BENCH=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/stockade/bench
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+DEFAULT_BENCH=${XDG_CACHE_HOME:-$HOME/.cache}/stockade/bench
 BENCH=${STOCKADE_BENCH:-$DEFAULT_BENCH}
+TARGETS=${CARGO_TARGET_DIR:-$REPO/target}
+RELEASE_PATH=$TARGETS/stockade.path   # where the last static release lies
 SERVICE_USER=stockade
 SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export BENCH REPO
+export HOME BENCH REPO
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
@@ -34,7 +37,11 @@ step() {
 # ---- root, packages, disk ---------------------------------------------------
 
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  # no bare return: in an exit trap that is the status the script ends with
+  if [ "$(id -u)" = 0 ]; then "$@"; else with_sudo "$@"; fi
+}
+
+with_sudo() {
   command -v sudo >/dev/null || die "root is needed to run $1 (and sudo is not installed)"
   if [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
     die "root is needed to run $1 (and sudo asks for a password, but there is no terminal)"
@@ -67,6 +74,12 @@ need_space() {
   local free
   free=$(df --output=avail -m "$1" | tail -1)
   [ "$free" -ge "$2" ] || die "no disk space: $1 has $((free)) MiB free, $2 MiB are needed"
+}
+
+# lock_bench: one demonstration or test run at a time uses a bench's services
+lock_bench() {
+  exec 9> "$BENCH/run.lock"
+  flock --nonblock 9 || { say "another run uses this bench: waiting for it"; flock 9; }
 }
 
 # ---- the toolchain ----------------------------------------------------------
@@ -125,6 +138,7 @@ make_service_user() {
 
 # need_subordinate_ids FILE USERMOD-OPTION: 65536 ids after the last range that is taken
 need_subordinate_ids() {
+  [ -e "$1" ] || as_root touch "$1"
   ! grep -q "^\($SERVICE_USER\|$SERVICE_UID\):" "$1" || return 0
   local first
   first=$(awk -F: '$2 + $3 > n { n = $2 + $3 } END { print (n > 100000 ? n : 100000) }' "$1")
@@ -154,6 +168,7 @@ select_slot() {
 # The directories and the user's configuration. $1: OCI runtime
 make_slot() {
   local runtime=$1
+  [ "${#AREA}" -le 47 ] || die "the path $AREA/rr is too long for Podman (50 characters): set STOCKADE_BENCH to a shorter one"
   mkdir -p "$STATE"
   if [ "$(id -u)" = 0 ]; then install -d -m 755 -o "$SERVICE_UID" -g "$SERVICE_GID" "$AREA"; else mkdir -p "$AREA"; fi
   # by the user itself: nothing is written through a link of theirs
@@ -262,6 +277,28 @@ stop_recorded() {
     ! running "$1" || kill -KILL "$pid" 2>/dev/null || true
   fi
   rm -f "$1"
+}
+
+# start_group COMMAND..., wait_group: runs it in a process group of its own, without a terminal, so that a signal to the
+# script ends it at once (in the foreground, the shell would wait for it first). end_group belongs in the exit trap.
+GROUP=''
+start_group() {
+  setsid env --default-signal=INT,QUIT "$@" < /dev/null 9>&- &
+  GROUP=$!
+}
+
+wait_group() {
+  local status=0
+  wait "$GROUP" || status=$?
+  # what it left behind has no business any more
+  end_group KILL
+  return "$status"
+}
+
+# end_group SIGNAL: to all that is left in it
+end_group() {
+  [ -z "$GROUP" ] || kill "-$1" -- "-$GROUP" 2>/dev/null || true
+  GROUP=''
 }
 
 # ---- the machine's own apt --------------------------------------------------

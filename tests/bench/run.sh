@@ -10,31 +10,27 @@ set -euo pipefail
 read -ra SLOTS <<< "${STOCKADE_TEST_PODMANS:-host trixie}"
 MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
-ROWS=() PASSED=0 FAILED=0 CHILD='' OURS=() COMMAND=()
+ROWS=() PASSED=0 FAILED=0 OURS=() COMMAND=()
 
 # ---- ends with everything it started ----------------------------------------
 
 clean_up() {
   local slot
-  trap '' INT TERM
-  [ -z "$CHILD" ] || kill -TERM -- "-$CHILD" 2>/dev/null || true
-  for slot in "${OURS[@]}"; do slot_command "$slot" down; "${COMMAND[@]}" || true; done
+  set +e; trap '' INT TERM
+  end_group TERM
+  for slot in "${OURS[@]}"; do slot_command "$slot" down; "${COMMAND[@]}" 9>&-; done
 }
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# child LOG COMMAND...: runs it in a process group of its own, so that it can be ended; what it says goes to LOG too
+# child LOG COMMAND...: runs it as a group; what it says goes to LOG too
 child() {
   local log=$1 status=0 reader; shift
   : > "$log"
-  setsid env --default-signal=INT,QUIT "$@" > "$log" 2>&1 < /dev/null 9>&- &
-  CHILD=$!
-  tail --pid="$CHILD" -s 0.2 -n +1 -f "$log" 9>&- & reader=$!
-  wait "$CHILD" || status=$?
-  # what it left behind in its group has no business any more
-  kill -KILL -- "-$CHILD" 2>/dev/null || true
-  CHILD=''
+  start_group "$@" > "$log" 2>&1
+  tail --pid="$GROUP" -s 0.2 -n +1 -f "$log" 9>&- & reader=$!
+  wait_group || status=$?
   wait "$reader" || true
   return "$status"
 }
@@ -131,8 +127,7 @@ need_toolchain
 need_packages jq util-linux procps
 make_service_user
 mkdir -p "$LOGS"
-exec 9> "$BENCH/run.lock"
-flock --nonblock 9 || { say "another run uses this bench: waiting for it"; flock 9; }
+lock_bench
 start=$EPOCHREALTIME
 if [ $# -gt 0 ]; then say "with arguments: the integration tests only"; else run_checks; fi
 if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then
