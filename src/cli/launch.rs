@@ -11,7 +11,8 @@ use super::host;
 use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{ContainerId, Image};
-use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, Obstacle};
+use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
+use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
@@ -132,8 +133,11 @@ pub(crate) enum Unenforced {
 }
 
 fn judge(limits: &[LimitCheck], unenforced: Unenforced, ui: &Ui) -> CliResult<()> {
+    // Swap that nobody asked for follows memory, and need not be said beside it.
+    let said =
+        |check: &&LimitCheck| check.limit != LimitKind::Swap || check.origin == Origin::Asked;
     let list = |pick: fn(&LimitCheck) -> bool| -> Vec<String> {
-        let picked = limits.iter().filter(|check| pick(check));
+        let picked = limits.iter().filter(said).filter(|check| pick(check));
         picked
             .map(|check| format!("--{} {}", check.limit, check.asked))
             .collect()

@@ -75,9 +75,15 @@ mod tests {
         let mut table = Table::new(&["NAME", "ID"]);
         table.row(["日本".into(), "1".into()]);
         table.row(["a\x1b[31m\nb".into(), "22".into()]);
+        let text = table.render();
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
-            table.render(),
-            "NAME                ID\n日本                1\na\\u{1b}[31m\\nb      22\n"
+            lines,
+            [
+                "NAME            ID",
+                "日本            1",
+                "a\\u{1b}[31m\\nb  22",
+            ]
         );
     }
 

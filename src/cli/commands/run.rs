@@ -79,8 +79,10 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
     let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
-    for warning in warnings {
-        ui.warning(&warning);
+    // What it says of limits is verified, and said better, before the start.
+    let of_limits = |text: &String| text.starts_with("Resource limits are not supported");
+    for warning in warnings.iter().filter(|text| !of_limits(text)) {
+        ui.warning(warning);
     }
     let begun = async {
         if let Some(mut file) = cidfile {
