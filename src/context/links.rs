@@ -16,7 +16,7 @@ use crate::context::tree::as_path;
 use crate::context::tree::names;
 
 /// More sources than this, counting what links add, and the context is sent whole.
-const MAX_SOURCES: usize = 512;
+pub(super) const MAX_SOURCES: usize = 512;
 
 /// Adds to the sources what the links on the way to them lead to. `None` if that cannot be told, or
 /// is too much to follow.

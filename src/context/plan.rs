@@ -143,7 +143,13 @@ impl Plan {
                 }
             },
         };
-        self.scope = scope;
+        self.scope = match scope {
+            // They are only good for a complaint, and would slow the walk down.
+            Scope::Everything(sources) if sources.len() > links::MAX_SOURCES => {
+                Scope::Everything(Vec::new())
+            }
+            scope => scope,
+        };
         reason
     }
 

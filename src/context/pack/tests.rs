@@ -471,3 +471,15 @@ fn a_containerfile_whose_name_is_no_plain_text_is_sent_under_another() {
         assert_eq!(entries(&archive(&plan))[0].3, "FROM odd\n");
     }
 }
+
+#[test]
+fn very_many_sources_are_no_work() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "d/file", "");
+    let mut plan = plan(dir.path(), &[]);
+    let sources: Vec<Source> = (0..10_000)
+        .map(|n| Source::path(format!("{n}").as_bytes()))
+        .collect();
+    assert!(plan.select(Needs::Only(sources)).is_some());
+    assert_eq!(paths(&plan), ["Containerfile", "d/", "d/file"]);
+}
