@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal as _};
 
+use bytes::Bytes;
+
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::signals::{Caught, Signals};
@@ -68,8 +70,8 @@ impl Streams {
 /// What became of a container that was in the foreground.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// It ended.
-    Ended(Outcome),
+    /// It ended; with the last it wrote.
+    Ended(Outcome, Bytes),
     /// We left it running.
     Detached,
     /// We were asked to end before it had begun.
@@ -138,17 +140,25 @@ async fn converse(
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<Finished> {
-    match talk(attached, sandbox, streams, terminal, signals).await? {
+    let last_words = match talk(attached, sandbox, streams, terminal, signals).await? {
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
         End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
         // Whether the container ended is for the service to say.
-        End::Stream | End::Broken(_) => {}
-    }
+        End::Broken(_) => Bytes::new(),
+        End::Stream(output) => {
+            if let Some(error) = output.in_band_error()
+                && sandbox.inspect().await?.state.status.is_live()
+            {
+                return Ok(Finished::Lost(error));
+            }
+            output.last_words().clone()
+        }
+    };
     tokio::select! {
         outcome = sandbox.outcome(watch) => Ok(match outcome {
-            Ok(outcome) => Finished::Ended(outcome),
+            Ok(outcome) => Finished::Ended(outcome, last_words),
             Err(error) => Finished::Lost(error),
         }),
         caught = signals.next_end() => Ok(Finished::Signal(caught)),
@@ -185,7 +195,7 @@ pub(crate) async fn talk(
     // The terminal first: everything after this may be said on it.
     drop(terminal);
     Ok(match (end, flushed) {
-        (End::Stream, Err(_)) => End::OutputGone,
+        (End::Stream(_), Err(_)) => End::OutputGone,
         (end, _) => end,
     })
 }

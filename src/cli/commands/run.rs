@@ -160,9 +160,9 @@ async fn conclude(
                 launch.name()
             )));
         }
-        Ok(Begun::Foreground(Finished::Ended(ended))) => {
+        Ok(Begun::Foreground(Finished::Ended(ended, last_words))) => {
             outcome::report(&ended, ui);
-            (Ok(outcome::exit(&ended)), removes)
+            (Ok(outcome::exit(&ended, &last_words)), removes)
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {

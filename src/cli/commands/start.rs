@@ -77,9 +77,9 @@ async fn attached(
     let sandbox = Sandbox::adopt(client, &container);
     let verify = async |_: &Sandbox| Ok(());
     match foreground::run(&sandbox, &streams, &mut signals, ui, verify).await? {
-        Finished::Ended(ended) => {
+        Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
-            Ok(outcome::exit(&ended))
+            Ok(outcome::exit(&ended, &last_words))
         }
         Finished::Detached => Ok(Exit::Done),
         Finished::NotBegun(caught) => {

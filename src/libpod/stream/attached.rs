@@ -6,7 +6,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
 use super::frames::{Channel, FrameDecoder};
-use crate::libpod::error::{Error, Kind, Result};
+use crate::libpod::error::{ApiError, Error, Kind, Result};
 use crate::libpod::response::Response;
 
 /// How much is read at once, in bytes.
@@ -143,12 +143,22 @@ impl AttachOutput {
         }
     }
 
+    /// The last output: what the stream ended with.
+    pub fn last_words(&self) -> &Bytes {
+        &self.last_words
+    }
+
     /// The last output, if it reads as a failure that the service wrote into the stream
-    /// (`Error: …`). A program can write the same: only where the stream ended and the process had
-    /// no reason to end it is it the service's.
-    pub fn in_band_error(&self) -> Option<String> {
+    /// (`Error: …`). A program can write the same: it is the service's only where the stream has
+    /// ended and the process has not.
+    pub fn in_band_error(&self) -> Option<Error> {
         let text = self.last_words.strip_prefix(IN_BAND)?;
-        Some(String::from_utf8_lossy(text).trim_end().to_owned())
+        Some(Error::new(Kind::Api(ApiError {
+            status: 200,
+            cause: String::new(),
+            message: String::from_utf8_lossy(text).trim_end().to_owned(),
+            endpoint: self.endpoint.clone(),
+        })))
     }
 }
 
