@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt::Display;
 
 use super::exit::Exit;
+use super::outcome::OUTPUT_GONE;
+use super::ui::OutputError;
 use crate::libpod;
 
 /// The result of a command.
@@ -63,6 +65,11 @@ impl CliError {
             self.causes.push(cause.to_string());
             next = cause.source();
         }
+    }
+
+    /// Whether there is nobody to tell, or nothing to be told.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
     }
 
     /// Adds advice.
@@ -138,6 +145,12 @@ pub(crate) trait Context<T> {
 
 impl<T, E: StdError + 'static> Context<T> for Result<T, E> {
     fn doing(self, what: impl Display) -> CliResult<T> {
-        self.map_err(|e| CliError::context(Exit::Failed, format!("cannot {what}"), &e))
+        self.map_err(|error| {
+            let any: &(dyn StdError + 'static) = &error;
+            if let Some(OutputError::Gone) = any.downcast_ref() {
+                return CliError::new(OUTPUT_GONE, "");
+            }
+            CliError::context(Exit::Failed, format!("cannot {what}"), &error)
+        })
     }
 }

@@ -24,6 +24,13 @@ pub(crate) fn report(outcome: &Outcome, ui: &Ui) {
     }
 }
 
+/// Says that the container runs on; on a line of its own, since the cursor may be anywhere.
+pub(crate) fn detached(name: &str, ui: &Ui) {
+    ui.status(&format!(
+        "\nleft running; to join it again: `stockade attach {name}`"
+    ));
+}
+
 /// The container's own code; 125 where there is none.
 ///
 /// With an init as the first process a command that does not exist is the init's failure, which

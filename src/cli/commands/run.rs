@@ -152,7 +152,10 @@ async fn conclude(
             ));
             return Ok(Exit::Done);
         }
-        Ok(Begun::Foreground(Finished::Detached)) => return Ok(Exit::Done),
+        Ok(Begun::Foreground(Finished::Detached)) => {
+            outcome::detached(launch.name(), ui);
+            return Ok(Exit::Done);
+        }
         // It may well run on: it is not ours to end.
         Ok(Begun::Foreground(Finished::Lost(error))) => {
             return Err(CliError::from(error).hint(format!(

@@ -81,7 +81,10 @@ async fn attached(
             outcome::report(&ended, ui);
             Ok(outcome::exit(&ended, &last_words))
         }
-        Finished::Detached => Ok(Exit::Done),
+        Finished::Detached => {
+            outcome::detached(name, ui);
+            Ok(Exit::Done)
+        }
         Finished::NotBegun(caught) => {
             // It is prepared, and would wait for a start that does not come.
             sandbox.stop(Some(0)).await?;
