@@ -8,7 +8,7 @@ use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::signals::{Caught, Signals};
 use super::terminal::{
-    DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
+    Asked, DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
 };
 use super::ui::Ui;
 use crate::libpod;
@@ -190,10 +190,15 @@ pub(crate) async fn talk(
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,
         // A reader that stalls does not keep us.
-        _ = signals.next_end() => Ok(()),
+        _ = signals.next_end() => Ok(Asked::Perhaps),
     };
     // The terminal first: everything after this may be said on it.
-    drop(terminal);
+    if let Some(terminal) = terminal
+        && !matches!(flushed, Ok(Asked::Never))
+    {
+        // A terminal that is gone has nothing to say.
+        let _ = terminal.settle();
+    }
     Ok(match (end, flushed) {
         (End::Stream(_), Err(_)) => End::OutputGone,
         (end, _) => end,

@@ -19,7 +19,16 @@ const DEPTH: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Output {
     chunks: mpsc::Sender<(Channel, Bytes)>,
-    ended: oneshot::Receiver<io::Result<()>>,
+    ended: oneshot::Receiver<io::Result<Asked>>,
+}
+
+/// Whether the terminal was asked something that it answers as if it were typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It was, or it is not known.
+    Perhaps,
+    /// It was not.
+    Never,
 }
 
 impl Output {
@@ -39,9 +48,7 @@ impl Output {
                         break;
                     }
                 }
-                if result.is_ok() {
-                    result = writer.reset();
-                }
+                let result = result.and_then(|()| writer.reset());
                 // Whoever asked may be gone.
                 let _ = finished.send(result);
             })?;
@@ -60,9 +67,9 @@ impl Output {
     }
 
     /// Waits until everything is written.
-    pub(crate) async fn finish(self) -> io::Result<()> {
+    pub(crate) async fn finish(self) -> io::Result<Asked> {
         drop(self.chunks);
-        self.ended.await.unwrap_or(Ok(()))
+        self.ended.await.unwrap_or(Ok(Asked::Perhaps))
     }
 }
 
@@ -98,16 +105,21 @@ impl Writer {
     }
 
     /// Puts the terminal back as it was before the stream.
-    fn reset(&self) -> io::Result<()> {
-        match &self.stdout {
-            Some(filter) => write_all(io::stdout().as_fd(), &filter.reset()),
-            None => Ok(()),
-        }
+    fn reset(&self) -> io::Result<Asked> {
+        let Some(filter) = &self.stdout else {
+            return Ok(Asked::Perhaps);
+        };
+        write_all(io::stdout().as_fd(), &filter.reset())?;
+        Ok(if filter.has_asked() {
+            Asked::Perhaps
+        } else {
+            Asked::Never
+        })
     }
 }
 
 /// Writes without the standard library's line buffer, which would split every chunk in two.
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
