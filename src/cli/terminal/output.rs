@@ -5,15 +5,17 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::thread;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::filter::{Filter, Policy};
 use crate::libpod::stream::{Channel, Chunk};
 
-/// Chunks on their way to the terminal at most; each has 64 KiB or less.
-const DEPTH: usize = 16;
+/// Chunks on their way to the terminal at most; each has 64 KiB or less, mostly 8.
+const DEPTH: usize = 32;
+/// So much is written at once, in bytes.
+const BATCH: usize = 128 << 10;
 
 /// The streams we write to, in the order in which chunks came.
 #[derive(Debug)]
@@ -42,11 +44,22 @@ impl Output {
             .spawn(move || {
                 let mut writer = Writer::new(policy);
                 let mut result = Ok(());
-                while let Some((channel, bytes)) = queue.blocking_recv() {
+                let mut next = queue.blocking_recv();
+                while let Some((channel, bytes)) = next.take() {
+                    // What has come meanwhile is written with it: frames are small.
+                    let mut bytes = BytesMut::from(bytes);
+                    while next.is_none() && bytes.len() < BATCH {
+                        match queue.try_recv() {
+                            Ok((same, more)) if same == channel => bytes.extend_from_slice(&more),
+                            Ok(other) => next = Some(other),
+                            Err(_) => break,
+                        }
+                    }
                     result = writer.write(channel, &bytes);
                     if result.is_err() {
                         break;
                     }
+                    next = next.or_else(|| queue.blocking_recv());
                 }
                 let result = result.and_then(|()| writer.reset());
                 // Whoever asked may be gone.
