@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Inspect(commands::inspect::InspectArgs),
     Kill(commands::kill::KillArgs),
     Logs(commands::logs::LogsArgs),
+    Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
     Rm(commands::rm::RmArgs),
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),
     Stop(commands::stop::StopArgs),
+    Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
 }

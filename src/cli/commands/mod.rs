@@ -11,6 +11,7 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod rm;
@@ -19,6 +20,7 @@ pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod wait;
 
@@ -41,6 +43,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Inspect(args) => inspect::run(args, global, ui).await,
         Command::Kill(args) => kill::run(args, global, ui).await,
         Command::Logs(args) => logs::run(args, global, ui).await,
+        Command::Pause(args) => pause::run(args, global, ui).await,
         Command::Ps(args) => ps::run(args, global, ui).await,
         Command::Pull(args) => pull::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
@@ -49,6 +52,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,
+        Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,
     }
