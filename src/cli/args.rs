@@ -45,6 +45,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
     Build(commands::build::BuildArgs),
+    Completions(commands::completions::CompletionsArgs),
     Container(commands::container::ContainerArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Inspect(commands::inspect::InspectArgs),
     Kill(commands::kill::KillArgs),
     Logs(commands::logs::LogsArgs),
+    Man(commands::man::ManArgs),
     Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
@@ -67,3 +69,6 @@ pub(crate) enum Command {
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
 }
+
+#[cfg(test)]
+mod tests;
