@@ -7,6 +7,7 @@ use std::path::Path;
 use super::args::Global;
 use super::error::CliResult;
 use super::host;
+use super::service;
 use super::ui::Ui;
 use crate::libpod::{ApiVersion, Client, Discovery, Endpoint, Source};
 use crate::sandbox::user::ServiceOwner;
@@ -15,7 +16,7 @@ use crate::sandbox::user::ServiceOwner;
 const CONFIG_LIMIT: u64 = (1 << 20) + 1;
 
 /// Where the service is to be found.
-pub(crate) fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
+fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
     let discovery = Discovery {
         url: global.url.as_deref(),
         connection: global.connection.as_deref(),
@@ -28,8 +29,20 @@ pub(crate) fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
 
 /// Connects, and says so once where the service is newer than what was tested.
 pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
-    let (endpoint, _) = endpoint(global)?;
-    let client = Client::connect(&endpoint).await?;
+    Ok(reach(global, ui).await?.0)
+}
+
+/// Connects to the service that was asked for, or, where nobody asked for any and none listens, to
+/// one of our own.
+async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
+    let (endpoint, source) = endpoint(global)?;
+    let (client, endpoint) = match Client::connect(&endpoint).await {
+        Ok(client) => (client, endpoint),
+        Err(missing) if source == Source::Default && missing.nobody_listens() => {
+            service::reach(global.cgroup_manager.as_deref(), missing, ui).await?
+        }
+        Err(error) => return Err(error.into()),
+    };
     if client.version().is_untested() {
         ui.warning(&format!(
             "Podman {} is newer than what this release was tested with (up to {}.{})",
@@ -38,7 +51,7 @@ pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
             ApiVersion::NEWEST_TESTED.minor,
         ));
     }
-    Ok(client)
+    Ok((client, endpoint))
 }
 
 /// A connected client and what is known of the service without asking.
@@ -55,8 +68,7 @@ pub(crate) struct Service {
 impl Service {
     /// Connects.
     pub(crate) async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
-        let (endpoint, _) = endpoint(global)?;
-        let client = client(global, ui).await?;
+        let (client, endpoint) = reach(global, ui).await?;
         let owner = host::socket_owner(&endpoint)?;
         let owner = if owner.uid != 0 {
             ServiceOwner::Rootless(owner)
