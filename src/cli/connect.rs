@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::args::Global;
-use super::error::CliResult;
+use super::error::{CliError, CliResult};
 use super::host;
 use super::service;
 use super::ui::Ui;
-use crate::libpod::{ApiVersion, Client, Discovery, Endpoint, Source};
+use crate::libpod::{self, ApiVersion, Client, Discovery, Endpoint, Source};
 use crate::sandbox::user::ServiceOwner;
 
 /// The longest configuration file that is read, in bytes.
@@ -41,7 +41,7 @@ async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
         Err(missing) if source == Source::Default && missing.nobody_listens() => {
             service::reach(global.cgroup_manager.as_deref(), missing, ui).await?
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(explained(error, &source)),
     };
     if client.version().is_untested() {
         ui.warning(&format!(
@@ -52,6 +52,26 @@ async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
         ));
     }
     Ok((client, endpoint))
+}
+
+/// Says who chose a socket that cannot be used.
+fn explained(error: libpod::Error, source: &Source) -> CliError {
+    let is_missing = error.nobody_listens();
+    let cannot_be_used = is_missing || error.is_denied();
+    let cli = CliError::from(error);
+    let chooser = match source {
+        _ if !cannot_be_used => return cli,
+        Source::Default => {
+            return cli.hint("after `su` or `sudo`, XDG_RUNTIME_DIR may still be the other user's");
+        }
+        Source::Url => "`--url`".to_owned(),
+        Source::Connection => "`--connection`".to_owned(),
+        Source::Variable(name) => format!("`{name}`"),
+        Source::File(path) => format!("`{}`", path.display()),
+    };
+    cli.hint(format!(
+        "this socket was chosen by {chooser}: without it, Stockade uses or starts a service of your own"
+    ))
 }
 
 /// A connected client and what is known of the service without asking.

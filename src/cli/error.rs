@@ -150,8 +150,7 @@ fn unreachable(error: &libpod::Error, socket: &Path) -> CliError {
         ))
         .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)")
     } else if error.is_denied() {
-        cli.hint("it is another user's: without `--url`, `--connection` and CONTAINER_HOST your own is used")
-            .hint("after `su` or `sudo`, XDG_RUNTIME_DIR may still be the other user's")
+        cli.hint("only the user who owns the service may use its socket")
     } else if error.is_silent() {
         cli.hint(format!(
             "start it anew with `systemctl {user}restart podman.service`"

@@ -70,11 +70,11 @@ fn is_passed(name: &OsStr, value: &OsStr) -> bool {
     if value.is_empty() {
         return false;
     }
-    let is = |known: &&str| name == *known;
-    if PATHS.iter().any(|known| is(&known)) {
+    let is = |known: &&str| name == OsStr::new(known);
+    if PATHS.iter().any(is) {
         return Path::new(value).is_absolute();
     }
-    WORDS.iter().any(|known| is(&known)) || is_locale(name)
+    WORDS.iter().any(is) || is_locale(name)
 }
 
 fn trusted_path(search: &OsStr, trust: &Trust<'_>) -> OsString {

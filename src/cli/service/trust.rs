@@ -134,10 +134,10 @@ impl<'a> Trust<'a> {
             self.confine(&here)?;
             links += 1;
             if links > MAX_LINKS {
-                return Err(unknown(&here, "too many links"));
+                return Err(unknown(&here, &"too many links"));
             }
             let target =
-                std::fs::read_link(self.on_disk(&here)).map_err(|error| unknown(&here, error))?;
+                std::fs::read_link(self.on_disk(&here)).map_err(|error| unknown(&here, &error))?;
             if target.is_absolute() {
                 real = PathBuf::from("/");
             }
@@ -150,7 +150,7 @@ impl<'a> Trust<'a> {
     }
 
     fn look(&self, path: &Path) -> Result<Metadata, Distrust> {
-        std::fs::symlink_metadata(self.on_disk(path)).map_err(|error| unknown(path, error))
+        std::fs::symlink_metadata(self.on_disk(path)).map_err(|error| unknown(path, &error))
     }
 
     fn judge(&self, path: &Path, metadata: &Metadata) -> Result<(), Distrust> {
@@ -184,7 +184,7 @@ impl<'a> Trust<'a> {
     }
 }
 
-fn unknown(path: &Path, why: impl ToString) -> Distrust {
+fn unknown(path: &Path, why: &impl ToString) -> Distrust {
     Distrust::Unknown {
         path: path.to_owned(),
         why: why.to_string(),
