@@ -45,6 +45,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
     Build(commands::build::BuildArgs),
+    Completions(commands::completions::CompletionsArgs),
     Container(commands::container::ContainerArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Inspect(commands::inspect::InspectArgs),
     Kill(commands::kill::KillArgs),
     Logs(commands::logs::LogsArgs),
+    Man(commands::man::ManArgs),
+    Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
     Rm(commands::rm::RmArgs),
@@ -62,6 +65,10 @@ pub(crate) enum Command {
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),
     Stop(commands::stop::StopArgs),
+    Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
 }
+
+#[cfg(test)]
+mod tests;

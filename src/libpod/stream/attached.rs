@@ -1,13 +1,12 @@
 //! A hijacked connection: input one way, output the other.
 
 use bytes::{Bytes, BytesMut};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
 use super::frames::{Channel, FrameDecoder};
 use crate::libpod::error::{ApiError, Error, Kind, Result};
 use crate::libpod::response::Response;
+use crate::libpod::transport::Duplex;
 
 /// How much is read at once, in bytes.
 const READ: usize = 64 << 10;
@@ -45,14 +44,14 @@ pub struct Attached {
 #[derive(Debug)]
 pub struct AttachInput {
     endpoint: String,
-    half: WriteHalf<TokioIo<Upgraded>>,
+    half: WriteHalf<Duplex>,
 }
 
 /// The half that reads output.
 #[derive(Debug)]
 pub struct AttachOutput {
     endpoint: String,
-    half: ReadHalf<TokioIo<Upgraded>>,
+    half: ReadHalf<Duplex>,
     decoder: Decoder,
     last_words: Bytes,
 }
@@ -68,7 +67,7 @@ enum Decoder {
 pub(crate) async fn hijack(response: Response, framing: Framing) -> Result<Attached> {
     let endpoint = response.endpoint().to_owned();
     let upgraded = response.upgraded().await?;
-    let (read, write) = tokio::io::split(TokioIo::new(upgraded));
+    let (read, write) = tokio::io::split(upgraded);
     let decoder = match framing {
         Framing::Raw => Decoder::Raw(BytesMut::new()),
         Framing::Multiplexed => Decoder::Multiplexed(FrameDecoder::new(&endpoint)),
