@@ -159,7 +159,7 @@ mod tests {
     fn path_keeps_what_only_root_can_write() {
         let tree = tempfile::tempdir().unwrap();
         let root = tree.path().canonicalize().unwrap();
-        for directory in ["usr/bin", "usr/sbin", "open", "work/bin"] {
+        for directory in ["usr/bin", "usr/sbin", "open", "project/bin"] {
             fs::create_dir_all(root.join(directory)).unwrap();
             fs::set_permissions(root.join(directory), Permissions::from_mode(0o755)).unwrap();
         }
@@ -168,9 +168,9 @@ mod tests {
         fs::write(root.join("file"), "").unwrap();
         let caller = of(&[(
             "PATH",
-            "/work/bin::.:bin:/open:/missing:/file:/bin:/usr/bin",
+            "/project/bin::.:bin:/open:/missing:/file:/bin:/usr/bin",
         )]);
-        let trust = Trust::in_tree(&root, Some(Path::new("/work")));
+        let trust = Trust::in_tree(&root, Some(Path::new("/project")));
         let passed = passed(caller, None, &trust);
         assert_eq!(passed[OsStr::new("PATH")], "/usr/bin:/usr/sbin");
     }

@@ -35,10 +35,17 @@ impl Tree {
         symlink(target, self.at(path)).unwrap();
     }
 
-    /// A tree with a good `/usr/bin/podman`, and `/work` as the working directory.
+    /// A tree with a good `/usr/bin/podman`, and `/project` as the working directory.
     fn usual() -> Self {
         let tree = Self::new();
-        for path in ["/usr", "/usr/bin", "/work", "/work/bin", "/opt", "/opt/bin"] {
+        for path in [
+            "/usr",
+            "/usr/bin",
+            "/project",
+            "/project/bin",
+            "/opt",
+            "/opt/bin",
+        ] {
             tree.directory(path, 0o755);
         }
         tree.program("/usr/bin/podman", 0o755);
@@ -49,7 +56,7 @@ impl Tree {
         let root = self.root();
         found(find(
             OsStr::new(search),
-            &Trust::in_tree(&root, Some(Path::new("/work"))),
+            &Trust::in_tree(&root, Some(Path::new("/project"))),
         ))
     }
 }
@@ -84,35 +91,35 @@ fn links_are_resolved_once() {
 #[test]
 fn planted_in_the_working_directory() {
     let tree = Tree::usual();
-    tree.program("/work/bin/podman", 0o755);
+    tree.program("/project/bin/podman", 0o755);
     assert_eq!(
-        tree.find("/work/bin"),
-        "`/work/bin/podman` is not used: `/work` lies in the working directory"
+        tree.find("/project/bin"),
+        "`/project/bin/podman` is not used: `/project` lies in the working directory"
     );
-    assert_eq!(tree.find("/work/bin:/usr/bin"), "/usr/bin/podman");
+    assert_eq!(tree.find("/project/bin:/usr/bin"), "/usr/bin/podman");
     // By a detour.
-    tree.link("../work/bin", "/opt/detour");
+    tree.link("../project/bin", "/opt/detour");
     assert_eq!(
         tree.find("/opt/detour"),
-        "`/opt/detour/podman` is not used: `/work` lies in the working directory"
+        "`/opt/detour/podman` is not used: `/project` lies in the working directory"
     );
     assert_eq!(
-        tree.find("/usr/../work/bin"),
-        "`/usr/../work/bin/podman` is not used: `/work` lies in the working directory"
+        tree.find("/usr/../project/bin"),
+        "`/usr/../project/bin/podman` is not used: `/project` lies in the working directory"
     );
     // What lies there may lead to a good one today, and elsewhere tomorrow.
-    tree.link("../usr/bin", "/work/good");
+    tree.link("../usr/bin", "/project/good");
     assert_eq!(
-        tree.find("/work/good"),
-        "`/work/good/podman` is not used: `/work` lies in the working directory"
+        tree.find("/project/good"),
+        "`/project/good/podman` is not used: `/project` lies in the working directory"
     );
 }
 
 #[test]
 fn relative_and_empty_entries() {
     let tree = Tree::usual();
-    tree.program("/work/bin/podman", 0o755);
-    tree.program("/work/podman", 0o755);
+    tree.program("/project/bin/podman", 0o755);
+    tree.program("/project/podman", 0o755);
     for (search, path) in [
         ("bin", "bin/podman"),
         ("./bin", "./bin/podman"),
@@ -220,7 +227,7 @@ fn what_root_owns_is_not_enough_for_root() {
     tree.program("/opt/bin/podman", 0o755);
     let root = tree.root();
     let find = |search: &str| {
-        let trust = Trust::in_tree(&root, Some(Path::new("/work"))).within_system();
+        let trust = Trust::in_tree(&root, Some(Path::new("/project"))).within_system();
         found(find(OsStr::new(search), &trust))
     };
     assert_eq!(find("/usr/bin"), "/usr/bin/podman");
