@@ -6,11 +6,11 @@
 
 mod directory;
 mod environment;
-mod launch;
+mod invocation;
 mod log;
 mod program;
-mod session;
+mod reach;
 mod trust;
 
 pub(crate) use directory::places;
-pub(crate) use session::reach;
+pub(crate) use reach::reach;

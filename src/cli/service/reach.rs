@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::directory::{self, NotPrivate, PrivateDirectory};
-use super::launch::{IDLE_SECONDS, Invocation, cgroup_manager};
+use super::invocation::{IDLE_SECONDS, Invocation, cgroup_manager};
 use super::trust::Trust;
 use super::{environment, log, program};
 use crate::cli::error::{CliError, CliResult};
