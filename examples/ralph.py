@@ -22,8 +22,12 @@ MODEL_ERRORS_IN_A_ROW = 3
 PAUSE_SECONDS = 5
 
 
+class ModelFailed(Exception):
+    """The model could not be asked, again and again."""
+
+
 def ralph_loop(agent, prompt, promise, limit):
-    """Returns whether the agent has completed within that many iterations."""
+    """Returns whether the agent has completed within that many iterations. Raises ModelFailed."""
     tag = f"<promise>{promise}</promise>"
     if tag not in prompt:
         prompt = f"{prompt}\n\nWhen all of it is done, end your answer with this line:\n{tag}\n"
@@ -38,8 +42,7 @@ def ralph_loop(agent, prompt, promise, limit):
             return True
         errors = errors + 1 if response.startswith(MODEL_ERROR) else 0
         if errors == MODEL_ERRORS_IN_A_ROW:
-            say("", f"❌ Error: the model failed {errors} times in a row")
-            return False
+            raise ModelFailed(f"the model failed {errors} times in a row")
         say("", "⚠️  No completion promise detected. Continuing...", f"   (Messages in history: {len(agent.messages)})")
         if errors and i < limit:
             time.sleep(PAUSE_SECONDS * errors)
@@ -100,6 +103,9 @@ def main(argv):
     except KeyboardInterrupt:
         say("", "⚠️  Ralph interrupted by user (Ctrl-C)")
         return 130
+    except ModelFailed as error:
+        say("", f"❌ Error: {error}")
+        return 1
     except Exception as error:
         say("", f"❌ Error: {error}")
         traceback.print_exc(file=sys.stdout)

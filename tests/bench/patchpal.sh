@@ -114,7 +114,8 @@ holds() {
 is() { [ "$1" = "$2" ] || { printf 'this is:\n%s\nand not:\n%s\n' "$1" "$2" >&2; return 1; }; }
 shown() { grep -qF -e "$1" "$WORK/typescript"; }
 # from a file: a pattern among the arguments would be found there
-without_key() { ! grep -qF -f "$STATE/patchpal-key"; }
+with_key() { grep -F -f "$STATE/patchpal-key" > /dev/null; }
+without_key() { ! with_key; }
 
 # on_record FILTER: jq's over all requests that the model has had
 on_record() {
@@ -130,6 +131,7 @@ hold_meanwhile() {
   described=$(stockade inspect "$NAME" && stockade container inspect "$NAME" && stockade image inspect "$IMAGE" &&
     stockade ps --all --format json && stockade logs "$NAME")
   holds 'the key is in nothing that Stockade says about the container' without_key <<< "$described"
+  holds 'it would have been found: --show-env shows it' with_key < <(stockade inspect --show-env "$NAME")
   holds "the key is in no process's arguments" without_key < <(cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\0' '\n')
   holds 'the env file is empty in the sandbox' is "$(stockade exec "$NAME" sh -c 'wc -c < .env.ralph')" 0
   [ "$MODE" = slirp ] || holds 'the sandbox has no interface but lo' is "$(stockade exec "$NAME" ls /sys/class/net)" lo
