@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::launch;
 use super::signals::{Caught, Signals};
 use super::terminal::{
     Asked, DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
@@ -210,7 +211,7 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
     let text = error
         .api()
         .map(|api| format!("{} {}", api.cause, api.message).to_lowercase());
-    let exit = match text {
+    let exit = match &text {
         None => Exit::NotRun,
         Some(text) => {
             // A missing cgroup file also reads as "not found".
@@ -225,5 +226,31 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
             }
         }
     };
-    CliError::from(error).or_exit(exit)
+    let controller = text.as_deref().and_then(missing_controller);
+    let cli = CliError::from(error).or_exit(exit);
+    match controller {
+        Some(controller) => cli.hint(launch::delegation(controller)).hint(
+            "or leave out the limit: this runtime starts nothing with one that it cannot set",
+        ),
+        None => cli,
+    }
+}
+
+/// The controller that crun misses: it refuses where others leave the limit out.
+fn missing_controller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("controller `")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" is not available").then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_that_is_missed_is_named() {
+        let text = "crun: controller `cpu` is not available under /sys/fs/cgroup/x";
+        assert_eq!(missing_controller(text), Some("cpu"));
+        assert_eq!(missing_controller("controller `x` is there"), None);
+    }
 }
