@@ -154,7 +154,7 @@ async fn converse(
             {
                 return Ok(Finished::Lost(error));
             }
-            output.last_words().clone()
+            Bytes::copy_from_slice(output.last_words())
         }
     };
     tokio::select! {

@@ -21,6 +21,7 @@ mod signals;
 mod state;
 mod table;
 mod terminal;
+mod turn;
 mod ui;
 mod units;
 mod upload;
