@@ -16,6 +16,7 @@ mod outcome;
 mod prompt;
 mod sandbox_args;
 mod sanitize;
+mod service;
 mod signals;
 mod state;
 mod table;

@@ -73,7 +73,7 @@ fn a_tree_goes_out_through_a_pipe() {
         &[],
         "mkdir -p /tmp/d/e; echo x > /tmp/d/e/f; sleep 300",
     );
-    let program = dir.podman().stockade.display().to_string();
+    let program = dir.program();
     let line = format!(
         "until {program} exec {name} test -e /tmp/d/e/f; do sleep 0.1; done; \
          {program} exec -i {name} tar c -C /tmp d | tar x && cat d/e/f"

@@ -175,7 +175,7 @@ fn a_reader_that_goes_away_ends_the_run_and_removes_the_container() {
     let line = format!(
         "{} run --rm --network none {} sh -c 'while :; do echo y; sleep 0.01; done' | head -n 3; \
          echo ${{PIPESTATUS[0]}}",
-        dir.podman().stockade.display(),
+        dir.program(),
         tiny()
     );
     let said = dir.shell(&line).run().success();

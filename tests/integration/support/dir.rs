@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::capture::PATIENCE;
 use super::command::{PATH, TestCommand};
 use super::image::tiny;
-use super::podman::Podman;
+use super::podman::{Podman, stockade_program};
 
 /// A fresh directory that the service sees at the same path. Our containers are known by a key in
 /// the state directory, so that those of one test belong to that test alone. Dropping it removes
@@ -17,26 +17,40 @@ use super::podman::Podman;
 #[derive(Debug)]
 pub(crate) struct TestDir {
     root: tempfile::TempDir,
-    podman: &'static Podman,
+    program: PathBuf,
+    url: String,
+    podman: Option<&'static Podman>,
     others: Mutex<Vec<String>>,
     images: Mutex<Vec<String>>,
 }
 
 impl TestDir {
-    /// A directory named after the test.
+    /// A directory named after the test, on the real service.
     pub(crate) fn new() -> Self {
         let podman = Podman::get();
+        Self::make(&podman.shared, podman.url(), Some(podman))
+    }
+
+    /// The same on something else that listens on a socket.
+    pub(crate) fn on(socket: &Path) -> Self {
+        let url = format!("unix://{}", socket.display());
+        Self::make(&std::env::temp_dir(), url, None)
+    }
+
+    fn make(parent: &Path, url: String, podman: Option<&'static Podman>) -> Self {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("test").replace("::", "-");
         let root = tempfile::Builder::new()
             .prefix(&format!("{name}-"))
-            .tempdir_in(&podman.shared)
-            .expect("the shared directory can be written to");
+            .tempdir_in(parent)
+            .expect("the directory can be written to");
         for name in ["home", "state", "work"] {
             std::fs::create_dir(root.path().join(name)).expect("a new directory");
         }
         Self {
             root,
+            program: stockade_program(),
+            url,
             podman,
             others: Mutex::default(),
             images: Mutex::default(),
@@ -45,7 +59,7 @@ impl TestDir {
 
     /// The service.
     pub(crate) fn podman(&self) -> &'static Podman {
-        self.podman
+        self.podman.expect("a test on the real service")
     }
 
     /// The directory.
@@ -67,7 +81,12 @@ impl TestDir {
 
     /// `stockade ARGUMENT...` in the work directory, with nothing of our own environment.
     pub(crate) fn stockade(&self, arguments: &[&str]) -> TestCommand {
-        self.command(&self.podman.stockade, arguments)
+        self.command(&self.program, arguments)
+    }
+
+    /// The program under test.
+    pub(crate) fn program(&self) -> String {
+        self.program.display().to_string()
     }
 
     /// A line for bash, in the same surroundings.
@@ -82,7 +101,7 @@ impl TestDir {
             .env("PATH", PATH)
             .env("HOME", self.path().join("home"))
             .env("XDG_STATE_HOME", self.path().join("state"))
-            .env("CONTAINER_HOST", self.podman.url())
+            .env("CONTAINER_HOST", &self.url)
             .env("LANG", "C.UTF-8")
             .current_dir(self.work())
             .args(arguments);
@@ -106,7 +125,10 @@ impl TestDir {
         let name = self.name(what);
         let first = ["run", "-d", "--network", "none", "--name", &name];
         let last = [tiny(), "sh", "-c", script];
-        let run = self.podman.command(&[&first, flags, &last].concat()).run();
+        let run = self
+            .podman()
+            .command(&[&first, flags, &last].concat())
+            .run();
         let id = run.success().line();
         self.adopt(&id);
         id
@@ -172,7 +194,7 @@ impl TestDir {
         }
         let mut arguments = how.to_vec();
         arguments.extend(names.iter().map(String::as_str));
-        let removed = self.podman.command(&arguments).run();
+        let removed = self.podman().command(&arguments).run();
         if removed.exit_code() != Some(0) {
             eprintln!("left on the service:\n{removed}");
         }
@@ -181,6 +203,9 @@ impl TestDir {
 
 impl Drop for TestDir {
     fn drop(&mut self) {
+        let Some(podman) = self.podman else {
+            return;
+        };
         let listed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.containers()));
         let mut ids = listed.unwrap_or_default();
         ids.append(&mut self.others.lock().unwrap());
@@ -191,7 +216,7 @@ impl Drop for TestDir {
             self.remove(&["image", "rm", "--force"], &images);
         }
         if std::thread::panicking()
-            && let Some(log) = &self.podman.log
+            && let Some(log) = &podman.log
         {
             let text = std::fs::read_to_string(log).unwrap_or_default();
             eprintln!("--- the service's log\n{text}");

@@ -17,8 +17,6 @@ pub(crate) struct Podman {
     pub(crate) socket: PathBuf,
     /// A directory that is valid at the same path for the service.
     pub(crate) shared: PathBuf,
-    /// The program under test.
-    pub(crate) stockade: PathBuf,
     /// A static busybox.
     pub(crate) busybox: PathBuf,
     /// `podman --remote` of the service's own release, as program and first arguments.
@@ -42,7 +40,6 @@ impl Podman {
     pub(crate) fn new(
         socket: PathBuf,
         shared: PathBuf,
-        stockade: PathBuf,
         busybox: PathBuf,
         remote: Vec<OsString>,
         log: Option<PathBuf>,
@@ -50,7 +47,6 @@ impl Podman {
         Self {
             socket,
             shared,
-            stockade,
             busybox,
             remote,
             log,
@@ -67,7 +63,6 @@ impl Podman {
         Some(Self::new(
             socket.into(),
             given("STOCKADE_TEST_SHARED").into(),
-            given("STOCKADE_TEST_BIN").into(),
             given("STOCKADE_TEST_BUSYBOX").into(),
             vec![given("STOCKADE_TEST_PODMAN")],
             None,
@@ -117,8 +112,11 @@ impl Podman {
     }
 }
 
-/// The program under test where no bench says which.
-pub(crate) fn built_stockade() -> PathBuf {
+/// The program under test: the bench's static one, else what cargo built.
+pub(crate) fn stockade_program() -> PathBuf {
+    if let Some(path) = std::env::var_os("STOCKADE_TEST_BIN") {
+        return path.into();
+    }
     let Some(path) = option_env!("CARGO_BIN_EXE_stockade") else {
         panic!("these tests need the program: build them with the feature `cli`");
     };

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::podman::{Podman, built_stockade};
+use super::podman::Podman;
 
 /// Runs the service until its own input ends, which it does when the tests end in whatever way.
 /// A rootless Podman is two processes, hence the group; a third keeps its namespaces.
@@ -62,7 +62,6 @@ pub(crate) fn start() -> Podman {
     Podman::new(
         socket,
         root.join("shared"),
-        built_stockade(),
         busybox(),
         remote.into(),
         Some(log),
