@@ -1,6 +1,6 @@
 //! `stockade exec`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -100,9 +100,15 @@ async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
             CliError::usage(format!("unknown flag `{name}`")).hint("see `stockade exec --help`")
         );
     }
-    let env = environment(args)?;
+    let asked: Vec<EnvArg> = (args.env.iter().map(|text| EnvArg::parse(text)))
+        .collect::<Result<_, _>>()
+        .map_err(|error| invalid(&error))?;
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?.find(&client, name).await?;
+    // What is mounted there, its processes may have written.
+    let mounts = container.mounts.iter().filter(|mount| mount.kind == "bind");
+    let mounted: Vec<&Path> = mounts.map(|mount| Path::new(&mount.source)).collect();
+    let env = environment(args, &asked, &mounted, ui)?;
     let id = create(args, command, env, &client, &container).await?;
     if args.detach {
         client.start_exec_detached(&id).await?;
@@ -178,22 +184,27 @@ async fn converse(
     Ok(u8::try_from(state.exit_code).map_or(Exit::NotRun, Exit::Container))
 }
 
-fn environment(args: &ExecArgs) -> CliResult<Vec<String>> {
+fn environment(
+    args: &ExecArgs,
+    asked: &[EnvArg],
+    untrusted: &[&Path],
+    ui: &Ui,
+) -> CliResult<Vec<String>> {
     let caller = host::environment();
     let cwd = host::working_directory()?;
     let mut vars = EnvVars::default();
     for file in &args.env_file {
-        let file = read_env_file(file, &cwd, std::iter::empty())
+        let file = read_env_file(file, &cwd, untrusted.iter().copied())
             .map_err(|error| CliError::from_source(Exit::NotRun, &error))?;
+        for warning in &file.warnings {
+            ui.warning(&warning.to_string());
+        }
         for arg in &file.args {
             vars.apply(arg, &caller);
         }
     }
-    for text in &args.env {
-        vars.apply(
-            &EnvArg::parse(text).map_err(|error| invalid(&error))?,
-            &caller,
-        );
+    for arg in asked {
+        vars.apply(arg, &caller);
     }
     // 4.3 sets none for a terminal.
     if args.tty
@@ -206,4 +217,37 @@ fn environment(args: &ExecArgs) -> CliResult<Vec<String>> {
         .iter()
         .map(|(name, value)| format!("{name}={}", value.expose()));
     Ok(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser as _;
+
+    #[test]
+    fn env_files_below_a_mount_are_not_the_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        let mount = base.join("ws");
+        fs::create_dir(&mount).unwrap();
+        fs::write(base.join("own"), "HOM*\n").unwrap();
+        fs::write(mount.join("all"), "*\n").unwrap();
+        fs::write(mount.join("plain"), "A=1\n").unwrap();
+        std::os::unix::fs::symlink(base.join("own"), mount.join("link")).unwrap();
+        let read = |file: &Path| {
+            let file = file.to_str().unwrap();
+            let cli = Cli::parse_from(["stockade", "exec", "--env-file", file, "box", "env"]);
+            let Command::Exec(args) = cli.command else {
+                panic!("not exec")
+            };
+            environment(&args, &[], &[&mount], &Ui::new(true))
+        };
+        assert_eq!(read(&mount.join("plain")).unwrap(), ["A=1"]);
+        read(&base.join("own")).unwrap();
+        read(&mount.join("all")).unwrap_err();
+        read(&mount.join("link")).unwrap_err();
+    }
 }
