@@ -43,10 +43,11 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// What of its output may reach our terminal; `None` lets everything through.
-    fn policy(&self) -> Option<Policy> {
+    fn policy(&self, terminal: Option<&RawTerminal>) -> Option<Policy> {
         match (self.raw_terminal, self.tty) {
             (true, _) => None,
-            (false, true) => Some(Policy::Interactive),
+            (false, true) if terminal.is_some() => Some(Policy::Interactive),
+            (false, true) => Some(Policy::Display),
             (false, false) => Some(Policy::Text),
         }
     }
@@ -174,7 +175,7 @@ pub(crate) async fn talk(
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<End> {
-    let output = Output::start(streams.policy()).doing("start writing output")?;
+    let output = Output::start(streams.policy(terminal.as_ref())).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
     } else {

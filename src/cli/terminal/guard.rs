@@ -11,6 +11,8 @@ use super::output::write_all;
 
 /// How long a terminal may take to answer; one far away over ssh needs a while.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How long it may take that has much to answer before.
+const LONG: Duration = Duration::from_secs(3);
 
 /// A terminal in raw mode; dropping it gives the terminal back as it was.
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl RawTerminal {
         const ANSWER: &[u8] = b"\x1b[0n";
         let stdin = io::stdin();
         write_all(io::stdout().as_fd(), QUESTION)?;
-        let deadline = Instant::now() + PATIENCE;
+        let last = Instant::now() + LONG;
+        let mut deadline = Instant::now() + PATIENCE;
         let mut heard = Vec::new();
         let mut buffer = [0; 4096];
         loop {
@@ -68,6 +71,7 @@ impl RawTerminal {
             if count == 0 || heard.windows(ANSWER.len()).any(|part| part == ANSWER) {
                 return Ok(());
             }
+            deadline = last.min(Instant::now() + PATIENCE);
             let old = heard.len().saturating_sub(ANSWER.len());
             heard.drain(..old);
         }
