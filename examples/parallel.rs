@@ -34,7 +34,10 @@ async fn all(socket: &str, image: &str, count: usize) -> Result<(), Failure> {
     while let Some(finished) = tasks.join_next().await {
         finished??;
     }
-    eprintln!("{count} sandboxes in {:.2} s", begun.elapsed().as_secs_f64());
+    eprintln!(
+        "{count} sandboxes in {:.2} s",
+        begun.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
