@@ -91,7 +91,6 @@ pub(crate) async fn run(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult 
 }
 
 async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
-    let mut signals = Signals::catch().doing("catch signals")?;
     let Some((name, command)) = args.container_and_command.split_first() else {
         return Err(CliError::usage("the container is missing"));
     };
@@ -119,6 +118,8 @@ async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
         client: &client,
         id,
     };
+    // Until here Ctrl-C simply ends us.
+    let mut signals = Signals::catch().doing("catch signals")?;
     converse(args, &process, &mut signals, ui).await
 }
 
@@ -163,10 +164,10 @@ async fn converse(
     };
     let terminal = streams.raw_terminal(ui)?;
     let size = window_size().filter(|_| args.tty);
-    let attached = process
-        .client
-        .start_exec(&process.id, framing, size)
-        .await?;
+    let attached = tokio::select! {
+        attached = process.client.start_exec(&process.id, framing, size) => attached?,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
     match foreground::talk(attached, process, &streams, terminal, signals).await? {
         End::Stream(_) => {}
         End::OutputGone => return Ok(outcome::OUTPUT_GONE),

@@ -1,6 +1,7 @@
 //! `stockade run`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -15,8 +16,12 @@ use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
 use crate::cli::ui::Ui;
+use crate::libpod::Client;
 use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
+
+/// How long an interrupted create may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run a command in a new sandbox
 #[derive(Debug, Args)]
@@ -56,7 +61,10 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         None => return Err(CliError::usage("the image is missing")),
     };
     let request = args.sandbox.request(image, command)?;
-    let service = Service::connect(global, ui).await?;
+    let service = tokio::select! {
+        service = Service::connect(global, ui) => service?,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
     let image = tokio::select! {
         image = image::obtain(&service.client, image, args.sandbox.pull, ui) => image?,
         caught = signals.next_end() => {
@@ -78,7 +86,11 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     let verify =
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
-    let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
+    let created = create(&service.client, &launch, &mut signals, ui).await?;
+    let (sandbox, warnings) = match created {
+        Ok(created) => created,
+        Err(caught) => return Ok(Exit::Signal(caught.number())),
+    };
     // What it says of limits is verified, and said better, before the start.
     let of_limits = |text: &String| text.starts_with("Resource limits are not supported");
     for warning in warnings.iter().filter(|text| !of_limits(text)) {
@@ -99,6 +111,40 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     };
     let begun = begun.await;
     conclude(begun, &sandbox, &launch, &mut signals, ui).await
+}
+
+/// Makes the container. Asked to end meanwhile, waits a little for what is under way: whether it is
+/// made is for the service to say, and nothing should be left.
+async fn create(
+    client: &Client,
+    launch: &Launch,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult<Result<(Sandbox, Vec<String>), Caught>> {
+    let create = Sandbox::create(client, &launch.plan.container);
+    tokio::pin!(create);
+    let caught = tokio::select! {
+        created = &mut create => return Ok(Ok(created?)),
+        caught = signals.next_end() => caught,
+    };
+    let undo = async {
+        match create.await {
+            Ok((sandbox, _)) => sandbox.remove().await.is_ok(),
+            Err(_) => true,
+        }
+    };
+    let undone = tokio::select! {
+        undone = undo => undone,
+        _ = signals.next_end() => false,
+        () = tokio::time::sleep(PATIENCE) => false,
+    };
+    if !undone {
+        ui.warning(&format!(
+            "the service does not answer; if it has made the container: `stockade rm -f {}`",
+            launch.name()
+        ));
+    }
+    Ok(Err(caught))
 }
 
 /// What became of a container that was to run.
@@ -131,6 +177,17 @@ async fn background(
     tokio::select! {
         started = start => started.map(|()| Begun::Background),
         caught = signals.next_end() => Ok(Begun::Interrupted(caught)),
+    }
+}
+
+/// Stops the container, unless asked once more to end.
+async fn stop(sandbox: &Sandbox, timeout: Option<u32>, signals: &mut Signals) -> CliResult<()> {
+    tokio::select! {
+        stopped = sandbox.stop(timeout) => Ok(stopped?),
+        caught = signals.next_end() => Err(CliError::new(
+            Exit::Signal(caught.number()),
+            "interrupted while the container was being stopped",
+        )),
     }
 }
 
@@ -169,11 +226,11 @@ async fn conclude(
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {
-            sandbox.stop(Some(0)).await?;
+            stop(sandbox, Some(0), signals).await?;
             (Ok(Exit::Signal(caught.number())), removes)
         }
         Ok(Begun::Foreground(Finished::OutputGone)) => {
-            sandbox.stop(None).await?;
+            stop(sandbox, None, signals).await?;
             (Ok(outcome::OUTPUT_GONE), removes)
         }
         Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {

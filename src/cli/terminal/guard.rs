@@ -5,7 +5,9 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
+use rustix::termios::{
+    self, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios,
+};
 
 use super::output::write_all;
 
@@ -21,7 +23,8 @@ pub(crate) struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Puts the terminal on standard input into raw mode.
+    /// Puts the terminal on standard input into raw mode, but for Ctrl-C, which is a signal until
+    /// [`RawTerminal::resume`]: nobody reads what is typed yet.
     ///
     /// # Errors
     /// Standard input is no terminal.
@@ -29,11 +32,15 @@ impl RawTerminal {
         let stdin = io::stdin();
         let cooked = termios::tcgetattr(stdin.as_fd())?;
         let guard = Self { cooked };
-        guard.resume()?;
+        let mut raw = guard.cooked.clone();
+        raw.make_raw();
+        raw.local_modes.insert(LocalModes::ISIG);
+        raw.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        termios::tcsetattr(stdin.as_fd(), OptionalActions::Now, &raw)?;
         Ok(guard)
     }
 
-    /// Raw mode again, after somebody else changed it (a shell, while we were stopped).
+    /// Raw mode for all keys; again, after somebody else changed it (a shell, while we were stopped).
     pub(crate) fn resume(&self) -> io::Result<()> {
         let mut raw = self.cooked.clone();
         raw.make_raw();
