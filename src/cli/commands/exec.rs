@@ -61,8 +61,8 @@ pub(crate) struct ExecArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Container, and the command to run in it
-    // One list: what follows the container is never a flag of ours.
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true,
+    // One list: what follows the container is never a flag of ours (`argv.rs` sees to it).
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true,
           value_names = ["CONTAINER", "COMMAND"])]
     container_and_command: Vec<String>,
 }
@@ -94,11 +94,6 @@ async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
     let Some((name, command)) = args.container_and_command.split_first() else {
         return Err(CliError::usage("the container is missing"));
     };
-    if name.starts_with('-') {
-        return Err(
-            CliError::usage(format!("unknown flag `{name}`")).hint("see `stockade exec --help`")
-        );
-    }
     let asked: Vec<EnvArg> = (args.env.iter().map(|text| EnvArg::parse(text)))
         .collect::<Result<_, _>>()
         .map_err(|error| invalid(&error))?;

@@ -36,8 +36,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH")]
     cidfile: Option<PathBuf>,
     /// Image, and the command to run in place of its own
-    // One list: what follows the image is never a flag of ours.
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true,
+    // One list: what follows the image is never a flag of ours (`argv.rs` sees to it).
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true,
           value_names = ["IMAGE", "COMMAND"])]
     image_and_command: Vec<String>,
 }
@@ -53,10 +53,6 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
 async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
     let (image, command) = match args.image_and_command.split_first() {
-        Some((image, _)) if image.starts_with('-') => {
-            return Err(CliError::usage(format!("unknown flag `{image}`"))
-                .hint("see `stockade run --help`"));
-        }
         Some((image, command)) => (image.as_str(), command),
         None => return Err(CliError::usage("the image is missing")),
     };
