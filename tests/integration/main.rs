@@ -20,6 +20,7 @@ mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and fo
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod images; // images, rmi, tag, prune, pull
 mod logs; // `stockade logs`: what was written, then and later
+mod own_service; // a service of our own where none listens
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once
