@@ -4,6 +4,7 @@
 //! took together.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::time::Instant;
 
 use stockade::libpod::{Client, ContainerSpec, Endpoint, Namespace};
@@ -34,10 +35,8 @@ async fn all(socket: &str, image: &str, count: usize) -> Result<(), Failure> {
     while let Some(finished) = tasks.join_next().await {
         finished??;
     }
-    eprintln!(
-        "{count} sandboxes in {:.2} s",
-        begun.elapsed().as_secs_f64()
-    );
+    let seconds = begun.elapsed().as_secs_f64();
+    writeln!(std::io::stdout(), "{count} sandboxes in {seconds:.2} s")?;
     Ok(())
 }
 

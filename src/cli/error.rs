@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::Display;
+use std::path::Path;
 
 use super::exit::Exit;
 use super::outcome::OUTPUT_GONE;
@@ -91,13 +92,7 @@ impl CliError {
 impl From<libpod::Error> for CliError {
     fn from(error: libpod::Error) -> Self {
         if let Some(socket) = error.unreachable_socket() {
-            let socket = socket.display().to_string();
-            return Self::from_source(Exit::Unreachable, &error)
-                .hint("start it with `systemctl --user enable --now podman.socket`")
-                .hint(format!(
-                    "or, without systemd, with `podman system service --time=0 unix://{socket}`"
-                ))
-                .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)");
+            return unreachable(&error, socket);
         }
         if error.is_too_old() {
             return Self::from_source(Exit::Unreachable, &error)
@@ -134,6 +129,34 @@ impl From<libpod::Error> for CliError {
         } else {
             cli
         }
+    }
+}
+
+/// How to have a service listen, by what was found on its socket.
+fn unreachable(error: &libpod::Error, socket: &Path) -> CliError {
+    let cli = CliError::from_source(Exit::Unreachable, error);
+    let user = if rustix::process::geteuid().is_root() {
+        ""
+    } else {
+        "--user "
+    };
+    if error.nobody_listens() {
+        cli.hint(format!(
+            "start it with `systemctl {user}enable --now podman.socket`"
+        ))
+        .hint(format!(
+            "or, without systemd, with `podman system service --time=0 unix://{}`",
+            socket.display()
+        ))
+        .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)")
+    } else if error.is_denied() {
+        cli.hint("only the user who owns the service may use its socket")
+    } else if error.is_silent() {
+        cli.hint(format!(
+            "start it anew with `systemctl {user}restart podman.service`"
+        ))
+    } else {
+        cli
     }
 }
 

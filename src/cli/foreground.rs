@@ -168,7 +168,7 @@ async fn converse(
                     Err(error) => return Ok(Finished::Lost(error)),
                 }
             }
-            output.last_words().clone()
+            Bytes::copy_from_slice(output.last_words())
         }
     };
     tokio::select! {

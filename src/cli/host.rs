@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::service;
 use crate::libpod::Endpoint;
 use crate::sandbox::env::CallerEnv;
 use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
@@ -65,7 +66,8 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
             .with(Forbidden::Runtime, &runtime)
             .with(Forbidden::Runtime, &runtime.join("systemd"));
     }
-    Ok(paths
+    let own = service::places(std::env::var_os("XDG_RUNTIME_DIR"), uid);
+    let paths = paths
         .with(Forbidden::PodmanSocket, endpoint.socket())
         .with(
             Forbidden::PodmanSocket,
@@ -75,7 +77,10 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .with(Forbidden::OwnState, &state_directory()?)
         .with(Forbidden::PodmanStorage, &data.join("containers"))
         .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))
-        .with(Forbidden::PodmanStorage, Path::new("/run/containers")))
+        .with(Forbidden::PodmanStorage, Path::new("/run/containers"));
+    Ok(own
+        .iter()
+        .fold(paths, |paths, place| paths.with(Forbidden::OwnState, place)))
 }
 
 /// Who owns the socket: a rootless service's belongs to its user.

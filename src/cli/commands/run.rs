@@ -15,6 +15,7 @@ use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
+use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::libpod::Client;
 use crate::sandbox::Sandbox;
@@ -81,8 +82,13 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     };
     let verify =
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
+    let turn = tokio::select! {
+        turn = Turn::wait(&service.endpoint, &launch.plan.container) => turn,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
     let created = create(&service.client, &launch, &mut signals, ui).await?;
+    drop(turn);
     let (sandbox, warnings) = match created {
         Ok(created) => created,
         Err(caught) => return Ok(Exit::Signal(caught.number())),
