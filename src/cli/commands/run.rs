@@ -204,11 +204,12 @@ async fn conclude(
     let removes = launch.plan.removal != Removal::Kept;
     let (exit, remove) = match begun {
         Ok(Begun::Background) => {
-            ui.line(sandbox.id().as_str()).doing("write")?;
+            // The name first: it must be known even if the id cannot be written.
             ui.status(&format!(
                 "running in the background; its output: `stockade logs -f {}`",
                 launch.name()
             ));
+            ui.line(sandbox.id().as_str()).doing("write")?;
             return Ok(Exit::Done);
         }
         Ok(Begun::Foreground(Finished::Detached)) => {
