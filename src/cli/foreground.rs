@@ -43,10 +43,11 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// What of its output may reach our terminal; `None` lets everything through.
-    fn policy(&self) -> Option<Policy> {
+    fn policy(&self, terminal: Option<&RawTerminal>) -> Option<Policy> {
         match (self.raw_terminal, self.tty) {
             (true, _) => None,
-            (false, true) => Some(Policy::Interactive),
+            (false, true) if terminal.is_some() => Some(Policy::Interactive),
+            (false, true) => Some(Policy::Display),
             (false, false) => Some(Policy::Text),
         }
     }
@@ -104,13 +105,19 @@ pub(crate) async fn run(
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
     let terminal = streams.raw_terminal(ui)?;
-    if streams.tty
-        && let Some((rows, columns)) = window_size()
-    {
-        sandbox.resize(rows, columns).await?;
-    }
     let watch = sandbox.watch();
-    sandbox.start().await.map_err(not_started)?;
+    let start = async {
+        if streams.tty
+            && let Some((rows, columns)) = window_size()
+        {
+            sandbox.resize(rows, columns).await?;
+        }
+        sandbox.start().await.map_err(not_started)
+    };
+    tokio::select! {
+        started = start => started?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    }
     converse(sandbox, attached, watch, streams, terminal, signals).await
 }
 
@@ -122,7 +129,10 @@ pub(crate) async fn join(
     ui: &Ui,
 ) -> CliResult<Finished> {
     let watch = sandbox.watch();
-    let attached = sandbox.attach(streams.stdin).await?;
+    let attached = tokio::select! {
+        attached = sandbox.attach(streams.stdin) => attached?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    };
     let terminal = streams.raw_terminal(ui)?;
     if streams.tty
         && let Some((rows, columns)) = window_size()
@@ -149,10 +159,13 @@ async fn converse(
         // Whether the container ended is for the service to say.
         End::Broken(_) => Bytes::new(),
         End::Stream(output) => {
-            if let Some(error) = output.in_band_error()
-                && sandbox.inspect().await?.state.status.is_live()
-            {
-                return Ok(Finished::Lost(error));
+            if let Some(error) = output.in_band_error() {
+                match sandbox.inspect().await {
+                    Ok(container) if !container.state.status.is_live() => {}
+                    Ok(_) => return Ok(Finished::Lost(error)),
+                    // Not known to have ended: nothing may be removed.
+                    Err(error) => return Ok(Finished::Lost(error)),
+                }
             }
             Bytes::copy_from_slice(output.last_words())
         }
@@ -174,7 +187,7 @@ pub(crate) async fn talk(
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<End> {
-    let output = Output::start(streams.policy()).doing("start writing output")?;
+    let output = Output::start(streams.policy(terminal.as_ref())).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
     } else {
@@ -187,6 +200,9 @@ pub(crate) async fn talk(
         terminal: terminal.as_ref(),
         proxy_signals: streams.proxy_signals,
     };
+    if let Some(terminal) = &terminal {
+        terminal.resume().doing("put the terminal into raw mode")?;
+    }
     let end = session.run(attached, remote, signals).await;
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,

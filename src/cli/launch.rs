@@ -123,6 +123,25 @@ pub(crate) async fn verify(
     judge(&found.limits, unenforced, ui)
 }
 
+/// Looks at a container that was made earlier, prepared for another life: what it mounts must still
+/// be what was mounted then. One that is refused does not stay prepared.
+pub(crate) async fn verify_again(sandbox: &Sandbox) -> CliResult<()> {
+    let changed = sandbox.changed_mounts(&KernelFiles::default()).await?;
+    let Some(path) = changed.first() else {
+        return Ok(());
+    };
+    // The refusal matters more than why it could not be stopped.
+    let _ = sandbox.stop(Some(0)).await;
+    Err(CliError::new(
+        Exit::NotRun,
+        format!(
+            "`{}` is not what it was when the container was made: it is gone, or a link leads elsewhere",
+            path.display()
+        ),
+    )
+    .hint("look at it, and make a new container with `stockade run`"))
+}
+
 /// What to do with a limit that was asked for and is not in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unenforced {

@@ -2,6 +2,7 @@
 //! codes.
 
 mod args;
+mod argv;
 mod clock;
 mod commands;
 mod connect;
@@ -28,7 +29,7 @@ mod upload;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::Cli;
 use error::CliError;
@@ -37,7 +38,8 @@ use ui::Ui;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words = argv::separate(Cli::command(), std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no failure.

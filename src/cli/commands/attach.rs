@@ -46,7 +46,6 @@ pub(crate) async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResul
 }
 
 async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
-    let mut signals = Signals::catch().doing("catch signals")?;
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?
         .find(&client, &args.container)
@@ -71,6 +70,8 @@ async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
         raw_terminal: args.raw_terminal,
     };
     let sandbox = Sandbox::adopt(&client, &container);
+    // Until here Ctrl-C simply ends us.
+    let mut signals = Signals::catch().doing("catch signals")?;
     match foreground::join(&sandbox, &streams, &mut signals, ui).await? {
         Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
