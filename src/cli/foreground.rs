@@ -97,19 +97,23 @@ pub(crate) async fn run(
 ) -> CliResult<Finished> {
     let preparation = async {
         let attached = sandbox.attach(streams.stdin).await.map_err(not_started)?;
+        // Long before the start: the service answers before its monitor has changed the size.
+        let size = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = size {
+            sandbox.resize(rows, columns).await?;
+        }
         verify(sandbox).await?;
-        Ok::<_, CliError>(attached)
+        Ok::<_, CliError>((attached, size))
     };
-    let attached = tokio::select! {
-        attached = preparation => attached?,
+    let (attached, size) = tokio::select! {
+        prepared = preparation => prepared?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
     let terminal = streams.raw_terminal(ui)?;
     let watch = sandbox.watch();
     let start = async {
-        if streams.tty
-            && let Some((rows, columns)) = window_size()
-        {
+        let now = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = now.filter(|_| now != size) {
             sandbox.resize(rows, columns).await?;
         }
         sandbox.start().await.map_err(not_started)

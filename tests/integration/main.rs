@@ -18,8 +18,10 @@ mod support;
 mod build; // `stockade build`: ids, tags, errors, the cache
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod exec; // `stockade exec`: streams, terminals, exit codes
+mod faults; // the client against a service that misbehaves (scripted)
 mod images; // images, rmi, tag, prune, pull
 mod logs; // `stockade logs`: what was written, then and later
+mod lost; // a service that goes away while it is needed
 mod own_service; // a service of our own where none listens
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits

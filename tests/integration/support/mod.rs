@@ -7,6 +7,8 @@ pub(crate) mod image;
 pub(crate) mod podman;
 pub(crate) mod private_service;
 pub(crate) mod pty;
+pub(crate) mod relay;
+pub(crate) mod stub;
 
 /// Bytes without a pattern, all values among them.
 pub(crate) fn noise(length: usize) -> Vec<u8> {

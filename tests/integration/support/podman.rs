@@ -95,7 +95,7 @@ impl Podman {
     }
 
     /// Whether the service is at least of this release: what differs is asked this way.
-    pub(crate) fn is_at_least(&self, major: u64, minor: u64) -> bool {
+    pub(crate) fn is_at_least(&self, major: u32, minor: u32) -> bool {
         let version = self.version.get_or_init(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -108,7 +108,7 @@ impl Podman {
                 asked.join().expect("the service answers")
             })
         });
-        (u64::from(version.major), u64::from(version.minor)) >= (major, minor)
+        version.at_least(major, minor)
     }
 }
 
