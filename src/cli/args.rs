@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Kill(commands::kill::KillArgs),
     Logs(commands::logs::LogsArgs),
     Man(commands::man::ManArgs),
+    Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
     Rm(commands::rm::RmArgs),
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),
     Stop(commands::stop::StopArgs),
+    Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
 }

@@ -2,11 +2,14 @@
 
 use std::io::{self, IsTerminal as _};
 
+use bytes::Bytes;
+
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::launch;
 use super::signals::{Caught, Signals};
 use super::terminal::{
-    DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
+    Asked, DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
 };
 use super::ui::Ui;
 use crate::libpod;
@@ -68,8 +71,8 @@ impl Streams {
 /// What became of a container that was in the foreground.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// It ended.
-    Ended(Outcome),
+    /// It ended; with the last it wrote.
+    Ended(Outcome, Bytes),
     /// We left it running.
     Detached,
     /// We were asked to end before it had begun.
@@ -138,17 +141,25 @@ async fn converse(
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
 ) -> CliResult<Finished> {
-    match talk(attached, sandbox, streams, terminal, signals).await? {
+    let last_words = match talk(attached, sandbox, streams, terminal, signals).await? {
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
         End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
         // Whether the container ended is for the service to say.
-        End::Stream | End::Broken(_) => {}
-    }
+        End::Broken(_) => Bytes::new(),
+        End::Stream(output) => {
+            if let Some(error) = output.in_band_error()
+                && sandbox.inspect().await?.state.status.is_live()
+            {
+                return Ok(Finished::Lost(error));
+            }
+            Bytes::copy_from_slice(output.last_words())
+        }
+    };
     tokio::select! {
         outcome = sandbox.outcome(watch) => Ok(match outcome {
-            Ok(outcome) => Finished::Ended(outcome),
+            Ok(outcome) => Finished::Ended(outcome, last_words),
             Err(error) => Finished::Lost(error),
         }),
         caught = signals.next_end() => Ok(Finished::Signal(caught)),
@@ -180,12 +191,17 @@ pub(crate) async fn talk(
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,
         // A reader that stalls does not keep us.
-        _ = signals.next_end() => Ok(()),
+        _ = signals.next_end() => Ok(Asked::Perhaps),
     };
     // The terminal first: everything after this may be said on it.
-    drop(terminal);
+    if let Some(terminal) = terminal
+        && !matches!(flushed, Ok(Asked::Never))
+    {
+        // A terminal that is gone has nothing to say.
+        let _ = terminal.settle();
+    }
     Ok(match (end, flushed) {
-        (End::Stream, Err(_)) => End::OutputGone,
+        (End::Stream(_), Err(_)) => End::OutputGone,
         (end, _) => end,
     })
 }
@@ -195,7 +211,7 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
     let text = error
         .api()
         .map(|api| format!("{} {}", api.cause, api.message).to_lowercase());
-    let exit = match text {
+    let exit = match &text {
         None => Exit::NotRun,
         Some(text) => {
             // A missing cgroup file also reads as "not found".
@@ -210,5 +226,31 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
             }
         }
     };
-    CliError::from(error).or_exit(exit)
+    let controller = text.as_deref().and_then(missing_controller);
+    let cli = CliError::from(error).or_exit(exit);
+    match controller {
+        Some(controller) => cli.hint(launch::delegation(controller)).hint(
+            "or leave out the limit: this runtime starts nothing with one that it cannot set",
+        ),
+        None => cli,
+    }
+}
+
+/// The controller that crun misses: it refuses where others leave the limit out.
+fn missing_controller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("controller `")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" is not available").then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_that_is_missed_is_named() {
+        let text = "crun: controller `cpu` is not available under /sys/fs/cgroup/x";
+        assert_eq!(missing_controller(text), Some("cpu"));
+        assert_eq!(missing_controller("controller `x` is there"), None);
+    }
 }

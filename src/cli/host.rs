@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::service;
 use crate::libpod::Endpoint;
 use crate::sandbox::env::CallerEnv;
 use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
@@ -53,12 +54,17 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .unwrap_or_else(|| home.join(".local/share"));
-    Ok(ForbiddenPaths::new(&home)
+    let uid = rustix::process::geteuid().as_raw();
+    let own = service::places(std::env::var_os("XDG_RUNTIME_DIR"), uid);
+    let paths = ForbiddenPaths::new(&home)
         .with(Forbidden::PodmanSocket, endpoint.socket())
         .with(Forbidden::OwnState, &state_directory()?)
         .with(Forbidden::PodmanStorage, &data.join("containers"))
         .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))
-        .with(Forbidden::PodmanStorage, Path::new("/run/containers")))
+        .with(Forbidden::PodmanStorage, Path::new("/run/containers"));
+    Ok(own
+        .iter()
+        .fold(paths, |paths, place| paths.with(Forbidden::OwnState, place)))
 }
 
 /// Who owns the socket: a rootless service's belongs to its user.

@@ -184,9 +184,7 @@ fn mend(error: CliError, check: Option<&LimitCheck>) -> CliError {
                     controllers.join(" ")
                 }
             ))
-            .hint(format!(
-                "delegate `{controller}`: `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload`, then log in again"
-            )),
+            .hint(delegation(controller)),
         Enforcement::NotInForce(Absence::NoOwnCgroup { .. }) => error.hint(
             "the service has no right to make cgroups: run it in a systemd user session (`systemctl --user enable --now podman.socket`)",
         ),
@@ -195,6 +193,13 @@ fn mend(error: CliError, check: Option<&LimitCheck>) -> CliError {
         ),
         _ => error,
     }
+}
+
+/// How to have a controller delegated to a user's services by systemd.
+pub(crate) fn delegation(controller: &str) -> String {
+    format!(
+        "delegate `{controller}`: `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload`, then log in again"
+    )
 }
 
 /// Makes the file for the container's id.

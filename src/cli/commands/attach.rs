@@ -72,11 +72,14 @@ async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
     };
     let sandbox = Sandbox::adopt(&client, &container);
     match foreground::join(&sandbox, &streams, &mut signals, ui).await? {
-        Finished::Ended(ended) => {
+        Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
-            Ok(outcome::exit(&ended))
+            Ok(outcome::exit(&ended, &last_words))
         }
-        Finished::Detached => Ok(Exit::Done),
+        Finished::Detached => {
+            outcome::detached(&args.container, ui);
+            Ok(Exit::Done)
+        }
         Finished::NotBegun(caught) | Finished::Signal(caught) => Ok(Exit::Signal(caught.number())),
         Finished::OutputGone => Ok(outcome::OUTPUT_GONE),
         Finished::Lost(error) => Err(error.into()),

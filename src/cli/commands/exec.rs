@@ -162,7 +162,7 @@ async fn converse(
         .start_exec(&process.id, framing, size)
         .await?;
     match foreground::talk(attached, process, &streams, terminal, signals).await? {
-        End::Stream => {}
+        End::Stream(_) => {}
         End::OutputGone => return Ok(outcome::OUTPUT_GONE),
         End::Detached => return Ok(Exit::Done),
         End::Signal(caught) => return Ok(Exit::Signal(caught.number())),

@@ -13,6 +13,7 @@ pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod rm;
@@ -21,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod wait;
 
@@ -45,6 +47,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Kill(args) => kill::run(args, global, ui).await,
         Command::Logs(args) => logs::run(args, global, ui).await,
         Command::Man(args) => man::run(args, ui),
+        Command::Pause(args) => pause::run(args, global, ui).await,
         Command::Ps(args) => ps::run(args, global, ui).await,
         Command::Pull(args) => pull::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
@@ -53,6 +56,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,
+        Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,
     }

@@ -14,6 +14,7 @@ use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
+use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
@@ -77,8 +78,13 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     };
     let verify =
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
+    let turn = tokio::select! {
+        turn = Turn::wait(&service.endpoint, &launch.plan.container) => turn,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
     let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
+    drop(turn);
     // What it says of limits is verified, and said better, before the start.
     let of_limits = |text: &String| text.starts_with("Resource limits are not supported");
     for warning in warnings.iter().filter(|text| !of_limits(text)) {
@@ -152,7 +158,10 @@ async fn conclude(
             ));
             return Ok(Exit::Done);
         }
-        Ok(Begun::Foreground(Finished::Detached)) => return Ok(Exit::Done),
+        Ok(Begun::Foreground(Finished::Detached)) => {
+            outcome::detached(launch.name(), ui);
+            return Ok(Exit::Done);
+        }
         // It may well run on: it is not ours to end.
         Ok(Begun::Foreground(Finished::Lost(error))) => {
             return Err(CliError::from(error).hint(format!(
@@ -160,9 +169,9 @@ async fn conclude(
                 launch.name()
             )));
         }
-        Ok(Begun::Foreground(Finished::Ended(ended))) => {
+        Ok(Begun::Foreground(Finished::Ended(ended, last_words))) => {
             outcome::report(&ended, ui);
-            (Ok(outcome::exit(&ended)), removes)
+            (Ok(outcome::exit(&ended, &last_words)), removes)
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {

@@ -77,11 +77,14 @@ async fn attached(
     let sandbox = Sandbox::adopt(client, &container);
     let verify = async |_: &Sandbox| Ok(());
     match foreground::run(&sandbox, &streams, &mut signals, ui, verify).await? {
-        Finished::Ended(ended) => {
+        Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
-            Ok(outcome::exit(&ended))
+            Ok(outcome::exit(&ended, &last_words))
         }
-        Finished::Detached => Ok(Exit::Done),
+        Finished::Detached => {
+            outcome::detached(name, ui);
+            Ok(Exit::Done)
+        }
         Finished::NotBegun(caught) => {
             // It is prepared, and would wait for a start that does not come.
             sandbox.stop(Some(0)).await?;

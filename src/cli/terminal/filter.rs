@@ -37,6 +37,7 @@ pub(crate) struct Filter {
     continuation: u8,
     modes: BTreeSet<u16>,
     keypad: bool,
+    asked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,13 @@ impl Filter {
             continuation: 0,
             modes: BTreeSet::new(),
             keypad: false,
+            asked: false,
         }
+    }
+
+    /// Whether something passed that the terminal answers, as if it were typed.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// Passes on what may pass.
@@ -226,6 +233,8 @@ impl Filter {
             Policy::Interactive => end != b't',
         };
         if passes {
+            // Reports: status, attributes, modes, keyboard, version.
+            self.asked |= matches!(end, b'n' | b'c' | b'p' | b'u' | b'q' | b'x' | b'w');
             self.note_modes(end, body);
             out.extend(b"\x1b[");
             out.extend(&whole);
@@ -265,6 +274,7 @@ impl Filter {
             number,
             b"4" | b"8" | b"10" | b"11" | b"12" | b"104" | b"110" | b"111" | b"112" | b"133"
         ) {
+            self.asked |= body.contains(&b'?');
             out.extend(b"\x1b]");
             out.extend(&body);
             out.extend(b"\x1b\\");
