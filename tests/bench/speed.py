@@ -18,6 +18,7 @@ import time
 import tty
 
 STOCKADE = os.environ["SPEED_STOCKADE"]
+PARALLEL = os.environ["SPEED_PARALLEL"]
 SOCKET = os.environ["SPEED_SOCKET"]
 AREA = os.environ["SPEED_AREA"]
 WORK = os.environ["SPEED_WORK"]
@@ -237,22 +238,27 @@ def peak_of(command, output):
 def parallel():
     tail = ["run", "--rm", "--network", "none", IMAGE, "true"]
     results = in_turns(3, {
+        "one": lambda: peak([PARALLEL, SOCKET, IMAGE, "50"]),
         "stockade": lambda: all_at_once([STOCKADE, *tail], 50),
         "remote": lambda: all_at_once([*REMOTE, *tail], 50),
     })
+    times = {"stockade": [took for took, _ in results["one"]], "remote": results["remote"]}
+    compared("50 sandboxes at once, one process (the library's example)", times, 1, "s", 2)
+    row("— peak memory", [mib([kib for _, kib in results["one"]]), "–", "–"])
     compared("50 × `run --rm … true` at once, 50 processes", results, 1, "s", 2)
 
 
 def all_at_once(command, count):
     start = time.perf_counter()
     processes = [
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for _ in range(count)
     ]
-    statuses = [process.wait() for process in processes]
+    errors = [process.communicate()[1] for process in processes]
     took = time.perf_counter() - start
-    if any(statuses):
-        raise Wrong(f"{command} × {count}: {sum(map(bool, statuses))} failed")
+    failed = [text for process, text in zip(processes, errors) if process.returncode != 0]
+    if failed:
+        raise Wrong(f"{command} × {count}: {len(failed)} failed: {failed[0].decode(errors='replace')}")
     return took
 
 
