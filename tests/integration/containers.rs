@@ -332,3 +332,29 @@ fn inspect_hides_values_unless_asked() {
     let image = dir.stockade(&["inspect", tiny()]).run().success().json();
     assert_eq!(image[0]["Config"]["Cmd"], serde_json::json!(["sh"]));
 }
+
+#[test]
+#[ignore = "needs podman: runs containers"]
+fn a_mount_replaced_by_a_link_does_not_start_again() {
+    let dir = TestDir::new();
+    dir.write("keys/id", "PRIVATE");
+    dir.write("ws/sub/file", "x");
+    let mount = format!("{}:/m", dir.work().join("ws/sub").display());
+    let script = "cat /m/id; sleep 300";
+    let name = dir.background("again", &["-v", &mount], script);
+    let _ = dir.stockade(&["stop", "-t", "0", &name]).run().success();
+    let _ = dir.stockade(&["start", &name]).run().success();
+    let _ = dir.stockade(&["stop", "-t", "0", &name]).run().success();
+    // As an agent could that has the directory above.
+    std::fs::rename(dir.work().join("ws/sub"), dir.work().join("ws/old")).unwrap();
+    std::os::unix::fs::symlink("../keys", dir.work().join("ws/sub")).unwrap();
+    for flags in [&["start"][..], &["start", "--attach"]] {
+        let refused = dir.stockade(&[flags, &[name.as_str()]].concat()).run();
+        let _ = refused.code(125).complains("a link leads elsewhere");
+    }
+    let _ = dir
+        .stockade(&["logs", &name])
+        .run()
+        .success()
+        .lacks("PRIVATE");
+}
