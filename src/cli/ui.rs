@@ -63,6 +63,15 @@ impl Ui {
         self.raw(b"\x1b[H\x1b[2J")
     }
 
+    /// What is wrong with the command line, in colours.
+    pub(crate) fn usage(&self, text: &str) {
+        let mut clean = Filter::new(Policy::Text).feed(text.as_bytes());
+        if !self.color {
+            clean = without_colors(&clean);
+        }
+        let _ = io::stderr().lock().write_all(&clean);
+    }
+
     /// A question, without a newline.
     pub(crate) fn ask(&self, text: &str) {
         let mut err = io::stderr().lock();
@@ -122,6 +131,22 @@ impl Ui {
             let _ = err.flush();
         }
     }
+}
+
+/// Text in which the only sequences are colours, without them.
+fn without_colors(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == 0x1b) {
+        let (before, sequence) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let end = sequence.iter().position(|byte| *byte == b'm');
+        rest = sequence
+            .get(end.map_or(sequence.len(), |end| end + 1)..)
+            .unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 /// Why data could not be written.
