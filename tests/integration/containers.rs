@@ -315,6 +315,21 @@ fn start_gives_it_another_life() {
 
 #[test]
 #[ignore = "needs podman: runs a container"]
+fn another_life_is_held_to_the_same_limits() {
+    let dir = TestDir::new();
+    let asked = ["--memory", "1g", "--allow-unenforced-limits"];
+    let name = dir.background("limited", &asked, "exit 0");
+    let _ = dir.stockade(&["wait", &name]).run().success();
+    // Neither tier enforces it: it was allowed, and it is said again.
+    let _ = dir
+        .stockade(&["start", &name])
+        .run()
+        .success()
+        .complains("not in force: --memory 1 GiB");
+}
+
+#[test]
+#[ignore = "needs podman: runs a container"]
 fn inspect_hides_values_unless_asked() {
     let dir = TestDir::new();
     let name = dir.background("env", &["-e", "TOKEN=very-secret"], "sleep 300");

@@ -16,6 +16,7 @@
 mod support;
 
 mod build; // `stockade build`: ids, tags, errors, the cache
+mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
