@@ -9,6 +9,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::context::archive::Archive;
+use crate::context::archive::Metadata;
 use crate::context::containerfile::Needs;
 use crate::context::containerfile::Reason;
 use crate::context::digest::Digest;
@@ -257,6 +258,8 @@ impl Plan {
                 .expected
                 .as_ref()
                 .map(|(path, hash)| (path.as_slice(), *hash)),
+            prefix: b"",
+            metadata: Metadata::Reproducible,
         };
         Walk::new(request, archive, fingerprint)?.run()
     }
