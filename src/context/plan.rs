@@ -154,6 +154,11 @@ impl Plan {
         reason
     }
 
+    /// Takes back what [`Plan::select`] left out.
+    pub fn select_everything(&mut self) {
+        self.scope = Scope::Everything(Vec::new());
+    }
+
     fn follow_links(&self, sources: &[Source]) -> Option<Vec<Source>> {
         match &self.directory {
             Some(directory) => links::follow(&directory.root, sources),

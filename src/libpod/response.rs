@@ -34,23 +34,31 @@ impl Response {
         response: hyper::Response<Incoming>,
         loan: Loan,
     ) -> Result<Self> {
-        let mut response = response;
+        let response = Self::new(endpoint, response, loan);
+        let status = response.status;
+        if status.is_success() || status.is_informational() || status == StatusCode::NOT_MODIFIED {
+            Ok(response)
+        } else {
+            Err(response.into_error().await)
+        }
+    }
+
+    /// An answer of any status.
+    pub(crate) fn new(
+        endpoint: String,
+        mut response: hyper::Response<Incoming>,
+        loan: Loan,
+    ) -> Self {
         let upgrade = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
             .then(|| hyper::upgrade::on(&mut response));
         let (head, body) = response.into_parts();
-        let response = Self {
+        Self {
             endpoint,
             status: head.status,
             headers: head.headers,
             body,
             upgrade,
             loan,
-        };
-        let status = response.status;
-        if status.is_success() || status.is_informational() || status == StatusCode::NOT_MODIFIED {
-            Ok(response)
-        } else {
-            Err(response.into_error().await)
         }
     }
 
