@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
     Build(commands::build::BuildArgs),
     Container(commands::container::ContainerArgs),
+    Cp(commands::cp::CpArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
     Image(commands::image::ImageArgs),

@@ -8,12 +8,11 @@ use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 
 use self::options::{LimitArgs, add_secrets, options};
-use self::source::{Extent, SendError, Sent, Source, prune, unreadable};
+use self::source::{Extent, Sent, Source, prune, unreadable};
 use self::steps::{Seen, Steps};
 use crate::cli::args::Global;
 use crate::cli::connect;
@@ -25,14 +24,10 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::{Gone, Output, Policy};
 use crate::cli::ui::Ui;
-use crate::cli::upload::upload;
+use crate::cli::upload::{SendError, upload};
 use crate::context::{Plan, Summary};
 use crate::libpod::stream::{Channel, Chunk};
 use crate::libpod::{self, BuildNetwork, BuildOptions, Client, ImageId};
-
-/// How long an upload may still take to end when the service has answered: its reader may wait for
-/// standard input.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Build an image from a Containerfile and a directory
 ///
@@ -266,11 +261,7 @@ impl Build<'_> {
         let (body, upload) = upload(progress.meter(), move |sink| source.write(sink));
         let steps = (extent == Extent::Part).then(Steps::default);
         let answer = progress.during(self.follow(body, steps, &progress)).await;
-        let sent = match tokio::time::timeout(LAST_WORDS, upload).await {
-            Ok(sent) => sent.doing("send the build context")?,
-            Err(_) => Err(SendError::Refused),
-        };
-        let sent = match sent {
+        let sent = match upload.finish().await {
             // A context that could not be read is why the request was broken off.
             Err(SendError::Files(error)) => return Err(unreadable(&error)),
             Err(error @ SendError::Archive(_)) => {

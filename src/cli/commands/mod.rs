@@ -3,6 +3,7 @@
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod container;
+pub(crate) mod cp;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod image;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
         Command::Container(args) => container::run(args, global, ui).await,
+        Command::Cp(args) => cp::run(args, global, ui).await,
         Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
         Command::Image(args) => image::run(args, global, ui).await,

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use super::BuildArgs;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::upload::{SendError, pass};
 use crate::context::{self, Archive, Base, Containerfile, Directory, Input, Needs, Plan, Summary};
 use crate::libpod::{BuildOptions, Client, PullPolicy};
 
@@ -31,18 +32,6 @@ pub(super) struct Sent {
     pub(super) summary: Summary,
     /// For a second time.
     pub(super) plan: Option<Plan>,
-}
-
-/// Why a context was not sent.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SendError {
-    #[error(transparent)]
-    Files(context::Error),
-    #[error("cannot read the archive on standard input")]
-    Archive(#[source] io::Error),
-    /// The service has answered already.
-    #[error("the service does not take the context")]
-    Refused,
 }
 
 impl Source {
@@ -114,26 +103,12 @@ impl Source {
     /// Writes the archive. Blocks.
     pub(super) fn write(self, sink: &mut dyn Write) -> Result<Sent, SendError> {
         match self {
-            Self::Files { plan, .. } => match plan.write(sink) {
-                Ok(summary) => Ok(Sent {
-                    summary,
-                    plan: Some(plan),
-                }),
-                Err(error) if error.is_write() => Err(SendError::Refused),
-                Err(error) => Err(SendError::Files(error)),
-            },
-            Self::Archive(mut archive) => {
-                let mut buffer = vec![0; 64 * 1024];
-                loop {
-                    let got = match archive.read(&mut buffer) {
-                        Ok(0) => break,
-                        Ok(got) => got,
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                        Err(error) => return Err(SendError::Archive(error)),
-                    };
-                    sink.write_all(buffer.get(..got).unwrap_or_default())
-                        .map_err(|_| SendError::Refused)?;
-                }
+            Self::Files { plan, .. } => Ok(Sent {
+                summary: plan.write(sink)?,
+                plan: Some(plan),
+            }),
+            Self::Archive(archive) => {
+                pass(archive, sink)?;
                 Ok(Sent {
                     summary: Summary::default(),
                     plan: None,
