@@ -1,6 +1,8 @@
 //! The only place that prints: data to standard output, words for people to standard error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
 use super::error::CliError;
 use super::sanitize::sanitize;
@@ -44,6 +46,11 @@ impl Ui {
         } else {
             self.raw(text.as_bytes())
         }
+    }
+
+    /// Standard output for a stream of bytes that is no text, as an archive; never a terminal.
+    pub(crate) fn byte_stream(&self) -> io::Result<File> {
+        Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
     }
 
     /// Bytes for standard output as they are.
