@@ -16,10 +16,12 @@
 mod support;
 
 mod build; // `stockade build`: ids, tags, errors, the cache
+mod build_network; // what RUN reaches while building
 mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
+mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
 mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed

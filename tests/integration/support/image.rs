@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
-use std::sync::{OnceLock, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::command::Output;
 use super::dir::TestDir;
@@ -54,8 +54,13 @@ fn make() {
 /// `stockade build ARGUMENT...`
 #[track_caller]
 pub(crate) fn build(dir: &TestDir, arguments: &[&str]) -> Output {
-    let _building = BUILDS.read().unwrap_or_else(PoisonError::into_inner);
+    let _building = building();
     dir.stockade(&[&["build"], arguments].concat()).run()
+}
+
+/// While this is held no test removes images.
+pub(crate) fn building() -> RwLockReadGuard<'static, ()> {
+    BUILDS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// While this is held no test builds.
