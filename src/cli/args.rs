@@ -44,7 +44,7 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
-    Build(commands::build::BuildArgs),
+    Build(Box<commands::build::BuildArgs>),
     Container(commands::container::ContainerArgs),
     Cp(commands::cp::CpArgs),
     Events(commands::events::EventsArgs),

@@ -122,7 +122,7 @@ impl Destination {
         let written = write_content(&fd, content, &failed)
             .and_then(|()| {
                 let id = tree::found_open(&fd, &joined(path))?.id();
-                complete(fd, attributes).map_err(failed)?;
+                complete(&fd, attributes).map_err(failed)?;
                 Ok(id)
             })
             .and_then(|id| {
@@ -231,7 +231,7 @@ impl Destination {
             if let Some(open) = self.open.pop()
                 && let Some(attributes) = open.attributes
             {
-                complete(open.fd, attributes).map_err(|errno| Error::create(&path, errno))?;
+                complete(&open.fd, attributes).map_err(|errno| Error::create(&path, errno))?;
             }
         }
         Ok(())
@@ -343,11 +343,11 @@ fn times(attributes: Attributes) -> Timestamps {
     }
 }
 
-/// Sets mode and time of what is open, and closes it.
-fn complete(fd: OwnedFd, attributes: Attributes) -> Result<(), Errno> {
+/// Sets mode and time of what is open.
+fn complete(fd: &OwnedFd, attributes: Attributes) -> Result<(), Errno> {
     // A time is not worth a failure.
-    let _ = rustix::fs::futimens(&fd, &times(attributes));
-    rustix::fs::fchmod(&fd, Mode::from_raw_mode(attributes.mode & 0o777))
+    let _ = rustix::fs::futimens(fd, &times(attributes));
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(attributes.mode & 0o777))
 }
 
 fn write_content<R: Read>(

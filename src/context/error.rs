@@ -227,7 +227,7 @@ impl fmt::Display for Error {
             Kind::Refused(what) => write!(f, "not unpacked: {what}")?,
             Kind::InTheWay(Type::Directory) => f.write_str("there is a directory of that name")?,
             Kind::InTheWay(_) => {
-                f.write_str("there is something of that name that is no directory")?
+                f.write_str("there is something of that name that is no directory")?;
             }
             Kind::Create => f.write_str("cannot create")?,
         }
