@@ -94,6 +94,7 @@ fn files(directory: &str) -> Vec<File> {
 fn sources() -> Vec<File> {
     let mut sources = files("src");
     sources.extend(files("tests"));
+    sources.extend(files("examples"));
     sources.retain(|file| file.path.extension().is_some_and(|end| end == "rs"));
     sources
 }
@@ -281,8 +282,11 @@ fn declared(path: &Path, found: &mut BTreeSet<PathBuf>) {
     let directory = path.parent().unwrap();
     let stem = path.file_stem().unwrap();
     let own = ["main", "lib", "mod"].iter().any(|name| stem == *name);
-    // A file of tests/*.rs is a crate of its own.
-    let own = own || directory == root().join("tests");
+    // A file of tests/*.rs or examples/*.rs is a crate of its own.
+    let own = own
+        || ["tests", "examples"]
+            .iter()
+            .any(|crates| directory == root().join(crates));
     let below = if own {
         directory.to_owned()
     } else {
@@ -295,7 +299,8 @@ fn declared(path: &Path, found: &mut BTreeSet<PathBuf>) {
             named = name.strip_suffix("\"]").map(|name| directory.join(name));
             continue;
         }
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let code = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> = code.split_whitespace().collect();
         let (["mod", module] | [_, "mod", module]) = words[..] else {
             continue;
         };
@@ -317,7 +322,8 @@ fn no_file_is_forgotten() {
     for file in ["src/lib.rs", "src/main.rs"] {
         declared(&root().join(file), &mut found);
     }
-    for entry in fs::read_dir(root().join("tests")).unwrap() {
+    let crates = ["tests", "examples"].map(|name| fs::read_dir(root().join(name)).unwrap());
+    for entry in crates.into_iter().flatten() {
         let path = entry.unwrap().path();
         let crate_root = if path.is_dir() {
             path.join("main.rs")

@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
 
+use super::exit::Exit;
+
 /// Puts `--` before the first word that is no flag and no flag's value, where a verb takes a command
 /// to run.
 pub(super) fn separate(mut root: Command, mut words: Vec<OsString>) -> Vec<OsString> {
@@ -32,6 +34,20 @@ pub(super) fn separate(mut root: Command, mut words: Vec<OsString>) -> Vec<OsStr
         }
     }
     words
+}
+
+/// The exit code of a command line that makes no sense: for verbs that pass a container's own code
+/// on it is 125, which no container should use, and 2 for all others.
+pub(super) fn usage_exit(words: &[OsString]) -> Exit {
+    let verb = words
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy())
+        .find(|word| !word.starts_with('-') && word != "container");
+    match verb.as_deref() {
+        Some("run" | "exec" | "attach" | "wait") => Exit::NotRun,
+        _ => Exit::Usage,
+    }
 }
 
 /// Whether the word after this flag is its value.

@@ -79,10 +79,9 @@ impl CliError {
         self
     }
 
-    /// The same failure with another exit code, unless it is about reaching Podman at all or the
-    /// command line.
+    /// The same failure with another exit code, unless it is about reaching Podman at all.
     pub(crate) fn or_exit(mut self, exit: Exit) -> Self {
-        if self.exit == Exit::Failed {
+        if matches!(self.exit, Exit::Failed | Exit::Usage) {
             self.exit = exit;
         }
         self

@@ -122,7 +122,7 @@ pub(crate) async fn run(
         started = start => started?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     }
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 /// Joins a container that runs already.
@@ -144,7 +144,7 @@ pub(crate) async fn join(
         // It may have ended at this very moment; the stream will say so.
         let _ = sandbox.resize(rows, columns).await;
     }
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 async fn converse(
@@ -154,8 +154,9 @@ async fn converse(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<Finished> {
-    let last_words = match talk(attached, sandbox, streams, terminal, signals).await? {
+    let last_words = match talk(attached, sandbox, streams, terminal, signals, ui).await? {
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
@@ -190,6 +191,7 @@ pub(crate) async fn talk(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<End> {
     let output = Output::start(streams.policy(terminal.as_ref())).doing("start writing output")?;
     let input = if streams.stdin {
@@ -219,6 +221,17 @@ pub(crate) async fn talk(
     {
         // A terminal that is gone has nothing to say.
         let _ = terminal.settle();
+        drop(terminal);
+    }
+    // A reader that went away is no failure; a full disk is one.
+    if let Err(error) = &flushed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        ui.error(&CliError::context(
+            Exit::Failed,
+            "cannot write the output",
+            error,
+        ));
     }
     Ok(match (end, flushed) {
         (End::Stream(_), Err(_)) => End::OutputGone,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::asked::Asked;
 use super::enforcement::{ContainerProcess, LimitCheck, verify};
 use super::host_path::HostPath;
 use super::lifecycle::Sandbox;
@@ -59,17 +60,29 @@ impl Sandbox {
     }
 }
 
+/// What was found of a container that is prepared for another life.
+#[derive(Debug, Clone)]
+pub struct Reverification {
+    /// Bind mounts whose source is no longer the host file that it was.
+    pub changed: Vec<PathBuf>,
+    /// Every limit that was asked for when it was made, and whether it is in force now.
+    pub limits: Vec<LimitCheck>,
+    /// What was asked for; `None` for a container that does not say, as those of others.
+    pub asked: Option<Asked>,
+}
+
 impl Sandbox {
-    /// The bind mounts whose source is no longer the host file that it was: on the way to it a
-    /// symbolic link has appeared, or another file was mounted than is there now. The service
-    /// follows links anew at each start, and an agent may have made some meanwhile. To be asked
-    /// when a container that was made earlier is prepared, and before it is started again.
+    /// Looks at a container that was made earlier. To be asked when it is prepared, and before it
+    /// is started again.
     ///
-    /// A source below a throw-away layer (`:O`) is not looked at.
+    /// A mount has changed if on the way to its source a symbolic link has appeared, or another
+    /// file was mounted than is there now: the service follows links anew at each start, and an
+    /// agent may have made some meanwhile. A source below a throw-away layer (`:O`) is not looked
+    /// at.
     ///
     /// # Errors
     /// The service does not describe the container.
-    pub async fn changed_mounts(&self, files: &KernelFiles) -> Result<Vec<PathBuf>> {
+    pub async fn verify_again(&self, files: &KernelFiles) -> Result<Reverification> {
         let container = self.inspect().await?;
         let (state, id) = (&container.state, container.id.as_str());
         let process = ContainerProcess {
@@ -88,7 +101,14 @@ impl Sandbox {
                 };
                 visible && matches!(files.is_mounted(state.pid, &bind), Ok(false))
             });
-        Ok(changed.map(|mount| mount.source.clone().into()).collect())
+        let changed = changed.map(|mount| mount.source.clone().into()).collect();
+        let asked = Asked::of(&container);
+        let limits = asked.map(|asked| verify(&asked.limits(), &process, files));
+        Ok(Reverification {
+            changed,
+            limits: limits.unwrap_or_default(),
+            asked,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ import time
 import tty
 
 STOCKADE = os.environ["SPEED_STOCKADE"]
+PARALLEL = os.environ["SPEED_PARALLEL"]
 SOCKET = os.environ["SPEED_SOCKET"]
 AREA = os.environ["SPEED_AREA"]
 WORK = os.environ["SPEED_WORK"]
@@ -96,13 +97,13 @@ def on_terminal(command, output):
         return took, int(lines.read().split()[-1])
 
 
-def in_turns(rounds, measures):
-    """Calls each in turn, once unmeasured and then `rounds` times: lists of results, by name."""
+def in_turns(rounds, measures, warm_up=1):
+    """Calls each in turn, `warm_up` times unmeasured and then `rounds` times: lists of results, by name."""
     results = {name: [] for name in measures}
-    for turn in range(rounds + 1):
+    for turn in range(warm_up + rounds):
         for name, measure in measures.items():
             result = measure()
-            if turn > 0:
+            if turn >= warm_up:
                 results[name].append(result)
     return results
 
@@ -187,7 +188,7 @@ def build():
         results = in_turns(rounds, {
             "stockade": lambda tail=tail: built([STOCKADE, *tail]),
             "remote": lambda tail=tail: built([*REMOTE, *tail]),
-        })
+        }, warm_up=0)
         times = {name: [took for took, _ in values] for name, values in results.items()}
         compared(what, times, 1, "s", 2)
         row("— peak memory", [mib([kib for _, kib in results[name]]) for name in ("stockade", "remote")] + ["–"])
@@ -209,7 +210,8 @@ def make_context(directory):
 
 
 def attach():
-    run_it = ["run", "--rm", "--network", "none"]
+    # without the log, which is conmon's work and the disk's
+    run_it = ["run", "--rm", "--network", "none", "--log-driver", "none"]
     zeros = [IMAGE, "dd", "if=/dev/zero", "bs=1M", "count=1024"]
     text = [IMAGE, "sh", "-c", TEXT]
     # the container's terminal makes two bytes of each newline
@@ -223,10 +225,10 @@ def attach():
         results = in_turns(3, {
             "stockade": lambda tail=tail, output=output, how=how: how([STOCKADE, *tail], output),
             "remote": lambda tail=tail, output=output, how=how: how([*REMOTE, *tail], output),
-        })
+        }, warm_up=0)
         rates = {name: [output / took / (1 << 20) for took, _ in values] for name, values in results.items()}
         ours, theirs = rates["stockade"], rates["remote"]
-        row(what, [spread(rates[name], 1, "MiB/s", 0) for name in rates] + ["–"], [ratio(ours, theirs), "–"])
+        row(what, [spread(rates[name], 1, "MiB/s", 0) for name in rates] + ["–"], [f"{ratio(ours, theirs)} the rate", "–"])
         row("— peak memory", [mib([kib for _, kib in results[name]]) for name in results] + ["–"])
 
 
@@ -237,22 +239,27 @@ def peak_of(command, output):
 def parallel():
     tail = ["run", "--rm", "--network", "none", IMAGE, "true"]
     results = in_turns(3, {
+        "one": lambda: peak([PARALLEL, SOCKET, IMAGE, "50"]),
         "stockade": lambda: all_at_once([STOCKADE, *tail], 50),
         "remote": lambda: all_at_once([*REMOTE, *tail], 50),
     })
+    times = {"stockade": [took for took, _ in results["one"]], "remote": results["remote"]}
+    compared("50 sandboxes at once, one process (the library's example)", times, 1, "s", 2)
+    row("— peak memory", [mib([kib for _, kib in results["one"]]), "–", "–"])
     compared("50 × `run --rm … true` at once, 50 processes", results, 1, "s", 2)
 
 
 def all_at_once(command, count):
     start = time.perf_counter()
     processes = [
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for _ in range(count)
     ]
-    statuses = [process.wait() for process in processes]
+    errors = [process.communicate()[1] for process in processes]
     took = time.perf_counter() - start
-    if any(statuses):
-        raise Wrong(f"{command} × {count}: {sum(map(bool, statuses))} failed")
+    failed = [text for process, text in zip(processes, errors) if process.returncode != 0]
+    if failed:
+        raise Wrong(f"{command} × {count}: {len(failed)} failed: {failed[0].decode(errors='replace')}")
     return took
 
 

@@ -34,6 +34,15 @@ make_image() {
     exec "$3" build --quiet -t localhost/speed .' _ "$WORK" "$SERVE/bin/busybox" "$SERVE/bin/podman-host"
 }
 
+# The library's example that holds many sandboxes in one process
+# shellcheck disable=SC2317  # called by step
+build_parallel() {
+  local program
+  program=$(cargo build --locked --release --example parallel --message-format=json-render-diagnostics | executable parallel)
+  [ -x "$program" ] || die "cargo built no example named parallel"
+  install -m 755 "$program" "$SERVE/bin/parallel"
+}
+
 # What speed.py prints, as a table
 table() {
   awk -F'|' '
@@ -49,11 +58,12 @@ table() {
 }
 
 need_toolchain
-need_packages time python3
+need_packages jq time python3
 make_service_user
 select_slot host
 lock_bench
 "$BENCH_SCRIPTS/build.sh" stockade 9>&-
+(cd "$REPO" && step 'building the example parallel' build_parallel)
 running "$STATE/service.pid" || OURS=yes
 "$BENCH_SCRIPTS/host.sh" up 9>&-
 need_space "$SERVE" 8192
@@ -68,7 +78,7 @@ as_service sh -c 'cat > "$1"' _ "$WORK/speed.py" < "$BENCH_SCRIPTS/speed.py"
 say "$(version), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), $(date +%F)"
 exec 7> >(table); printer=$!
 start_group "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET" \
-  SPEED_STOCKADE="$SERVE/bin/stockade" SPEED_SOCKET="$SOCKET" SPEED_AREA="$AREA" SPEED_WORK="$WORK" \
+  SPEED_STOCKADE="$SERVE/bin/stockade" SPEED_PARALLEL="$SERVE/bin/parallel" SPEED_SOCKET="$SOCKET" SPEED_AREA="$AREA" SPEED_WORK="$WORK" \
   SPEED_ROUNDS="${SPEED_ROUNDS:-9}" python3 "$WORK/speed.py" "$@" >&7
 exec 7>&-
 status=0

@@ -315,6 +315,21 @@ fn start_gives_it_another_life() {
 
 #[test]
 #[ignore = "needs podman: runs a container"]
+fn another_life_is_held_to_the_same_limits() {
+    let dir = TestDir::new();
+    let asked = ["--memory", "1g", "--allow-unenforced-limits"];
+    let name = dir.background("limited", &asked, "exit 0");
+    let _ = dir.stockade(&["wait", &name]).run().success();
+    // Neither tier enforces it: it was allowed, and it is said again.
+    let _ = dir
+        .stockade(&["start", &name])
+        .run()
+        .success()
+        .complains("not in force: --memory 1 GiB");
+}
+
+#[test]
+#[ignore = "needs podman: runs a container"]
 fn inspect_hides_values_unless_asked() {
     let dir = TestDir::new();
     let name = dir.background("env", &["-e", "TOKEN=very-secret"], "sleep 300");
@@ -331,4 +346,30 @@ fn inspect_hides_values_unless_asked() {
         .complains("no-such");
     let image = dir.stockade(&["inspect", tiny()]).run().success().json();
     assert_eq!(image[0]["Config"]["Cmd"], serde_json::json!(["sh"]));
+}
+
+#[test]
+#[ignore = "needs podman: runs containers"]
+fn a_mount_replaced_by_a_link_does_not_start_again() {
+    let dir = TestDir::new();
+    dir.write("keys/id", "PRIVATE");
+    dir.write("ws/sub/file", "x");
+    let mount = format!("{}:/m", dir.work().join("ws/sub").display());
+    let script = "cat /m/id; sleep 300";
+    let name = dir.background("again", &["-v", &mount], script);
+    let _ = dir.stockade(&["stop", "-t", "0", &name]).run().success();
+    let _ = dir.stockade(&["start", &name]).run().success();
+    let _ = dir.stockade(&["stop", "-t", "0", &name]).run().success();
+    // As an agent could that has the directory above.
+    std::fs::rename(dir.work().join("ws/sub"), dir.work().join("ws/old")).unwrap();
+    std::os::unix::fs::symlink("../keys", dir.work().join("ws/sub")).unwrap();
+    for flags in [&["start"][..], &["start", "--attach"]] {
+        let refused = dir.stockade(&[flags, &[name.as_str()]].concat()).run();
+        let _ = refused.code(125).complains("a link leads elsewhere");
+    }
+    let _ = dir
+        .stockade(&["logs", &name])
+        .run()
+        .success()
+        .lacks("PRIVATE");
 }

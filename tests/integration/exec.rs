@@ -166,7 +166,7 @@ fn privileged_is_refused_unless_it_is_called_what_it_is() {
     let dir = TestDir::new();
     let name = dir.background("caps", &[], "sleep 300");
     let _ = exec(&dir, &["--privileged"], &name, "true")
-        .code(2)
+        .code(125)
         .complains("--not-a-sandbox");
 }
 

@@ -42,7 +42,7 @@ fn what_cannot_run_ends_as_with_podman() {
     let _ = run(&["--pull", "never", missing, "true"])
         .code(125)
         .complains(missing);
-    let _ = run(&["--memory", "many", tiny(), "true"]).code(2);
+    let _ = run(&["--memory", "many", tiny(), "true"]).code(125);
     for init in ["--init", "--init=false"] {
         // Several times: an init's complaint comes in pieces of any size.
         for _ in 0..3 {

@@ -151,7 +151,7 @@ fn limits_that_are_not_in_force_are_refused() {
 fn privileged_is_refused_unless_it_is_called_what_it_is() {
     let dir = TestDir::new();
     let _ = run(&dir, &["--privileged"], "true")
-        .code(2)
+        .code(125)
         .complains("--not-a-sandbox");
     dir.assert_nothing_left();
     let _ = run(&dir, &["--privileged", "--not-a-sandbox"], "true")

@@ -121,7 +121,7 @@ fn what_a_killed_client_leaves_is_known_and_removable() {
 fn a_stopped_client_loses_nothing() {
     let dir = TestDir::new();
     let script =
-        "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo line $i; sleep 0.002; done; exit 6";
+        "i=0; while [ $i -lt 1500 ]; do i=$((i+1)); echo line $i; sleep 0.002; done; exit 6";
     let running = start(&dir, &["--rm"], script);
     running.expect("line 20\n");
     for _ in 0..3 {
@@ -132,7 +132,7 @@ fn a_stopped_client_loses_nothing() {
         running.signal(Signal::CONT);
         sleep(Duration::from_millis(50));
     }
-    let expected: String = (1..=400).map(|n| format!("line {n}\n")).collect();
+    let expected: String = (1..=1500).map(|n| format!("line {n}\n")).collect();
     let _ = running.finish().code(6).says(&expected);
     dir.assert_nothing_left();
 }

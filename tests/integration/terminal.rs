@@ -125,6 +125,8 @@ fn detaching_and_attaching_again() {
     end.wait_raw();
     end.type_keys(b"\x04");
     assert_eq!(end.wait(), Some(0), "{}", end.screen());
+    // `--rm` was asked for when it was made, and whoever sees its end keeps the word.
+    dir.assert_nothing_left();
 }
 
 #[test]

@@ -47,9 +47,8 @@ pub(crate) async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResul
 
 async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
-    let container = Containers::new(args.scope)?
-        .find(&client, &args.container)
-        .await?;
+    let containers = Containers::new(args.scope)?;
+    let container = containers.find(&client, &args.container).await?;
     // Attaching to one that has ended would prepare another life and then wait for ever.
     if !matches!(container.state.status, Status::Running | Status::Paused) {
         return Err(CliError::new(
@@ -75,6 +74,7 @@ async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
     match foreground::join(&sandbox, &streams, &mut signals, ui).await? {
         Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
+            containers.remove_if_asked(&sandbox, &container).await?;
             Ok(outcome::exit(&ended, &last_words))
         }
         Finished::Detached => {

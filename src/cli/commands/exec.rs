@@ -163,7 +163,7 @@ async fn converse(
         attached = process.client.start_exec(&process.id, framing, size) => attached?,
         caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
     };
-    match foreground::talk(attached, process, &streams, terminal, signals).await? {
+    match foreground::talk(attached, process, &streams, terminal, signals, ui).await? {
         End::Stream(_) => {}
         End::OutputGone => return Ok(outcome::OUTPUT_GONE),
         End::Detached => return Ok(Exit::Done),

@@ -69,17 +69,13 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
             return Ok(Exit::Signal(caught.number()));
         }
     };
-    let launch = Launch::new(request, &image, &service)?;
+    let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
+    let launch = Launch::new(request, &image, &service, unenforced)?;
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;
         return Ok(Exit::Done);
     }
-    let unenforced = if args.sandbox.allow_unenforced_limits {
-        Unenforced::Allow
-    } else {
-        Unenforced::Refuse
-    };
     let verify =
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
     let turn = tokio::select! {
@@ -204,15 +200,21 @@ async fn conclude(
     let removes = launch.plan.removal != Removal::Kept;
     let (exit, remove) = match begun {
         Ok(Begun::Background) => {
-            ui.line(sandbox.id().as_str()).doing("write")?;
+            // The name first: it must be known even if the id cannot be written.
             ui.status(&format!(
                 "running in the background; its output: `stockade logs -f {}`",
                 launch.name()
             ));
+            ui.line(sandbox.id().as_str()).doing("write")?;
             return Ok(Exit::Done);
         }
         Ok(Begun::Foreground(Finished::Detached)) => {
             outcome::detached(launch.name(), ui);
+            if removes {
+                ui.status(
+                    "(it is removed when you have joined it and it ends; else with `stockade rm`)",
+                );
+            }
             return Ok(Exit::Done);
         }
         // It may well run on: it is not ours to end.

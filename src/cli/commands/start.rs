@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &StartArgs, global: &Global, ui: &Ui) -> CliResult
             if container.state.status != Status::Initialized {
                 sandbox.prepare().await?;
             }
-            launch::verify_again(&sandbox).await?;
+            launch::verify_again(&sandbox, ui).await?;
             sandbox.start().await?;
         }
         ui.line(name).doing("write")
@@ -85,10 +85,12 @@ async fn attached(
         raw_terminal: false,
     };
     let sandbox = Sandbox::adopt(client, &container);
-    let run = foreground::run(&sandbox, &streams, &mut signals, ui, launch::verify_again);
+    let verify = async |sandbox: &Sandbox| launch::verify_again(sandbox, ui).await;
+    let run = foreground::run(&sandbox, &streams, &mut signals, ui, verify);
     match run.await? {
         Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
+            containers.remove_if_asked(&sandbox, &container).await?;
             Ok(outcome::exit(&ended, &last_words))
         }
         Finished::Detached => {
