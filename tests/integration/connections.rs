@@ -41,6 +41,18 @@ async fn nobody_and_somebody_else_on_the_socket() {
     }
 }
 
+// Time is the test's: it goes on as soon as there is nothing else to do.
+#[tokio::test(start_paused = true)]
+async fn who_never_answers_a_ping_is_not_waited_for() {
+    let stub = Stub::start(|exchange| {
+        exchange.client_leaves();
+        Some(Then::Close)
+    });
+    let error = connect(&stub.socket()).await.unwrap_err();
+    assert!(error.is_silent(), "{}", said(&error));
+    assert_eq!(error.unreachable_socket(), Some(stub.socket().as_path()));
+}
+
 #[tokio::test]
 async fn short_calls_share_a_connection_and_a_closed_one_is_not_used_again() {
     // The service closes after the second answer, as one that restarts does, without saying so.

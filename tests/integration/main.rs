@@ -17,6 +17,8 @@ mod support;
 
 mod build; // `stockade build`: ids, tags, errors, the cache
 mod build_network; // what RUN reaches while building
+mod client_life; // the library's client: a container's life and its traps
+mod client_resources; // the library's client: lists, files, secrets, volumes
 mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod exec; // `stockade exec`: streams, terminals, exit codes

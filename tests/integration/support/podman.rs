@@ -97,16 +97,15 @@ impl Podman {
     /// Whether the service is at least of this release: what differs is asked this way.
     pub(crate) fn is_at_least(&self, major: u32, minor: u32) -> bool {
         let version = self.version.get_or_init(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
             // A thread of its own: the test may be in a runtime already.
-            std::thread::scope(|scope| {
-                let asked =
-                    scope.spawn(|| runtime.block_on(async { *self.client().await.version() }));
-                asked.join().expect("the service answers")
-            })
+            let ask = || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
+                runtime.block_on(async { *self.client().await.version() })
+            };
+            std::thread::scope(|scope| scope.spawn(ask).join().expect("the service answers"))
         });
         version.at_least(major, minor)
     }
