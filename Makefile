@@ -1,5 +1,5 @@
 # Thin names for the scripts in tests/bench; each needs the Rust toolchain and says so when it is missing.
-.PHONY: help build release lint test demo bench-up bench-down
+.PHONY: help build release lint test demo bench bench-up bench-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -18,6 +18,9 @@ test: ## every check, then the integration tests against real rootless Podmans
 
 demo: ## an agent at work in a real rootless sandbox
 	@tests/bench/demo.sh
+
+bench: ## figures: Stockade beside podman, on the same service
+	@tests/bench/speed.sh
 
 bench-up: ## the rootless services that the tests use
 	@tests/bench/host.sh up && tests/bench/chroot.sh up trixie

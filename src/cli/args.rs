@@ -45,6 +45,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
     Build(Box<commands::build::BuildArgs>),
+    Completions(commands::completions::CompletionsArgs),
     Container(commands::container::ContainerArgs),
     Cp(commands::cp::CpArgs),
     Events(commands::events::EventsArgs),
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Inspect(commands::inspect::InspectArgs),
     Kill(commands::kill::KillArgs),
     Logs(commands::logs::LogsArgs),
+    Man(commands::man::ManArgs),
+    Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
     Rm(commands::rm::RmArgs),
@@ -63,6 +66,10 @@ pub(crate) enum Command {
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),
     Stop(commands::stop::StopArgs),
+    Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
 }
+
+#[cfg(test)]
+mod tests;

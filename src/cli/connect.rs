@@ -5,17 +5,18 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::args::Global;
-use super::error::CliResult;
+use super::error::{CliError, CliResult};
 use super::host;
+use super::service;
 use super::ui::Ui;
-use crate::libpod::{ApiVersion, Client, Discovery, Endpoint, Source};
+use crate::libpod::{self, ApiVersion, Client, Discovery, Endpoint, Source};
 use crate::sandbox::user::ServiceOwner;
 
 /// The longest configuration file that is read, in bytes.
 const CONFIG_LIMIT: u64 = (1 << 20) + 1;
 
 /// Where the service is to be found.
-pub(crate) fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
+fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
     let discovery = Discovery {
         url: global.url.as_deref(),
         connection: global.connection.as_deref(),
@@ -28,8 +29,20 @@ pub(crate) fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
 
 /// Connects, and says so once where the service is newer than what was tested.
 pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
-    let (endpoint, _) = endpoint(global)?;
-    let client = Client::connect(&endpoint).await?;
+    Ok(reach(global, ui).await?.0)
+}
+
+/// Connects to the service that was asked for, or, where nobody asked for any and none listens, to
+/// one of our own.
+async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
+    let (endpoint, source) = endpoint(global)?;
+    let (client, endpoint) = match Client::connect(&endpoint).await {
+        Ok(client) => (client, endpoint),
+        Err(missing) if source == Source::Default && missing.nobody_listens() => {
+            service::reach(global.cgroup_manager.as_deref(), missing, ui).await?
+        }
+        Err(error) => return Err(explained(error, &source)),
+    };
     if client.version().is_untested() {
         ui.warning(&format!(
             "Podman {} is newer than what this release was tested with (up to {}.{})",
@@ -38,7 +51,27 @@ pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
             ApiVersion::NEWEST_TESTED.minor,
         ));
     }
-    Ok(client)
+    Ok((client, endpoint))
+}
+
+/// Says who chose a socket that cannot be used.
+fn explained(error: libpod::Error, source: &Source) -> CliError {
+    let is_missing = error.nobody_listens();
+    let cannot_be_used = is_missing || error.is_denied();
+    let cli = CliError::from(error);
+    let chooser = match source {
+        _ if !cannot_be_used => return cli,
+        Source::Default => {
+            return cli.hint("after `su` or `sudo`, XDG_RUNTIME_DIR may still be the other user's");
+        }
+        Source::Url => "`--url`".to_owned(),
+        Source::Connection => "`--connection`".to_owned(),
+        Source::Variable(name) => format!("`{name}`"),
+        Source::File(path) => format!("`{}`", path.display()),
+    };
+    cli.hint(format!(
+        "this socket was chosen by {chooser}: without it, Stockade uses or starts a service of your own"
+    ))
 }
 
 /// A connected client and what is known of the service without asking.
@@ -55,8 +88,7 @@ pub(crate) struct Service {
 impl Service {
     /// Connects.
     pub(crate) async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
-        let (endpoint, _) = endpoint(global)?;
-        let client = client(global, ui).await?;
+        let (client, endpoint) = reach(global, ui).await?;
         let owner = host::socket_owner(&endpoint)?;
         let owner = if owner.uid != 0 {
             ServiceOwner::Rootless(owner)

@@ -2,8 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt::Display;
+use std::path::Path;
 
 use super::exit::Exit;
+use super::outcome::OUTPUT_GONE;
+use super::ui::OutputError;
 use crate::libpod;
 
 /// The result of a command.
@@ -72,16 +75,20 @@ impl CliError {
         self
     }
 
+    /// Whether there is nobody to tell, or nothing to be told.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Adds advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The same failure with another exit code, unless it is about reaching Podman at all or the
-    /// command line.
+    /// The same failure with another exit code, unless it is about reaching Podman at all.
     pub(crate) fn or_exit(mut self, exit: Exit) -> Self {
-        if self.exit == Exit::Failed {
+        if matches!(self.exit, Exit::Failed | Exit::Usage) {
             self.exit = exit;
         }
         self
@@ -91,13 +98,7 @@ impl CliError {
 impl From<libpod::Error> for CliError {
     fn from(error: libpod::Error) -> Self {
         if let Some(socket) = error.unreachable_socket() {
-            let socket = socket.display().to_string();
-            return Self::from_source(Exit::Unreachable, &error)
-                .hint("start it with `systemctl --user enable --now podman.socket`")
-                .hint(format!(
-                    "or, without systemd, with `podman system service --time=0 unix://{socket}`"
-                ))
-                .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)");
+            return unreachable(&error, socket);
         }
         if error.is_too_old() {
             return Self::from_source(Exit::Unreachable, &error)
@@ -137,6 +138,34 @@ impl From<libpod::Error> for CliError {
     }
 }
 
+/// How to have a service listen, by what was found on its socket.
+fn unreachable(error: &libpod::Error, socket: &Path) -> CliError {
+    let cli = CliError::from_source(Exit::Unreachable, error);
+    let user = if rustix::process::geteuid().is_root() {
+        ""
+    } else {
+        "--user "
+    };
+    if error.nobody_listens() {
+        cli.hint(format!(
+            "start it with `systemctl {user}enable --now podman.socket`"
+        ))
+        .hint(format!(
+            "or, without systemd, with `podman system service --time=0 unix://{}`",
+            socket.display()
+        ))
+        .hint("no Podman yet? `apt install podman` (Debian, Ubuntu), `dnf install podman` (Fedora)")
+    } else if error.is_denied() {
+        cli.hint("only the user who owns the service may use its socket")
+    } else if error.is_silent() {
+        cli.hint(format!(
+            "start it anew with `systemctl {user}restart podman.service`"
+        ))
+    } else {
+        cli
+    }
+}
+
 /// Gives any failure of a lower layer a heading.
 pub(crate) trait Context<T> {
     /// Says what was being done.
@@ -145,6 +174,12 @@ pub(crate) trait Context<T> {
 
 impl<T, E: StdError + 'static> Context<T> for Result<T, E> {
     fn doing(self, what: impl Display) -> CliResult<T> {
-        self.map_err(|e| CliError::context(Exit::Failed, format!("cannot {what}"), &e))
+        self.map_err(|error| {
+            let any: &(dyn StdError + 'static) = &error;
+            if let Some(OutputError::Gone) = any.downcast_ref() {
+                return CliError::new(OUTPUT_GONE, "");
+            }
+            CliError::context(Exit::Failed, format!("cannot {what}"), &error)
+        })
     }
 }

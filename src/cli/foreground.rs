@@ -2,11 +2,14 @@
 
 use std::io::{self, IsTerminal as _};
 
+use bytes::Bytes;
+
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::launch;
 use super::signals::{Caught, Signals};
 use super::terminal::{
-    DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
+    Asked, DetachKeys, End, Input, Output, Policy, RawTerminal, Remote, Session, window_size,
 };
 use super::ui::Ui;
 use crate::libpod;
@@ -40,10 +43,11 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// What of its output may reach our terminal; `None` lets everything through.
-    fn policy(&self) -> Option<Policy> {
+    fn policy(&self, terminal: Option<&RawTerminal>) -> Option<Policy> {
         match (self.raw_terminal, self.tty) {
             (true, _) => None,
-            (false, true) => Some(Policy::Interactive),
+            (false, true) if terminal.is_some() => Some(Policy::Interactive),
+            (false, true) => Some(Policy::Display),
             (false, false) => Some(Policy::Text),
         }
     }
@@ -68,8 +72,8 @@ impl Streams {
 /// What became of a container that was in the foreground.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// It ended.
-    Ended(Outcome),
+    /// It ended; with the last it wrote.
+    Ended(Outcome, Bytes),
     /// We left it running.
     Detached,
     /// We were asked to end before it had begun.
@@ -93,22 +97,32 @@ pub(crate) async fn run(
 ) -> CliResult<Finished> {
     let preparation = async {
         let attached = sandbox.attach(streams.stdin).await.map_err(not_started)?;
+        // Long before the start: the service answers before its monitor has changed the size.
+        let size = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = size {
+            sandbox.resize(rows, columns).await?;
+        }
         verify(sandbox).await?;
-        Ok::<_, CliError>(attached)
+        Ok::<_, CliError>((attached, size))
     };
-    let attached = tokio::select! {
-        attached = preparation => attached?,
+    let (attached, size) = tokio::select! {
+        prepared = preparation => prepared?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
     let terminal = streams.raw_terminal(ui)?;
-    if streams.tty
-        && let Some((rows, columns)) = window_size()
-    {
-        sandbox.resize(rows, columns).await?;
-    }
     let watch = sandbox.watch();
-    sandbox.start().await.map_err(not_started)?;
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    let start = async {
+        let now = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = now.filter(|_| now != size) {
+            sandbox.resize(rows, columns).await?;
+        }
+        sandbox.start().await.map_err(not_started)
+    };
+    tokio::select! {
+        started = start => started?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    }
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 /// Joins a container that runs already.
@@ -119,7 +133,10 @@ pub(crate) async fn join(
     ui: &Ui,
 ) -> CliResult<Finished> {
     let watch = sandbox.watch();
-    let attached = sandbox.attach(streams.stdin).await?;
+    let attached = tokio::select! {
+        attached = sandbox.attach(streams.stdin) => attached?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    };
     let terminal = streams.raw_terminal(ui)?;
     if streams.tty
         && let Some((rows, columns)) = window_size()
@@ -127,7 +144,7 @@ pub(crate) async fn join(
         // It may have ended at this very moment; the stream will say so.
         let _ = sandbox.resize(rows, columns).await;
     }
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 async fn converse(
@@ -137,18 +154,30 @@ async fn converse(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<Finished> {
-    match talk(attached, sandbox, streams, terminal, signals).await? {
+    let last_words = match talk(attached, sandbox, streams, terminal, signals, ui).await? {
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
         End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
         // Whether the container ended is for the service to say.
-        End::Stream | End::Broken(_) => {}
-    }
+        End::Broken(_) => Bytes::new(),
+        End::Stream(output) => {
+            if let Some(error) = output.in_band_error() {
+                match sandbox.inspect().await {
+                    Ok(container) if !container.state.status.is_live() => {}
+                    Ok(_) => return Ok(Finished::Lost(error)),
+                    // Not known to have ended: nothing may be removed.
+                    Err(error) => return Ok(Finished::Lost(error)),
+                }
+            }
+            Bytes::copy_from_slice(output.last_words())
+        }
+    };
     tokio::select! {
         outcome = sandbox.outcome(watch) => Ok(match outcome {
-            Ok(outcome) => Finished::Ended(outcome),
+            Ok(outcome) => Finished::Ended(outcome, last_words),
             Err(error) => Finished::Lost(error),
         }),
         caught = signals.next_end() => Ok(Finished::Signal(caught)),
@@ -162,8 +191,9 @@ pub(crate) async fn talk(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<End> {
-    let output = Output::start(streams.policy()).doing("start writing output")?;
+    let output = Output::start(streams.policy(terminal.as_ref())).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
     } else {
@@ -176,16 +206,35 @@ pub(crate) async fn talk(
         terminal: terminal.as_ref(),
         proxy_signals: streams.proxy_signals,
     };
+    if let Some(terminal) = &terminal {
+        terminal.resume().doing("put the terminal into raw mode")?;
+    }
     let end = session.run(attached, remote, signals).await;
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,
         // A reader that stalls does not keep us.
-        _ = signals.next_end() => Ok(()),
+        _ = signals.next_end() => Ok(Asked::Perhaps),
     };
     // The terminal first: everything after this may be said on it.
-    drop(terminal);
+    if let Some(terminal) = terminal
+        && !matches!(flushed, Ok(Asked::Never))
+    {
+        // A terminal that is gone has nothing to say.
+        let _ = terminal.settle();
+        drop(terminal);
+    }
+    // A reader that went away is no failure; a full disk is one.
+    if let Err(error) = &flushed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        ui.error(&CliError::context(
+            Exit::Failed,
+            "cannot write the output",
+            error,
+        ));
+    }
     Ok(match (end, flushed) {
-        (End::Stream, Err(_)) => End::OutputGone,
+        (End::Stream(_), Err(_)) => End::OutputGone,
         (end, _) => end,
     })
 }
@@ -195,7 +244,7 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
     let text = error
         .api()
         .map(|api| format!("{} {}", api.cause, api.message).to_lowercase());
-    let exit = match text {
+    let exit = match &text {
         None => Exit::NotRun,
         Some(text) => {
             // A missing cgroup file also reads as "not found".
@@ -210,5 +259,31 @@ pub(crate) fn not_started(error: libpod::Error) -> CliError {
             }
         }
     };
-    CliError::from(error).or_exit(exit)
+    let controller = text.as_deref().and_then(missing_controller);
+    let cli = CliError::from(error).or_exit(exit);
+    match controller {
+        Some(controller) => cli.hint(launch::delegation(controller)).hint(
+            "or leave out the limit: this runtime starts nothing with one that it cannot set",
+        ),
+        None => cli,
+    }
+}
+
+/// The controller that crun misses: it refuses where others leave the limit out.
+fn missing_controller(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("controller `")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.starts_with(" is not available").then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_controller_that_is_missed_is_named() {
+        let text = "crun: controller `cpu` is not available under /sys/fs/cgroup/x";
+        assert_eq!(missing_controller(text), Some("cpu"));
+        assert_eq!(missing_controller("controller `x` is there"), None);
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::service;
 use crate::libpod::Endpoint;
 use crate::sandbox::env::CallerEnv;
 use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
@@ -53,12 +54,33 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .unwrap_or_else(|| home.join(".local/share"));
-    Ok(ForbiddenPaths::new(&home)
+    // Also where sockets usually are: another service may answer there than the one we talk to.
+    let uid = rustix::process::geteuid().as_raw();
+    let runtime = PathBuf::from(format!("/run/user/{uid}"));
+    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtimes = [Some(runtime), named.filter(|path| path.is_absolute())];
+    let mut paths = ForbiddenPaths::new(&home);
+    for runtime in runtimes.into_iter().flatten() {
+        paths = paths
+            .with(Forbidden::PodmanSocket, &runtime.join("podman/podman.sock"))
+            .with(Forbidden::Runtime, &runtime)
+            .with(Forbidden::Runtime, &runtime.join("systemd"));
+    }
+    let own = service::places(std::env::var_os("XDG_RUNTIME_DIR"), uid);
+    let paths = paths
         .with(Forbidden::PodmanSocket, endpoint.socket())
+        .with(
+            Forbidden::PodmanSocket,
+            Path::new("/run/podman/podman.sock"),
+        )
+        .with(Forbidden::PodmanSocket, Path::new("/run/docker.sock"))
         .with(Forbidden::OwnState, &state_directory()?)
         .with(Forbidden::PodmanStorage, &data.join("containers"))
         .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))
-        .with(Forbidden::PodmanStorage, Path::new("/run/containers")))
+        .with(Forbidden::PodmanStorage, Path::new("/run/containers"));
+    Ok(own
+        .iter()
+        .fold(paths, |paths, place| paths.with(Forbidden::OwnState, place)))
 }
 
 /// Who owns the socket: a rootless service's belongs to its user.

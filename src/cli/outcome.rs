@@ -24,7 +24,59 @@ pub(crate) fn report(outcome: &Outcome, ui: &Ui) {
     }
 }
 
+/// Says that the container runs on; on a line of its own, since the cursor may be anywhere.
+pub(crate) fn detached(name: &str, ui: &Ui) {
+    ui.status(&format!(
+        "\nleft running; to join it again: `stockade attach {name}`"
+    ));
+}
+
 /// The container's own code; 125 where there is none.
-pub(crate) fn exit(outcome: &Outcome) -> Exit {
+///
+/// With an init as the first process a command that does not exist is the init's failure, which
+/// ends with 1: it says so last, and is given the code that podman's users expect.
+pub(crate) fn exit(outcome: &Outcome, last_words: &[u8]) -> Exit {
+    const INIT: &str = "ERROR (catatonit:";
+    let text = String::from_utf8_lossy(last_words);
+    if outcome.exit_code == 1
+        && let Some(line) = text.lines().last()
+        && line.starts_with(INIT)
+        && line.contains("failed to exec pid1")
+    {
+        return if line.contains("No such file") {
+            Exit::NotFound
+        } else {
+            Exit::NotInvoked
+        };
+    }
     u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_the_init_cannot_start() {
+        let ended = |exit_code, words: &str| {
+            let outcome = Outcome {
+                exit_code,
+                oom_killed: false,
+                memory_limit: 0,
+            };
+            exit(&outcome, words.as_bytes()).code()
+        };
+        let missing = "ERROR (catatonit:6): failed to exec pid1: No such file or directory\n";
+        assert_eq!(ended(1, missing), 127);
+        assert_eq!(
+            ended(
+                1,
+                &missing.replace("No such file or directory", "Permission denied")
+            ),
+            126
+        );
+        assert_eq!(ended(2, missing), 2);
+        assert_eq!(ended(1, "No such file or directory"), 1);
+        assert_eq!(ended(-1, ""), 125);
+    }
 }

@@ -1,9 +1,12 @@
 //! The only place that prints: data to standard output, words for people to standard error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
 use super::error::CliError;
 use super::sanitize::sanitize;
+use super::terminal::{Filter, Policy};
 
 /// Standard output and error, and how much may be said there.
 #[derive(Debug, Clone, Copy)]
@@ -33,21 +36,47 @@ impl Ui {
         io::stdout().is_terminal()
     }
 
-    /// Data: another program may read it. A reader that went away is an error like any other.
-    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
+    /// Data: another program may read it. On a terminal it is made harmless.
+    ///
+    /// # Errors
+    /// It cannot be written; a reader that went away is told apart, since that is no failure.
+    pub(crate) fn data(&self, text: &str) -> Result<(), OutputError> {
+        if self.stdout_is_terminal() {
+            self.raw(&Filter::new(Policy::Text).feed(text.as_bytes()))
+        } else {
+            self.raw(text.as_bytes())
+        }
+    }
+
+    /// Standard output for a stream of bytes that is no text, as an archive; never a terminal.
+    pub(crate) fn byte_stream(&self) -> io::Result<File> {
+        Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+    }
+
+    /// Bytes for standard output as they are.
+    fn raw(&self, bytes: &[u8]) -> Result<(), OutputError> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        out.write_all(bytes).and_then(|()| out.flush())?;
+        Ok(())
     }
 
     /// A line of data.
-    pub(crate) fn line(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn line(&self, text: &str) -> Result<(), OutputError> {
         self.data(&format!("{text}\n"))
     }
 
     /// Clears the terminal on standard output.
-    pub(crate) fn clear(&self) -> io::Result<()> {
-        self.data("\x1b[H\x1b[2J")
+    pub(crate) fn clear(&self) -> Result<(), OutputError> {
+        self.raw(b"\x1b[H\x1b[2J")
+    }
+
+    /// What is wrong with the command line, in colours.
+    pub(crate) fn usage(&self, text: &str) {
+        let mut clean = Filter::new(Policy::Text).feed(text.as_bytes());
+        if !self.color {
+            clean = without_colors(&clean);
+        }
+        let _ = io::stderr().lock().write_all(&clean);
     }
 
     /// A question, without a newline.
@@ -80,6 +109,9 @@ impl Ui {
 
     /// A failure, its causes and advice.
     pub(crate) fn error(&self, error: &CliError) {
+        if error.is_silent() {
+            return;
+        }
         self.word("error: ", "1;31", &error.message);
         for cause in &error.causes {
             self.word("  caused by: ", "2", cause);
@@ -104,6 +136,43 @@ impl Ui {
             let mut err = io::stderr().lock();
             let _ = write!(err, "\r\x1b[K");
             let _ = err.flush();
+        }
+    }
+}
+
+/// Text in which the only sequences are colours, without them.
+fn without_colors(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == 0x1b) {
+        let (before, sequence) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let end = sequence.iter().position(|byte| *byte == b'm');
+        rest = sequence
+            .get(end.map_or(sequence.len(), |end| end + 1)..)
+            .unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// Why data could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutputError {
+    /// Whoever read it has had enough.
+    #[error("nobody reads the output any more")]
+    Gone,
+    /// Anything else, a full disk for one.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::Gone
+        } else {
+            Self::Io(error)
         }
     }
 }

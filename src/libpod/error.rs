@@ -116,6 +116,31 @@ impl Error {
         }
     }
 
+    /// No service listens on the socket: it is missing, or was left behind.
+    pub fn nobody_listens(&self) -> bool {
+        self.refusal().is_some_and(|kind| {
+            use std::io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+            matches!(kind, NotFound | NotADirectory | ConnectionRefused)
+        })
+    }
+
+    /// The caller may not use the socket.
+    pub fn is_denied(&self) -> bool {
+        self.refusal() == Some(std::io::ErrorKind::PermissionDenied)
+    }
+
+    /// The socket took a connection, and no answer came.
+    pub fn is_silent(&self) -> bool {
+        matches!(&*self.0, Kind::Silent { .. })
+    }
+
+    fn refusal(&self) -> Option<std::io::ErrorKind> {
+        match &*self.0 {
+            Kind::Connect { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+
     /// The service went away in the middle of an exchange.
     pub fn is_disconnect(&self) -> bool {
         matches!(&*self.0, Kind::Exchange { .. } | Kind::Cut { .. })

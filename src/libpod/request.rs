@@ -20,11 +20,33 @@ const PREFIX: &str = "/v5.0.0/libpod";
 /// One HTTP request to the service.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) method: hyper::Method,
+    pub(crate) method: Method,
     path: String,
     query: String,
     pub(crate) body: Body,
     pub(crate) connection: Connection,
+}
+
+/// What is done, in HTTP's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// What the exchange does to its connection.
@@ -77,7 +99,7 @@ impl TarBody {
 }
 
 impl Request {
-    fn new(method: hyper::Method, segments: &[&str]) -> Self {
+    fn new(method: Method, segments: &[&str]) -> Self {
         let mut path = String::from(PREFIX);
         for segment in segments {
             path.push('/');
@@ -93,23 +115,23 @@ impl Request {
     }
 
     pub(crate) fn get(segments: &[&str]) -> Self {
-        Self::new(hyper::Method::GET, segments)
+        Self::new(Method::Get, segments)
     }
 
     pub(crate) fn head(segments: &[&str]) -> Self {
-        Self::new(hyper::Method::HEAD, segments)
+        Self::new(Method::Head, segments)
     }
 
     pub(crate) fn post(segments: &[&str]) -> Self {
-        Self::new(hyper::Method::POST, segments)
+        Self::new(Method::Post, segments)
     }
 
     pub(crate) fn put(segments: &[&str]) -> Self {
-        Self::new(hyper::Method::PUT, segments)
+        Self::new(Method::Put, segments)
     }
 
     pub(crate) fn delete(segments: &[&str]) -> Self {
-        Self::new(hyper::Method::DELETE, segments)
+        Self::new(Method::Delete, segments)
     }
 
     /// Adds one query parameter. A key may be given again.
@@ -162,7 +184,7 @@ impl Request {
     /// Method and path without prefix and query: for errors.
     pub(crate) fn endpoint(&self) -> String {
         let path = self.path.strip_prefix(PREFIX).unwrap_or(&self.path);
-        format!("{} {path}", self.method)
+        format!("{} {path}", self.method.as_str())
     }
 
     /// The request target: path and query.

@@ -1,15 +1,11 @@
 //! From the head of an answer to a value: statuses, bounded bodies, streams.
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Error, Kind, Result};
-use super::transport::Loan;
+use super::transport::{Answer, Duplex, Loan};
 
 /// The longest answer that is held in memory: a listing or an inspect.
 const LIMIT: usize = 64 << 20;
@@ -20,44 +16,25 @@ const ERROR_LIMIT: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Response {
     endpoint: String,
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Incoming,
-    upgrade: Option<OnUpgrade>,
+    answer: Answer,
     loan: Loan,
 }
 
 impl Response {
     /// Turns a status into a result: 1xx, 2xx and 304 are answers, all else is an error.
-    pub(crate) async fn check(
-        endpoint: String,
-        response: hyper::Response<Incoming>,
-        loan: Loan,
-    ) -> Result<Self> {
-        let response = Self::new(endpoint, response, loan);
-        let status = response.status;
-        if status.is_success() || status.is_informational() || status == StatusCode::NOT_MODIFIED {
-            Ok(response)
-        } else {
-            Err(response.into_error().await)
+    pub(crate) async fn check(endpoint: String, answer: Answer, loan: Loan) -> Result<Self> {
+        let response = Self::new(endpoint, answer, loan);
+        match response.status() {
+            100..=299 | 304 => Ok(response),
+            _ => Err(response.into_error().await),
         }
     }
 
     /// An answer of any status.
-    pub(crate) fn new(
-        endpoint: String,
-        mut response: hyper::Response<Incoming>,
-        loan: Loan,
-    ) -> Self {
-        let upgrade = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
-            .then(|| hyper::upgrade::on(&mut response));
-        let (head, body) = response.into_parts();
+    pub(crate) fn new(endpoint: String, answer: Answer, loan: Loan) -> Self {
         Self {
             endpoint,
-            status: head.status,
-            headers: head.headers,
-            body,
-            upgrade,
+            answer,
             loan,
         }
     }
@@ -67,28 +44,16 @@ impl Response {
     }
 
     pub(crate) fn status(&self) -> u16 {
-        self.status.as_u16()
+        self.answer.status()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.answer.header(name)
     }
 
     /// The connection itself, after a 101. Bytes that came with the head are still in it.
-    pub(crate) async fn upgraded(self) -> Result<Upgraded> {
-        let endpoint = self.endpoint;
-        let Some(upgrade) = self.upgrade else {
-            return Err(Error::protocol(
-                &endpoint,
-                format!("status {} where 101 was expected", self.status.as_u16()),
-            ));
-        };
-        upgrade.await.map_err(|error| {
-            Error::new(Kind::Exchange {
-                endpoint,
-                source: error.into(),
-            })
-        })
+    pub(crate) async fn upgraded(self) -> Result<Duplex> {
+        self.answer.upgraded(&self.endpoint).await
     }
 
     /// The whole body as JSON.
@@ -113,7 +78,7 @@ impl Response {
     pub(crate) fn stream(self) -> ByteStream {
         ByteStream {
             endpoint: self.endpoint,
-            body: self.body,
+            answer: self.answer,
             _loan: self.loan,
         }
     }
@@ -121,12 +86,11 @@ impl Response {
     async fn bytes(self, limit: usize) -> Result<Bytes> {
         let Self {
             endpoint,
-            mut body,
+            mut answer,
             loan,
-            ..
         } = self;
         let mut whole = BytesMut::new();
-        while let Some(chunk) = next_chunk(&mut body, &endpoint).await? {
+        while let Some(chunk) = answer.next_chunk(&endpoint).await? {
             if whole.len() + chunk.len() > limit {
                 return Err(Error::new(Kind::TooLong { endpoint, limit }));
             }
@@ -137,7 +101,7 @@ impl Response {
     }
 
     async fn into_error(self) -> Error {
-        let status = self.status.as_u16();
+        let status = self.status();
         let endpoint = self.endpoint.clone();
         // An error whose body breaks off or is too long is still that error.
         let body = self.bytes(ERROR_LIMIT).await.unwrap_or_default();
@@ -178,7 +142,7 @@ fn api_error(status: u16, endpoint: String, body: &[u8]) -> ApiError {
 #[derive(Debug)]
 pub struct ByteStream {
     endpoint: String,
-    body: Incoming,
+    answer: Answer,
     _loan: Loan,
 }
 
@@ -188,32 +152,11 @@ impl ByteStream {
     /// # Errors
     /// When the connection ends before the answer does.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        next_chunk(&mut self.body, &self.endpoint).await
+        self.answer.next_chunk(&self.endpoint).await
     }
 
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
-    }
-}
-
-async fn next_chunk(body: &mut Incoming, endpoint: &str) -> Result<Option<Bytes>> {
-    loop {
-        match body.frame().await {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
-                // Trailers carry nothing for us.
-                if let Ok(bytes) = frame.into_data() {
-                    return Ok(Some(bytes));
-                }
-            }
-            Some(Err(error)) if error.is_incomplete_message() => return Err(Error::cut(endpoint)),
-            Some(Err(error)) => {
-                return Err(Error::new(Kind::Exchange {
-                    endpoint: endpoint.to_owned(),
-                    source: error.into(),
-                }));
-            }
-        }
     }
 }
 

@@ -10,14 +10,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use hyperlocal::UnixConnector;
 use tower_service::Service as _;
 
 use super::error::{Error, Kind, Result};
-use super::request::{Body, Connection, Request, TarBody, TarChunk};
+use super::request::{Body, Connection, Method, Request, TarBody, TarChunk};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -66,6 +70,57 @@ impl Loan {
     }
 }
 
+/// A connection that has become a byte stream both ways.
+pub(crate) type Duplex = TokioIo<Upgraded>;
+
+/// The head of an answer, and its body that is still to come.
+#[derive(Debug)]
+pub(crate) struct Answer(hyper::Response<Incoming>);
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status().as_u16()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.0.headers().get(name)?.to_str().ok()
+    }
+
+    /// The next bytes of the body; `None` at the end that the service marked as such.
+    pub(crate) async fn next_chunk(&mut self, endpoint: &str) -> Result<Option<Bytes>> {
+        loop {
+            match self.0.body_mut().frame().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => {
+                    // Trailers carry nothing for us.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Some(Err(error)) if error.is_incomplete_message() => {
+                    return Err(Error::cut(endpoint));
+                }
+                Some(Err(error)) => return Err(exchange_failed(endpoint, error)),
+            }
+        }
+    }
+
+    /// The connection itself, after a 101. Bytes that came with the head are still in it.
+    pub(crate) async fn upgraded(self, endpoint: &str) -> Result<Duplex> {
+        let status = self.0.status();
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::protocol(
+                endpoint,
+                format!("status {} where 101 was expected", status.as_u16()),
+            ));
+        }
+        hyper::upgrade::on(self.0)
+            .await
+            .map(TokioIo::new)
+            .map_err(|error| exchange_failed(endpoint, error))
+    }
+}
+
 impl Transport {
     pub(crate) fn new(socket: &Path) -> Self {
         Self {
@@ -78,10 +133,7 @@ impl Transport {
     ///
     /// Nothing is sent twice: a request goes to a second connection only when the first one was
     /// closed before any byte of it was taken.
-    pub(crate) async fn exchange(
-        &self,
-        request: Request,
-    ) -> Result<(hyper::Response<Incoming>, Loan)> {
+    pub(crate) async fn exchange(&self, request: Request) -> Result<(Answer, Loan)> {
         let endpoint = request.endpoint();
         let connection = request.connection;
         let message = message(request).map_err(|source| {
@@ -94,7 +146,7 @@ impl Transport {
         let message = match idle.as_ref().and_then(|idle| idle.take()) {
             None => message,
             Some(mut sender) => match sender.try_send_request(message).await {
-                Ok(response) => return Ok((response, Loan { sender, idle })),
+                Ok(response) => return Ok((Answer(response), Loan { sender, idle })),
                 Err(mut failed) => match failed.take_message() {
                     Some(message) => message,
                     None => return Err(exchange_failed(&endpoint, failed.into_error())),
@@ -106,14 +158,11 @@ impl Transport {
             .send_request(message)
             .await
             .map_err(|error| exchange_failed(&endpoint, error))?;
-        Ok((response, Loan { sender, idle }))
+        Ok((Answer(response), Loan { sender, idle }))
     }
 
     /// As [`Transport::exchange`], for the one question that has to be answered soon.
-    pub(crate) async fn probe(
-        &self,
-        request: Request,
-    ) -> Result<(hyper::Response<Incoming>, Loan)> {
+    pub(crate) async fn probe(&self, request: Request) -> Result<(Answer, Loan)> {
         let limit = Duration::from_secs(PROBE_SECONDS);
         match tokio::time::timeout(limit, self.exchange(request)).await {
             Ok(answered) => answered,
@@ -162,7 +211,7 @@ fn exchange_failed(endpoint: &str, error: hyper::Error) -> Error {
 
 fn message(request: Request) -> std::result::Result<hyper::Request<Outgoing>, hyper::http::Error> {
     let mut builder = hyper::Request::builder()
-        .method(&request.method)
+        .method(request.method.as_str())
         .uri(request.target())
         .header(HOST, "d");
     if request.connection == Connection::Hijacked {
@@ -179,7 +228,7 @@ fn message(request: Request) -> std::result::Result<hyper::Request<Outgoing>, hy
     };
     if let Some(content_type) = content_type {
         builder = builder.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    } else if request.method == hyper::Method::POST {
+    } else if request.method == Method::Post {
         builder = builder.header(CONTENT_LENGTH, 0);
     }
     builder.body(outgoing)

@@ -6,7 +6,6 @@ set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-BASE=docker.io/library/python:3.11-slim
 AGENT=(python ralph.py --prompt-file prompt.md --completion-promise COMPLETE --max-iterations 10)
 OURS='' WORK=''
 
@@ -21,58 +20,29 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Sets WORK to a directory of the service user's with the example in it, as a person would lay it out
+# The example, as a person would lay it out
 make_workspace() {
-  WORK=$AREA/demo
-  as_root rm -rf --one-file-system "$WORK"
-  as_service mkdir -p "$WORK/base" "$WORK/ralph-sandbox"
+  make_work demo
+  as_service mkdir -p "$WORK/ralph-sandbox"
   give "$REPO/examples/agent/ralph.py" ralph-sandbox/ralph.py
   give "$REPO/examples/agent/prompt.md" ralph-sandbox/prompt.md
   give "$REPO/examples/agent/test_calculator.py" ralph-sandbox/test_calculator.py
   give "$REPO/examples/agent/Containerfile.demo" ralph-sandbox/Dockerfile.ralph
   give <(printf '%s\n' PATCHPAL_MODEL=scripted PATCHPAL_REQUIRE_PERMISSION=false) ralph-sandbox/.env.ralph
   as_service chmod 600 "$WORK/ralph-sandbox/.env.ralph"
-  give "$1" base/base.tar.gz
-  give <(printf '%s\n' 'FROM scratch' 'ADD base.tar.gz /' 'ENV LANG=C.UTF-8 PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
-    'CMD ["python3"]') base/Containerfile
+  give_python_base
 }
 
-# give FILE NAME: a copy that belongs to the service's user, written by that user; times kept, so that builds are cached
-# shellcheck disable=SC2016
-give() {
-  local seconds
-  seconds=$(stat -L -c %Y "$1")
-  as_service sh -c 'cat > "$1"; touch -d "@$2" "$1"' _ "$WORK/$2" "$seconds" < "$1"
-}
-
-# typed DIRECTORY COMMAND...: shows the command and runs it there as the service's user
-typed() {
-  local directory=$1; shift
-  printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
-  start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@"
-  wait_group
-}
-
-# The same on the person's own terminal, or else on one made for it
+# typed, on the person's own terminal, or else on one made for it
 typed_on_terminal() {
   local directory=$1; shift
-  printf '\n%s$ %s\n' "${directory##*/}" "$(line "$@")"
   if [ -t 0 ] && [ -t 1 ]; then
-    (cd "$directory" && exec "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" "$@")
+    show_typed "$directory" "$@"
+    (cd "$directory" && exec "${TYPED[@]}" "$@")
   else
-    start_group env -C "$directory" "${AS_SERVICE[@]}" "${ENVIRONMENT[@]}" \
-      script --quiet --return --flush --command "$(line "$@")" /dev/null
+    start_typed_on_terminal /dev/null /dev/null "$directory" "$@"
     wait_group
   fi
-}
-
-# The words of a command, quoted where a shell needs it
-line() {
-  local word words=()
-  for word in "$@"; do
-    case $word in *[!A-Za-z0-9_./:=,@%+-]* | '') words+=("'${word//\'/\'\\\'\'}'") ;; *) words+=("$word") ;; esac
-  done
-  printf '%s' "${words[*]}"
 }
 
 # What the service can enforce: the controllers that it has been given
@@ -108,26 +78,16 @@ look_after() {
 }
 
 prepare() {
-  need_toolchain
-  need_packages bsdutils
-  need_command script bsdutils
-  make_service_user
-  select_slot host
-  lock_bench
-  "$BENCH_SCRIPTS/build.sh" stockade 9>&-
-  running "$STATE/service.pid" || OURS=yes
-  step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up 9>&-
-  step 'base image' "$BENCH_SCRIPTS/base-python.sh" "$BENCH/base.tar.gz"
-  make_workspace "$BENCH/base.tar.gz"
+  prepare_host bsdutils
+  make_workspace
   # what earlier demonstrations left untagged in the private store
   as_service "$SERVE/bin/podman-host" image prune --force > /dev/null
-  ENVIRONMENT=(PATH="$SERVE/bin:$SYSTEM_PATH" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET")
 }
 
 start=$EPOCHREALTIME
 prepare
 ready=$EPOCHREALTIME
-step 'a local Python image, from Debian packages' typed "$WORK" stockade build -t "$BASE" base
+step 'a local Python image, from Debian packages' typed "$WORK" stockade build -t "$PYTHON_BASE" base
 typed "$WORK/ralph-sandbox" stockade build -f Dockerfile.ralph -t ralph-env .
 status=0
 typed_on_terminal "$WORK/ralph-sandbox" stockade run -it --rm --name ralph-test -v "$WORK/ralph-sandbox:/workspace:Z" \

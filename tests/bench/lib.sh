@@ -76,10 +76,12 @@ need_space() {
   [ "$free" -ge "$2" ] || die "no disk space: $1 has $((free)) MiB free, $2 MiB are needed"
 }
 
-# lock_bench: one demonstration or test run at a time uses a bench's services
+# lock_bench: one demonstration or test run at a time uses a bench's services; what such a run starts is part of it
 lock_bench() {
+  [ "${STOCKADE_BENCH_LOCKED:-}" != "$BENCH" ] || return 0
   exec 9> "$BENCH/run.lock"
   flock --nonblock 9 || { say "another run uses this bench: waiting for it"; flock 9; }
+  export STOCKADE_BENCH_LOCKED=$BENCH
 }
 
 # ---- the toolchain ----------------------------------------------------------
@@ -163,6 +165,8 @@ select_slot() {
   if [ "$(id -u)" = 0 ]; then
     AS_SERVICE=(setpriv --reuid="$SERVICE_UID" --regid="$SERVICE_GID" --init-groups "${AS_SERVICE[@]}")
   fi
+  # as a person would have it
+  TYPED=("${AS_SERVICE[@]}" PATH="$SERVE/bin:$SYSTEM_PATH" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET")
 }
 
 # The directories and the user's configuration. $1: OCI runtime
@@ -299,6 +303,78 @@ wait_group() {
 end_group() {
   [ -z "$GROUP" ] || kill "-$1" -- "-$GROUP" 2>/dev/null || true
   GROUP=''
+}
+
+# ---- the guide's command lines ----------------------------------------------
+
+PYTHON_BASE=docker.io/library/python:3.11-slim
+
+# prepare_host PACKAGE...: for command lines on the host slot: the slot up, the program built, the Python base packed.
+# Sets OURS if the slot was down before.
+prepare_host() {
+  need_toolchain
+  need_packages "$@"
+  need_command script bsdutils
+  make_service_user
+  select_slot host
+  lock_bench
+  "$BENCH_SCRIPTS/build.sh" stockade 9>&-
+  running "$STATE/service.pid" || OURS=yes
+  step 'rootless Podman' "$BENCH_SCRIPTS/host.sh" up 9>&-
+  step 'base image' "$BENCH_SCRIPTS/base-python.sh" "$BENCH/base.tar.gz"
+}
+
+# make_work NAME: sets WORK to an empty directory of the service user's
+make_work() {
+  WORK=$AREA/$1
+  as_root rm -rf --one-file-system "$WORK"
+  as_service mkdir -p "$WORK"
+}
+
+# give FILE NAME: a copy below WORK that belongs to the service's user, written by that user; times kept, so that builds
+# are cached
+# shellcheck disable=SC2016
+give() {
+  local seconds
+  seconds=$(stat -L -c %Y "$1")
+  as_service sh -c 'cat > "$1"; touch -d "@$2" "$1"' _ "$WORK/$2" "$seconds" < "$1"
+}
+
+# The context of PYTHON_BASE, in WORK/base
+give_python_base() {
+  as_service mkdir -p "$WORK/base"
+  give "$BENCH/base.tar.gz" base/base.tar.gz
+  give <(printf '%s\n' 'FROM scratch' 'ADD base.tar.gz /' 'ENV LANG=C.UTF-8 PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    'CMD ["python3"]') base/Containerfile
+}
+
+# typed DIRECTORY COMMAND...: shows the command and runs it there as the service's user
+typed() {
+  local directory=$1; shift
+  show_typed "$directory" "$@"
+  start_group env -C "$directory" "${TYPED[@]}" "$@"
+  wait_group
+}
+
+# start_typed_on_terminal TYPESCRIPT INPUT DIRECTORY COMMAND...: starts it (wait_group) on a terminal made for it, which
+# is typed on through INPUT. What it shows goes to TYPESCRIPT too; both files are the service user's
+# shellcheck disable=SC2016
+start_typed_on_terminal() {
+  local typescript=$1 input=$2 directory=$3; shift 3
+  show_typed "$directory" "$@"
+  start_group env -C "$directory" "${TYPED[@]}" sh -c 'exec script --quiet --return --flush --command "$1" "$2" < "$3"' _ \
+    "$(line "$@")" "$typescript" "$input"
+}
+
+show_typed() { printf '\n%s$ %s\n' "${1##*/}" "$(line "${@:2}")"; }
+
+# The words of a command, quoted where a shell needs it
+line() {
+  local word words=()
+  for word in "$@"; do
+    case $word in *[!A-Za-z0-9_./:=,@%+-]* | '') words+=("'${word//\'/\'\\\'\'}'") ;; *) words+=("$word") ;; esac
+  done
+  printf '%s' "${words[*]}"
 }
 
 # ---- the machine's own apt --------------------------------------------------

@@ -119,6 +119,14 @@ run_slot() {
   tests_row "$slot" "$(version)" "$log" "$status"
 }
 
+# The real agent on the host slot: one test
+run_patchpal() {
+  local status=0
+  child "$LOGS/patchpal.log" timeout --kill-after=30 "$((MINUTES * 60))" "$BENCH_SCRIPTS/patchpal.sh" || status=$?
+  if [ "$status" = 0 ]; then row patchpal "$(version)" 1 0 0
+  else say "patchpal: FAILED with status $status"; row patchpal - 0 1 0; fi
+}
+
 # ---- all of it --------------------------------------------------------------
 
 [ "${1:-}" != -- ] || shift
@@ -131,7 +139,11 @@ lock_bench
 start=$EPOCHREALTIME
 if [ $# -gt 0 ]; then say "with arguments: the integration tests only"; else run_checks; fi
 if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then
-  for slot in "${SLOTS[@]}"; do run_slot "$slot" "$@"; done
+  for slot in "${SLOTS[@]}"; do
+    run_slot "$slot" "$@"
+    # with arguments, only the integration tests were asked for
+    if [ "$slot" = host ] && [ $# = 0 ]; then run_patchpal; fi
+  done
 else
   row 'integration' 'not built' 0 1 0
 fi

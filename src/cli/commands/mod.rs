@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod build;
+pub(crate) mod completions;
 pub(crate) mod container;
 pub(crate) mod cp;
 pub(crate) mod events;
@@ -12,6 +13,8 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
 pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod rm;
@@ -20,6 +23,7 @@ pub(crate) mod run;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod wait;
 
@@ -33,6 +37,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
     match &cli.command {
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
+        Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
         Command::Cp(args) => cp::run(args, global, ui).await,
         Command::Events(args) => events::run(args, global, ui).await,
@@ -43,6 +48,8 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Inspect(args) => inspect::run(args, global, ui).await,
         Command::Kill(args) => kill::run(args, global, ui).await,
         Command::Logs(args) => logs::run(args, global, ui).await,
+        Command::Man(args) => man::run(args, ui),
+        Command::Pause(args) => pause::run(args, global, ui).await,
         Command::Ps(args) => ps::run(args, global, ui).await,
         Command::Pull(args) => pull::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
@@ -51,6 +58,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,
+        Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,
     }

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -11,13 +12,16 @@ use tokio::sync::mpsc;
 /// How much is read at once, in bytes.
 const READ: usize = 32 << 10;
 
+/// How long the thread may take to end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Standard input. Dropping it ends the reading at once: a key typed afterwards is the shell's.
 #[derive(Debug)]
 pub(crate) struct Input {
     chunks: Option<mpsc::Receiver<Bytes>>,
     /// Closed to wake the thread.
     wake: Option<OwnedFd>,
-    thread: Option<JoinHandle<()>>,
+    ended: std::sync::mpsc::Receiver<()>,
 }
 
 impl Input {
@@ -26,16 +30,18 @@ impl Input {
         let (woken, wake) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         // One chunk at most is read ahead.
         let (sender, chunks) = mpsc::channel(1);
-        let thread = thread::Builder::new()
+        let (finished, ended) = std::sync::mpsc::channel();
+        thread::Builder::new()
             .name("input".to_owned())
             .spawn(move || {
                 // An input that fails is one that has ended.
                 let _ = read(io::stdin().as_fd(), &woken, &sender);
+                let _ = finished.send(());
             })?;
         Ok(Self {
             chunks: Some(chunks),
             wake: Some(wake),
-            thread: Some(thread),
+            ended,
         })
     }
 
@@ -49,9 +55,8 @@ impl Drop for Input {
     fn drop(&mut self) {
         self.wake = None;
         self.chunks = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // It is awake unless somebody else read what it was about to read.
+        let _ = self.ended.recv_timeout(PATIENCE);
     }
 }
 

@@ -8,8 +8,8 @@ mod output;
 mod session;
 
 pub(crate) use detach::DetachKeys;
-pub(crate) use filter::Policy;
+pub(crate) use filter::{Filter, Policy};
 pub(crate) use guard::{RawTerminal, window_size};
 pub(crate) use input::Input;
-pub(crate) use output::{Gone, Output};
+pub(crate) use output::{Asked, Gone, Output};
 pub(crate) use session::{End, Remote, Session};

@@ -5,21 +5,32 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::thread;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::filter::{Filter, Policy};
 use crate::libpod::stream::{Channel, Chunk};
 
-/// Chunks on their way to the terminal at most; each has 64 KiB or less.
-const DEPTH: usize = 16;
+/// Chunks on their way to the terminal at most; each has 64 KiB or less, mostly 8.
+const DEPTH: usize = 32;
+/// So much is written at once, in bytes.
+const BATCH: usize = 128 << 10;
 
 /// The streams we write to, in the order in which chunks came.
 #[derive(Debug)]
 pub(crate) struct Output {
     chunks: mpsc::Sender<(Channel, Bytes)>,
-    ended: oneshot::Receiver<io::Result<()>>,
+    ended: oneshot::Receiver<io::Result<Asked>>,
+}
+
+/// Whether the terminal was asked something that it answers as if it were typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It was, or it is not known.
+    Perhaps,
+    /// It was not.
+    Never,
 }
 
 impl Output {
@@ -33,15 +44,24 @@ impl Output {
             .spawn(move || {
                 let mut writer = Writer::new(policy);
                 let mut result = Ok(());
-                while let Some((channel, bytes)) = queue.blocking_recv() {
+                let mut next = queue.blocking_recv();
+                while let Some((channel, bytes)) = next.take() {
+                    // What has come meanwhile is written with it: frames are small.
+                    let mut bytes = BytesMut::from(bytes);
+                    while next.is_none() && bytes.len() < BATCH {
+                        match queue.try_recv() {
+                            Ok((same, more)) if same == channel => bytes.extend_from_slice(&more),
+                            Ok(other) => next = Some(other),
+                            Err(_) => break,
+                        }
+                    }
                     result = writer.write(channel, &bytes);
                     if result.is_err() {
                         break;
                     }
+                    next = next.or_else(|| queue.blocking_recv());
                 }
-                if result.is_ok() {
-                    result = writer.reset();
-                }
+                let result = result.and_then(|()| writer.reset());
                 // Whoever asked may be gone.
                 let _ = finished.send(result);
             })?;
@@ -60,9 +80,9 @@ impl Output {
     }
 
     /// Waits until everything is written.
-    pub(crate) async fn finish(self) -> io::Result<()> {
+    pub(crate) async fn finish(self) -> io::Result<Asked> {
         drop(self.chunks);
-        self.ended.await.unwrap_or(Ok(()))
+        self.ended.await.unwrap_or(Ok(Asked::Perhaps))
     }
 }
 
@@ -98,16 +118,21 @@ impl Writer {
     }
 
     /// Puts the terminal back as it was before the stream.
-    fn reset(&self) -> io::Result<()> {
-        match &self.stdout {
-            Some(filter) => write_all(io::stdout().as_fd(), &filter.reset()),
-            None => Ok(()),
-        }
+    fn reset(&self) -> io::Result<Asked> {
+        let Some(filter) = &self.stdout else {
+            return Ok(Asked::Perhaps);
+        };
+        write_all(io::stdout().as_fd(), &filter.reset())?;
+        Ok(if filter.has_asked() {
+            Asked::Perhaps
+        } else {
+            Asked::Never
+        })
     }
 }
 
 /// Writes without the standard library's line buffer, which would split every chunk in two.
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

@@ -40,8 +40,8 @@ pub(crate) struct Session<'a> {
 /// How a session ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// The stream ended, as it does when the process has.
-    Stream,
+    /// The stream ended, as it does when the process has; with this half of it.
+    Stream(Box<AttachOutput>),
     /// The detach keys were typed; the container runs on.
     Detached,
     /// Nobody reads our output any more; the container runs on.
@@ -60,17 +60,17 @@ impl Session<'_> {
         remote: &impl Remote,
         signals: &mut Signals,
     ) -> End {
-        let Attached { input, mut output } = attached;
+        let Attached { input, output } = attached;
         let terminal = self.terminal;
         tokio::select! {
-            end = copy_output(&mut output, self.output) => end,
+            end = copy_output(output, self.output) => end,
             end = copy_input(input, self.input, self.detach_keys) => end,
             end = answer_signals(remote, signals, terminal, self.proxy_signals) => end,
         }
     }
 }
 
-async fn copy_output(from: &mut AttachOutput, to: &Output) -> End {
+async fn copy_output(mut from: AttachOutput, to: &Output) -> End {
     loop {
         match from.next().await {
             Ok(Some(chunk)) => {
@@ -78,7 +78,7 @@ async fn copy_output(from: &mut AttachOutput, to: &Output) -> End {
                     return End::OutputGone;
                 }
             }
-            Ok(None) => return End::Stream,
+            Ok(None) => return End::Stream(Box::new(from)),
             Err(error) => return End::Broken(error),
         }
     }
@@ -107,10 +107,7 @@ async fn copy_input(mut to: AttachInput, from: Option<Input>, keys: Option<Detac
         }
     }
     let _ = to.close().await;
-    // The half must not be dropped: that would close the connection under the output.
-    pending::<()>().await;
-    drop(to);
-    End::Stream
+    pending().await
 }
 
 async fn answer_signals(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::libpod::error::Result;
-use crate::libpod::request::Request;
+use crate::libpod::request::{Connection, Request};
 use crate::libpod::{Client, ContainerId, Status, null};
 
 /// A line of the list.
@@ -97,6 +97,21 @@ impl Client {
         let request = Request::get(&["containers", "json"])
             .flag("all", all)
             .json_query("filters", filter);
+        Ok(self
+            .send(request)
+            .await?
+            .json::<Option<_>>()
+            .await?
+            .unwrap_or_default())
+    }
+
+    /// Removes containers that do not run and that match.
+    ///
+    /// Source: `POST /libpod/containers/prune`.
+    pub async fn prune_containers(&self, filter: &ContainerFilter) -> Result<Vec<Pruned>> {
+        let request = Request::post(&["containers", "prune"])
+            .json_query("filters", filter)
+            .on(Connection::Own);
         Ok(self
             .send(request)
             .await?

@@ -1,18 +1,21 @@
 //! A hijacked connection: input one way, output the other.
 
 use bytes::{Bytes, BytesMut};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
 use super::frames::{Channel, FrameDecoder};
-use crate::libpod::error::{Error, Kind, Result};
+use crate::libpod::error::{ApiError, Error, Kind, Result};
 use crate::libpod::response::Response;
+use crate::libpod::transport::Duplex;
 
 /// How much is read at once, in bytes.
 const READ: usize = 64 << 10;
 /// How an in-band failure of the service begins, in either framing.
-const IN_BAND: &[u8] = b"Error: ";
+const IN_BAND: &str = "Error: ";
+/// The same on a line that is not the first.
+const IN_BAND_LATER: &str = "\nError: ";
+/// How much of the output's end is kept, in bytes.
+const LAST_WORDS: usize = 1 << 10;
 
 /// How output comes over a hijacked connection: known from inspect (`Tty`), never guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +48,16 @@ pub struct Attached {
 #[derive(Debug)]
 pub struct AttachInput {
     endpoint: String,
-    half: WriteHalf<TokioIo<Upgraded>>,
+    half: WriteHalf<Duplex>,
 }
 
 /// The half that reads output.
 #[derive(Debug)]
 pub struct AttachOutput {
     endpoint: String,
-    half: ReadHalf<TokioIo<Upgraded>>,
+    half: ReadHalf<Duplex>,
     decoder: Decoder,
-    last_words: Bytes,
+    last_words: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,7 @@ enum Decoder {
 pub(crate) async fn hijack(response: Response, framing: Framing) -> Result<Attached> {
     let endpoint = response.endpoint().to_owned();
     let upgraded = response.upgraded().await?;
-    let (read, write) = tokio::io::split(TokioIo::new(upgraded));
+    let (read, write) = tokio::io::split(upgraded);
     let decoder = match framing {
         Framing::Raw => Decoder::Raw(BytesMut::new()),
         Framing::Multiplexed => Decoder::Multiplexed(FrameDecoder::new(&endpoint)),
@@ -82,7 +85,7 @@ pub(crate) async fn hijack(response: Response, framing: Framing) -> Result<Attac
             endpoint,
             half: read,
             decoder,
-            last_words: Bytes::new(),
+            last_words: Vec::new(),
         },
     })
 }
@@ -125,7 +128,7 @@ impl AttachOutput {
     pub async fn next(&mut self) -> Result<Option<Chunk>> {
         loop {
             if let Some(chunk) = self.decoder.take()? {
-                self.last_words = chunk.bytes.clone();
+                self.remember(&chunk.bytes);
                 return Ok(Some(chunk));
             }
             let buffer = self.decoder.buffer();
@@ -143,12 +146,33 @@ impl AttachOutput {
         }
     }
 
+    /// The last output, up to 1 KiB of it: what the stream ended with.
+    pub fn last_words(&self) -> &[u8] {
+        &self.last_words
+    }
+
     /// The last output, if it reads as a failure that the service wrote into the stream
-    /// (`Error: …`). A program can write the same: only where the stream ended and the process had
-    /// no reason to end it is it the service's.
-    pub fn in_band_error(&self) -> Option<String> {
-        let text = self.last_words.strip_prefix(IN_BAND)?;
-        Some(String::from_utf8_lossy(text).trim_end().to_owned())
+    /// (`Error: …`). A program can write the same: it is the service's only where the stream has
+    /// ended and the process has not.
+    pub fn in_band_error(&self) -> Option<Error> {
+        let text = String::from_utf8_lossy(&self.last_words);
+        let last = text.rsplit_once(IN_BAND_LATER).map(|(_, last)| last);
+        let message = last.or_else(|| text.strip_prefix(IN_BAND))?;
+        Some(Error::new(Kind::Api(ApiError {
+            status: 200,
+            cause: String::new(),
+            message: message.trim_end().to_owned(),
+            endpoint: self.endpoint.clone(),
+        })))
+    }
+
+    /// Keeps the end of what was read: one line may come in several frames.
+    fn remember(&mut self, bytes: &[u8]) {
+        let bytes = bytes.get(bytes.len().saturating_sub(LAST_WORDS)..);
+        let bytes = bytes.unwrap_or_default();
+        let too_many = (self.last_words.len() + bytes.len()).saturating_sub(LAST_WORDS);
+        self.last_words.drain(..too_many);
+        self.last_words.extend_from_slice(bytes);
     }
 }
 

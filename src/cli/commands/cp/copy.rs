@@ -48,7 +48,7 @@ impl<'a> Copy<'a> {
         })
     }
 
-    pub(super) async fn fetch(
+    pub(super) async fn container_to_host(
         &self,
         from: &Inside<'_>,
         path: &str,
@@ -81,7 +81,7 @@ impl<'a> Copy<'a> {
         Ok(Exit::Done)
     }
 
-    pub(super) async fn fetch_archive(&self, from: &Inside<'_>, path: &str) -> CliResult {
+    pub(super) async fn container_to_stdout(&self, from: &Inside<'_>, path: &str) -> CliResult {
         if self.ui.stdout_is_terminal() {
             return Err(
                 CliError::new(Exit::Failed, "an archive is not written to a terminal")
@@ -92,9 +92,8 @@ impl<'a> Copy<'a> {
         let id = &from.container.id;
         let (_, archive) = self.client.read_archive(id, &source.path).await?;
         let (chunks, mut downlink) = download::channel();
-        let stdout = io::stdout().as_fd().try_clone_to_owned().doing("write")?;
+        let mut stdout = self.ui.byte_stream().doing("write")?;
         let written = tokio::task::spawn_blocking(move || {
-            let mut stdout = File::from(stdout);
             let mut buffer = vec![0; 64 * 1024];
             loop {
                 let got = downlink.read(&mut buffer).map_err(|_| Unwritten::Cut)?;
@@ -122,7 +121,12 @@ impl<'a> Copy<'a> {
         }
     }
 
-    pub(super) async fn store(&self, from: &Path, to: &Inside<'_>, path: &str) -> CliResult {
+    pub(super) async fn host_to_container(
+        &self,
+        from: &Path,
+        to: &Inside<'_>,
+        path: &str,
+    ) -> CliResult {
         let shared = Shared::of(&to.container);
         let (source, copied) = shared.source(from)?;
         let (directory, top) = landing(copied, to.look(path).await?)?;
@@ -132,7 +136,7 @@ impl<'a> Copy<'a> {
         Ok(Exit::Done)
     }
 
-    pub(super) async fn store_archive(&self, to: &Inside<'_>, path: &str) -> CliResult {
+    pub(super) async fn stdin_to_container(&self, to: &Inside<'_>, path: &str) -> CliResult {
         let There::Directory(directory) = to.look(path).await? else {
             return Err(CliError::new(
                 Exit::Failed,
