@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use stockade::libpod::{
-    Client, ContainerFilter, ContainerId, ContainerSpec, CopyOwnership, EventOptions, Namespace,
-    TarBody, TarChunk,
+    ArchiveWrite, Client, ContainerFilter, ContainerId, ContainerSpec, CopyOwnership, EventOptions,
+    Lookup, Namespace, TarBody, TarChunk,
 };
 
 use crate::support::dir::TestDir;
@@ -148,7 +148,12 @@ async fn files_go_in_and_come_out() {
     let id = running(&dir, &client).await;
     let put = async |directory, ownership| {
         let body = send(archive());
-        let written = client.write_archive(&id, directory, ownership, body);
+        let how = ArchiveWrite {
+            ownership,
+            overwrite: false,
+            rename: BTreeMap::new(),
+        };
+        let written = client.write_archive(&id, directory, &how, body);
         written.await.unwrap();
     };
     put("/tmp", CopyOwnership::Archive).await;
@@ -158,18 +163,18 @@ async fn files_go_in_and_come_out() {
     let owners = dir.stockade(&[&exec[..], &owners].concat()).run();
     let _ = owners.success().says("7:8 640\n0:0 640\n");
 
-    let stat = client.stat_in_container(&id, "/tmp/file").await.unwrap();
-    assert_eq!((stat.name.as_str(), stat.size), ("file", 5));
-    assert!(!stat.is_dir());
-    assert!(
-        client
-            .stat_in_container(&id, "/tmp")
-            .await
-            .unwrap()
-            .is_dir()
-    );
-    let link = client.stat_in_container(&id, "/bin/sh").await.unwrap();
+    let stat = async |path| match client.stat_in_container(&id, path).await.unwrap() {
+        Lookup::Found(stat) => stat,
+        other => panic!("{path}: {other:?}"),
+    };
+    let file = stat("/tmp/file").await;
+    assert_eq!((file.name.as_str(), file.size), ("file", 5));
+    assert!(!file.is_dir());
+    assert!(stat("/tmp").await.is_dir());
+    let link = stat("/bin/sh").await;
     assert!(link.link_target.ends_with("busybox"), "{link:?}");
+    let missing = client.stat_in_container(&id, "/tmp/nothing").await.unwrap();
+    assert_eq!(missing, Lookup::Missing);
 
     let (_, mut stream) = client.read_archive(&id, "/tmp/file").await.unwrap();
     let mut bytes = Vec::new();
