@@ -21,6 +21,7 @@ mod client_life; // the library's client: a container's life and its traps
 mod client_resources; // the library's client: lists, files, secrets, volumes
 mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
+mod cp; // `stockade cp`: where things land, and whose they are
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
 mod image_content; // what images hold, against what podman builds
