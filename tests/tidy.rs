@@ -299,7 +299,8 @@ fn declared(path: &Path, found: &mut BTreeSet<PathBuf>) {
             named = name.strip_suffix("\"]").map(|name| directory.join(name));
             continue;
         }
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let code = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> = code.split_whitespace().collect();
         let (["mod", module] | [_, "mod", module]) = words[..] else {
             continue;
         };

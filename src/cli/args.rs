@@ -44,9 +44,10 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Attach(commands::attach::AttachArgs),
-    Build(commands::build::BuildArgs),
+    Build(Box<commands::build::BuildArgs>),
     Completions(commands::completions::CompletionsArgs),
     Container(commands::container::ContainerArgs),
+    Cp(commands::cp::CpArgs),
     Events(commands::events::EventsArgs),
     Exec(commands::exec::ExecArgs),
     Image(commands::image::ImageArgs),

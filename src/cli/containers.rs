@@ -6,6 +6,8 @@ use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::state::State;
 use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
+use crate::sandbox::Sandbox;
+use crate::sandbox::asked::Asked;
 
 /// Which containers a verb sees
 #[derive(Debug, Clone, Copy, Args)]
@@ -72,6 +74,18 @@ impl Containers {
             format!("the container `{name}` was not made by Stockade"),
         )
         .hint("add `--unmanaged` if you mean it all the same"))
+    }
+
+    /// Removes a container of ours that was made with `--rm`, and whose maker has detached from it.
+    pub(crate) async fn remove_if_asked(
+        &self,
+        sandbox: &Sandbox,
+        container: &Container,
+    ) -> CliResult<()> {
+        if self.owns(container) && Asked::of(container).is_some_and(|asked| asked.remove) {
+            sandbox.remove().await?;
+        }
+        Ok(())
     }
 
     /// The containers there are.

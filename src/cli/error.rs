@@ -73,16 +73,22 @@ impl CliError {
         self.message.is_empty()
     }
 
+    /// The same failure under a heading of ours.
+    pub(crate) fn under(mut self, heading: impl Into<String>) -> Self {
+        let message = std::mem::replace(&mut self.message, heading.into());
+        self.causes.insert(0, message);
+        self
+    }
+
     /// Adds advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The same failure with another exit code, unless it is about reaching Podman at all or the
-    /// command line.
+    /// The same failure with another exit code, unless it is about reaching Podman at all.
     pub(crate) fn or_exit(mut self, exit: Exit) -> Self {
-        if self.exit == Exit::Failed {
+        if matches!(self.exit, Exit::Failed | Exit::Usage) {
             self.exit = exit;
         }
         self

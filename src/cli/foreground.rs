@@ -43,10 +43,11 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// What of its output may reach our terminal; `None` lets everything through.
-    fn policy(&self) -> Option<Policy> {
+    fn policy(&self, terminal: Option<&RawTerminal>) -> Option<Policy> {
         match (self.raw_terminal, self.tty) {
             (true, _) => None,
-            (false, true) => Some(Policy::Interactive),
+            (false, true) if terminal.is_some() => Some(Policy::Interactive),
+            (false, true) => Some(Policy::Display),
             (false, false) => Some(Policy::Text),
         }
     }
@@ -96,22 +97,32 @@ pub(crate) async fn run(
 ) -> CliResult<Finished> {
     let preparation = async {
         let attached = sandbox.attach(streams.stdin).await.map_err(not_started)?;
+        // Long before the start: the service answers before its monitor has changed the size.
+        let size = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = size {
+            sandbox.resize(rows, columns).await?;
+        }
         verify(sandbox).await?;
-        Ok::<_, CliError>(attached)
+        Ok::<_, CliError>((attached, size))
     };
-    let attached = tokio::select! {
-        attached = preparation => attached?,
+    let (attached, size) = tokio::select! {
+        prepared = preparation => prepared?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
     let terminal = streams.raw_terminal(ui)?;
-    if streams.tty
-        && let Some((rows, columns)) = window_size()
-    {
-        sandbox.resize(rows, columns).await?;
-    }
     let watch = sandbox.watch();
-    sandbox.start().await.map_err(not_started)?;
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    let start = async {
+        let now = window_size().filter(|_| streams.tty);
+        if let Some((rows, columns)) = now.filter(|_| now != size) {
+            sandbox.resize(rows, columns).await?;
+        }
+        sandbox.start().await.map_err(not_started)
+    };
+    tokio::select! {
+        started = start => started?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    }
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 /// Joins a container that runs already.
@@ -122,7 +133,10 @@ pub(crate) async fn join(
     ui: &Ui,
 ) -> CliResult<Finished> {
     let watch = sandbox.watch();
-    let attached = sandbox.attach(streams.stdin).await?;
+    let attached = tokio::select! {
+        attached = sandbox.attach(streams.stdin) => attached?,
+        caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
+    };
     let terminal = streams.raw_terminal(ui)?;
     if streams.tty
         && let Some((rows, columns)) = window_size()
@@ -130,7 +144,7 @@ pub(crate) async fn join(
         // It may have ended at this very moment; the stream will say so.
         let _ = sandbox.resize(rows, columns).await;
     }
-    converse(sandbox, attached, watch, streams, terminal, signals).await
+    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
 }
 
 async fn converse(
@@ -140,8 +154,9 @@ async fn converse(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<Finished> {
-    let last_words = match talk(attached, sandbox, streams, terminal, signals).await? {
+    let last_words = match talk(attached, sandbox, streams, terminal, signals, ui).await? {
         End::Detached => return Ok(Finished::Detached),
         End::Signal(caught) => return Ok(Finished::Signal(caught)),
         End::OutputGone => return Ok(Finished::OutputGone),
@@ -149,10 +164,13 @@ async fn converse(
         // Whether the container ended is for the service to say.
         End::Broken(_) => Bytes::new(),
         End::Stream(output) => {
-            if let Some(error) = output.in_band_error()
-                && sandbox.inspect().await?.state.status.is_live()
-            {
-                return Ok(Finished::Lost(error));
+            if let Some(error) = output.in_band_error() {
+                match sandbox.inspect().await {
+                    Ok(container) if !container.state.status.is_live() => {}
+                    Ok(_) => return Ok(Finished::Lost(error)),
+                    // Not known to have ended: nothing may be removed.
+                    Err(error) => return Ok(Finished::Lost(error)),
+                }
             }
             Bytes::copy_from_slice(output.last_words())
         }
@@ -173,8 +191,9 @@ pub(crate) async fn talk(
     streams: &Streams,
     terminal: Option<RawTerminal>,
     signals: &mut Signals,
+    ui: &Ui,
 ) -> CliResult<End> {
-    let output = Output::start(streams.policy()).doing("start writing output")?;
+    let output = Output::start(streams.policy(terminal.as_ref())).doing("start writing output")?;
     let input = if streams.stdin {
         Some(Input::start().doing("read standard input")?)
     } else {
@@ -187,6 +206,9 @@ pub(crate) async fn talk(
         terminal: terminal.as_ref(),
         proxy_signals: streams.proxy_signals,
     };
+    if let Some(terminal) = &terminal {
+        terminal.resume().doing("put the terminal into raw mode")?;
+    }
     let end = session.run(attached, remote, signals).await;
     let flushed = tokio::select! {
         flushed = output.finish() => flushed,
@@ -199,6 +221,17 @@ pub(crate) async fn talk(
     {
         // A terminal that is gone has nothing to say.
         let _ = terminal.settle();
+        drop(terminal);
+    }
+    // A reader that went away is no failure; a full disk is one.
+    if let Err(error) = &flushed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        ui.error(&CliError::context(
+            Exit::Failed,
+            "cannot write the output",
+            error,
+        ));
     }
     Ok(match (end, flushed) {
         (End::Stream(_), Err(_)) => End::OutputGone,

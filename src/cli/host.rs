@@ -54,10 +54,26 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .unwrap_or_else(|| home.join(".local/share"));
+    // Also where sockets usually are: another service may answer there than the one we talk to.
     let uid = rustix::process::geteuid().as_raw();
+    let runtime = PathBuf::from(format!("/run/user/{uid}"));
+    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtimes = [Some(runtime), named.filter(|path| path.is_absolute())];
+    let mut paths = ForbiddenPaths::new(&home);
+    for runtime in runtimes.into_iter().flatten() {
+        paths = paths
+            .with(Forbidden::PodmanSocket, &runtime.join("podman/podman.sock"))
+            .with(Forbidden::Runtime, &runtime)
+            .with(Forbidden::Runtime, &runtime.join("systemd"));
+    }
     let own = service::places(std::env::var_os("XDG_RUNTIME_DIR"), uid);
-    let paths = ForbiddenPaths::new(&home)
+    let paths = paths
         .with(Forbidden::PodmanSocket, endpoint.socket())
+        .with(
+            Forbidden::PodmanSocket,
+            Path::new("/run/podman/podman.sock"),
+        )
+        .with(Forbidden::PodmanSocket, Path::new("/run/docker.sock"))
         .with(Forbidden::OwnState, &state_directory()?)
         .with(Forbidden::PodmanStorage, &data.join("containers"))
         .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))

@@ -11,10 +11,12 @@ use super::host;
 use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{ContainerId, Image};
+use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
 use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
+use crate::sandbox::spec::Removal;
 use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
 
 /// A container that is planned.
@@ -26,7 +28,12 @@ pub(crate) struct Launch {
 
 impl Launch {
     /// Resolves paths, reads env files and plans the container.
-    pub(crate) fn new(mut request: Request, image: &Image, service: &Service) -> CliResult<Self> {
+    pub(crate) fn new(
+        mut request: Request,
+        image: &Image,
+        service: &Service,
+        unenforced: Unenforced,
+    ) -> CliResult<Self> {
         let name = match request.name.take() {
             Some(name) => name,
             None => {
@@ -37,6 +44,12 @@ impl Launch {
         };
         let state = State::open()?;
         request.own_labels = state.labels(name.as_str())?;
+        let asked = Asked::new(
+            &request.limits,
+            unenforced == Unenforced::Allow,
+            request.removal != Removal::Kept,
+        );
+        request.own_labels.extend(asked.labels());
         request.name = Some(name);
         // By id: the name could mean another image by now.
         image.id.as_str().clone_into(&mut request.image);
@@ -123,6 +136,31 @@ pub(crate) async fn verify(
     judge(&found.limits, unenforced, ui)
 }
 
+/// Looks at a container that was made earlier, prepared for another life: what it mounts must still
+/// be what was mounted then. One that is refused does not stay prepared.
+pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<()> {
+    let found = sandbox.verify_again(&KernelFiles::default()).await?;
+    let verdict = match found.changed.first() {
+        Some(path) => Err(CliError::new(
+            Exit::NotRun,
+            format!(
+                "`{}` is not what it was when the container was made: it is gone, or a link leads elsewhere",
+                path.display()
+            ),
+        )
+        .hint("look at it, and make a new container with `stockade run`")),
+        None => {
+            let allowed = found.asked.is_some_and(|asked| asked.unenforced);
+            judge(&found.limits, Unenforced::new(allowed), ui)
+        }
+    };
+    if verdict.is_err() {
+        // The refusal matters more than why it could not be stopped.
+        let _ = sandbox.stop(Some(0)).await;
+    }
+    verdict
+}
+
 /// What to do with a limit that was asked for and is not in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unenforced {
@@ -130,6 +168,13 @@ pub(crate) enum Unenforced {
     Refuse,
     /// Say so and start.
     Allow,
+}
+
+impl Unenforced {
+    /// As `--allow-unenforced-limits` was given or not.
+    pub(crate) fn new(allowed: bool) -> Self {
+        if allowed { Self::Allow } else { Self::Refuse }
+    }
 }
 
 fn judge(limits: &[LimitCheck], unenforced: Unenforced, ui: &Ui) -> CliResult<()> {

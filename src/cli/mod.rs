@@ -2,10 +2,12 @@
 //! codes.
 
 mod args;
+mod argv;
 mod clock;
 mod commands;
 mod connect;
 mod containers;
+mod download;
 mod error;
 mod exit;
 mod foreground;
@@ -13,6 +15,7 @@ mod host;
 mod image;
 mod launch;
 mod outcome;
+mod progress;
 mod prompt;
 mod sandbox_args;
 mod sanitize;
@@ -28,7 +31,7 @@ mod upload;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::Cli;
 use error::CliError;
@@ -37,19 +40,22 @@ use ui::Ui;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let ui = Ui::new(std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()));
+    let words = argv::separate(Cli::command(), std::env::args_os().collect());
+    let usage = argv::usage_exit(&words);
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to standard output and are no failure.
+        // Help and version go to standard output and are no failure.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
+            return Exit::Done.into();
+        }
+        Err(error) => {
+            // It repeats what was typed, which may have come from a file.
+            ui.usage(&error.render().ansi().to_string());
+            return usage.into();
         }
     };
-    let ui = Ui::new(std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

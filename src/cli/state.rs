@@ -1,7 +1,8 @@
 //! Our state on disk, so far a key: by it we know our own containers again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::Path;
 
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
@@ -18,15 +19,8 @@ impl State {
     /// Opens the directory, making it and the key where there are none.
     pub(crate) fn open() -> CliResult<Self> {
         let directory = host::state_directory()?;
-        let failed = |error: &(dyn std::error::Error + 'static), path: &PathBuf| {
-            CliError::context(
-                Exit::Failed,
-                format!("cannot use the state directory `{}`", path.display()),
-                error,
-            )
-        };
         let key = OwnershipKey::open(&directory, host::random()?)
-            .map_err(|error| failed(&error, &directory))?;
+            .map_err(|error| unusable(&directory, &error))?;
         Ok(Self { key })
     }
 
@@ -38,5 +32,21 @@ impl State {
     /// Whether a container of this name with these labels is ours.
     pub(crate) fn owns(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         self.key.owns(name, labels)
+    }
+}
+
+fn unusable(directory: &Path, error: &io::Error) -> CliError {
+    let shown = directory.display();
+    let cli = CliError::context(
+        Exit::Failed,
+        format!("cannot use the state directory `{shown}`"),
+        error,
+    );
+    match error.kind() {
+        // Found to be open to others, or another's.
+        io::ErrorKind::Other => cli.hint(format!(
+            "it must be yours alone: `chmod -R go= {shown}`, if nobody else has written there"
+        )),
+        _ => cli.hint("set XDG_STATE_HOME to a directory that you can write to"),
     }
 }

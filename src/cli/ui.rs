@@ -1,6 +1,8 @@
 //! The only place that prints: data to standard output, words for people to standard error.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
 
 use super::error::CliError;
 use super::sanitize::sanitize;
@@ -46,6 +48,11 @@ impl Ui {
         }
     }
 
+    /// Standard output for a stream of bytes that is no text, as an archive; never a terminal.
+    pub(crate) fn byte_stream(&self) -> io::Result<File> {
+        Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+    }
+
     /// Bytes for standard output as they are.
     fn raw(&self, bytes: &[u8]) -> Result<(), OutputError> {
         let mut out = io::stdout().lock();
@@ -61,6 +68,15 @@ impl Ui {
     /// Clears the terminal on standard output.
     pub(crate) fn clear(&self) -> Result<(), OutputError> {
         self.raw(b"\x1b[H\x1b[2J")
+    }
+
+    /// What is wrong with the command line, in colours.
+    pub(crate) fn usage(&self, text: &str) {
+        let mut clean = Filter::new(Policy::Text).feed(text.as_bytes());
+        if !self.color {
+            clean = without_colors(&clean);
+        }
+        let _ = io::stderr().lock().write_all(&clean);
     }
 
     /// A question, without a newline.
@@ -122,6 +138,22 @@ impl Ui {
             let _ = err.flush();
         }
     }
+}
+
+/// Text in which the only sequences are colours, without them.
+fn without_colors(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == 0x1b) {
+        let (before, sequence) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let end = sequence.iter().position(|byte| *byte == b'm');
+        rest = sequence
+            .get(end.map_or(sequence.len(), |end| end + 1)..)
+            .unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 /// Why data could not be written.

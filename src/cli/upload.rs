@@ -1,23 +1,59 @@
 //! A blocking writer of an archive at one end, a request body at the other.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::progress::Meter;
+use crate::context;
 use crate::libpod::{TarBody, TarChunk};
 
 /// Chunks that may wait between walking and sending.
 const DEPTH: usize = 4;
 
+/// How long an upload may still take to end when the service has answered: its reader may wait for
+/// standard input.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why an archive was not sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// What it is made of cannot be read.
+    #[error(transparent)]
+    Files(context::Error),
+    /// It came on standard input.
+    #[error("cannot read the archive on standard input")]
+    Archive(#[source] io::Error),
+    /// The service has answered already.
+    #[error("the service takes no more of the archive")]
+    Refused,
+}
+
+impl From<context::Error> for SendError {
+    fn from(error: context::Error) -> Self {
+        if error.is_write() {
+            Self::Refused
+        } else {
+            Self::Files(error)
+        }
+    }
+}
+
 /// Where an archive is written to. Blocks while the service is behind.
 #[derive(Debug)]
-struct Uplink(mpsc::Sender<TarChunk>);
+struct Uplink {
+    chunks: mpsc::Sender<TarChunk>,
+    meter: Meter,
+}
 
 impl Write for Uplink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
+        self.chunks
             .blocking_send(TarChunk::Bytes(bytes.to_vec().into()))
             .map_err(|_| io::ErrorKind::BrokenPipe)?;
+        self.meter.add(bytes.len());
         Ok(bytes.len())
     }
 
@@ -28,24 +64,52 @@ impl Write for Uplink {
 
 /// Writes an archive on a thread of its own while it is sent. The task's result is the writer's;
 /// if it is an error the request is broken off, never ended.
-pub(crate) fn upload<T, E>(
-    write: impl FnOnce(&mut dyn Write) -> Result<T, E> + Send + 'static,
-) -> (TarBody, tokio::task::JoinHandle<Result<T, E>>)
-where
-    T: Send + 'static,
-    E: std::error::Error + Send + Sync + 'static,
-{
-    let (sender, body) = TarBody::channel(DEPTH);
+pub(crate) fn upload<T: Send + 'static>(
+    meter: Meter,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, SendError> + Send + 'static,
+) -> (TarBody, Upload<T>) {
+    let (chunks, body) = TarBody::channel(DEPTH);
     let task = tokio::task::spawn_blocking(move || {
-        let mut uplink = Uplink(sender);
+        let mut uplink = Uplink { chunks, meter };
         let result = write(&mut uplink);
         let last = match &result {
             Ok(_) => TarChunk::End,
             Err(error) => TarChunk::Failed(error.to_string().into()),
         };
+        uplink.meter.finish();
         // The service may have answered before the end: then nobody listens any more.
-        let _ = uplink.0.blocking_send(last);
+        let _ = uplink.chunks.blocking_send(last);
         result
     });
-    (body, task)
+    (body, Upload(task))
+}
+
+/// An upload under way.
+#[derive(Debug)]
+pub(crate) struct Upload<T>(JoinHandle<Result<T, SendError>>);
+
+impl<T> Upload<T> {
+    /// What came of it, once the service has answered; an upload that hangs is left alone.
+    pub(crate) async fn finish(self) -> Result<T, SendError> {
+        match tokio::time::timeout(LAST_WORDS, self.0).await {
+            Ok(Ok(sent)) => sent,
+            // It hangs, or its thread is gone, which is seen in the answer.
+            Ok(Err(_)) | Err(_) => Err(SendError::Refused),
+        }
+    }
+}
+
+/// Passes on an archive as it comes. Blocks.
+pub(crate) fn pass(mut archive: impl Read, sink: &mut dyn Write) -> Result<(), SendError> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match archive.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(got) => sink
+                .write_all(buffer.get(..got).unwrap_or_default())
+                .map_err(|_| SendError::Refused)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(SendError::Archive(error)),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The tar stream: GNU format, long names as extra records, names byte by byte, owner 0:0, time 0.
+//! The tar stream: GNU format, long names as extra records, names byte by byte.
 //!
 //! Not `tar::Builder`: it ends the archive when it is dropped, and an archive that was cut short
 //! must not have an end.
@@ -10,12 +10,60 @@ use tar::EntryType;
 use tar::Header;
 
 use crate::context::error::Error;
+use crate::context::tree::Found;
 use crate::context::tree::Reading;
 
 const BLOCK: usize = 512;
 
 /// The sink gets pieces of this size (bytes), the last one smaller.
 const BUFFER: usize = 64 * 1024;
+
+/// Which owner and time an entry has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Metadata {
+    /// Owner 0:0 and time 0: equal trees make equal archives.
+    Reproducible,
+    /// As they are on disk, in whole seconds.
+    Kept,
+}
+
+/// What an entry's header says besides name, type and size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attributes {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    /// Seconds.
+    mtime: u64,
+}
+
+impl Attributes {
+    fn plain(mode: u32) -> Self {
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+        }
+    }
+}
+
+impl Metadata {
+    pub(super) fn of(self, found: &Found) -> Attributes {
+        match self {
+            Self::Reproducible => Attributes::plain(found.mode()),
+            Self::Kept => {
+                let (uid, gid) = found.owner();
+                Attributes {
+                    mode: found.mode(),
+                    uid,
+                    gid,
+                    mtime: found.mtime(),
+                }
+            }
+        }
+    }
+}
 
 /// Writes entries to a sink through one buffer.
 pub(super) struct Archive<W> {
@@ -36,25 +84,39 @@ impl<W: Write> Archive<W> {
     }
 
     /// A directory; `path` without a slash at its end.
-    pub(super) fn directory(&mut self, path: &[u8], mode: u32) -> Result<(), Error> {
+    pub(super) fn directory(&mut self, path: &[u8], attributes: Attributes) -> Result<(), Error> {
         let mut name = path.to_vec();
         name.push(b'/');
-        self.entry(EntryType::Directory, &name, b"", mode, 0)
+        self.entry(EntryType::Directory, &name, b"", attributes, 0)
     }
 
-    pub(super) fn symlink(&mut self, path: &[u8], target: &[u8]) -> Result<(), Error> {
-        self.entry(EntryType::Symlink, path, target, 0o777, 0)
+    pub(super) fn symlink(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        let attributes = Attributes {
+            mode: 0o777,
+            ..attributes
+        };
+        self.entry(EntryType::Symlink, path, target, attributes, 0)
     }
 
     /// A further name for a file that is already in the archive.
-    pub(super) fn hard_link(&mut self, path: &[u8], to: &[u8], mode: u32) -> Result<(), Error> {
-        self.entry(EntryType::Link, path, to, mode, 0)
+    pub(super) fn hard_link(
+        &mut self,
+        path: &[u8],
+        to: &[u8],
+        attributes: Attributes,
+    ) -> Result<(), Error> {
+        self.entry(EntryType::Link, path, to, attributes, 0)
     }
 
     /// A file whose content is at hand.
     pub(super) fn bytes(&mut self, path: &[u8], content: &[u8], mode: u32) -> Result<(), Error> {
         let size = content.len() as u64;
-        self.entry(EntryType::Regular, path, b"", mode, size)?;
+        self.entry(EntryType::Regular, path, b"", Attributes::plain(mode), size)?;
         self.put(content)?;
         self.pad(size)
     }
@@ -63,12 +125,13 @@ impl<W: Write> Archive<W> {
     pub(super) fn file(
         &mut self,
         path: &[u8],
+        attributes: Attributes,
         mut reading: Reading,
         on_disk: &Path,
         mut see: impl FnMut(&[u8]),
     ) -> Result<(), Error> {
         let size = reading.left();
-        self.entry(EntryType::Regular, path, b"", reading.found().mode(), size)?;
+        self.entry(EntryType::Regular, path, b"", attributes, size)?;
         while reading.left() > 0 {
             if self.filled == self.buffer.len() {
                 self.flush()?;
@@ -96,10 +159,10 @@ impl<W: Write> Archive<W> {
         kind: EntryType,
         path: &[u8],
         target: &[u8],
-        mode: u32,
+        attributes: Attributes,
         size: u64,
     ) -> Result<(), Error> {
-        let mut header = header(kind, mode, size);
+        let mut header = header(kind, attributes, size);
         if let Some(fields) = header.as_gnu_mut() {
             if !fill(&mut fields.name, path) {
                 self.long(EntryType::GNULongName, path)?;
@@ -116,7 +179,7 @@ impl<W: Write> Archive<W> {
     fn long(&mut self, kind: EntryType, text: &[u8]) -> Result<(), Error> {
         // As GNU tar does: the name with a NUL.
         let size = text.len() as u64 + 1;
-        let mut header = header(kind, 0o644, size);
+        let mut header = header(kind, Attributes::plain(0o644), size);
         if let Some(fields) = header.as_gnu_mut() {
             fill(&mut fields.name, b"././@LongLink");
         }
@@ -159,13 +222,13 @@ impl<W: Write> Archive<W> {
     }
 }
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+fn header(kind: EntryType, attributes: Attributes, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
+    header.set_mode(attributes.mode);
+    header.set_uid(attributes.uid.into());
+    header.set_gid(attributes.gid.into());
+    header.set_mtime(attributes.mtime);
     header.set_size(size);
     header
 }

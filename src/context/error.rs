@@ -1,4 +1,4 @@
-//! What can go wrong while a context is read or written.
+//! What can go wrong while a directory is read or written, or an archive unpacked.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-/// A context could not be read, understood or written.
+use crate::context::tree::Type;
+
+/// A context could not be read, understood or written, or an archive not unpacked.
 ///
 /// After an error nothing more is written: the archive has no end, so that no reader takes it for a
 /// whole one. `Display` is a fragment in lower case with the path escaped; the raw path is in
@@ -54,6 +56,16 @@ pub(super) enum Kind {
     Input(&'static str),
     /// A file appeared under the name reserved for what Stockade adds.
     Reserved,
+    /// What is to be unpacked is no archive that can be read; what of it is wrong.
+    Archive(&'static str),
+    /// An archive that ends before its end.
+    Cut,
+    /// An entry of an archive that is not unpacked.
+    Refused(&'static str),
+    /// Something of this kind is where an entry would have to go.
+    InTheWay(Type),
+    /// A system call that makes something failed.
+    Create,
 }
 
 impl Error {
@@ -99,6 +111,14 @@ impl Error {
             }
             _ => Self::read(path, errno),
         }
+    }
+
+    pub(super) fn create(path: &Path, errno: Errno) -> Self {
+        Self(Box::new(Inner {
+            kind: Kind::Create,
+            path: Some(path.to_owned()),
+            source: Some(errno.into()),
+        }))
     }
 
     pub(super) fn write(source: io::Error) -> Self {
@@ -149,6 +169,17 @@ impl Error {
         self.0.kind == Kind::Write
     }
 
+    /// Where an entry of an archive would go there is a file instead of a directory, or a directory
+    /// instead of a file.
+    pub fn is_in_the_way(&self) -> bool {
+        matches!(self.0.kind, Kind::InTheWay(_))
+    }
+
+    /// An entry of an archive would have led out of where it belongs.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.0.kind, Kind::Refused(_))
+    }
+
     /// A pattern of the ignore file is malformed; with its line, counted from 1.
     pub fn pattern_line(&self) -> Option<usize> {
         match self.0.kind {
@@ -175,7 +206,7 @@ impl fmt::Display for Error {
         match &self.0.kind {
             Kind::Read => f.write_str("cannot read")?,
             Kind::Changed => f.write_str("changed while it was read")?,
-            Kind::Write => f.write_str("cannot send the context")?,
+            Kind::Write => f.write_str("cannot send")?,
             Kind::NotFound => f.write_str("no such file or directory")?,
             Kind::Special => f.write_str("a socket, FIFO or device cannot be copied")?,
             Kind::NotRegular => f.write_str("not a regular file")?,
@@ -191,6 +222,14 @@ impl fmt::Display for Error {
             Kind::Pattern { line, why } => write!(f, "bad ignore pattern in line {line}: {why}")?,
             Kind::Input(why) => write!(f, "standard input is no build context: {why}")?,
             Kind::Reserved => f.write_str("name is reserved for the build")?,
+            Kind::Archive(what) => write!(f, "not an archive that can be unpacked: {what}")?,
+            Kind::Cut => f.write_str("the archive ends before its end")?,
+            Kind::Refused(what) => write!(f, "not unpacked: {what}")?,
+            Kind::InTheWay(Type::Directory) => f.write_str("there is a directory of that name")?,
+            Kind::InTheWay(_) => {
+                f.write_str("there is something of that name that is no directory")?;
+            }
+            Kind::Create => f.write_str("cannot create")?,
         }
         match &self.0.path {
             // Debug escapes what could steer a terminal; a name comes from the workspace.

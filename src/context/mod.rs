@@ -2,8 +2,9 @@
 //!
 //! [`Directory`] is the root with its [`Containerfile`] and [`IgnoreFile`]; [`needs`] says what a
 //! build reads of it; a [`Plan`] says what is sent, and writes it; a [`Digest`] identifies it.
-//! [`Input`] is a context from standard input. Everything here blocks, keeps no content in memory
-//! and knows nothing of Podman beyond what an archive for it has to look like.
+//! [`Input`] is a context from standard input. A [`CopySource`] is any file or directory as an
+//! archive, and [`unpack`] the way back. Everything here blocks, keeps no content in memory and knows
+//! nothing of Podman beyond what an archive for it has to look like.
 //!
 //! ```no_run
 //! use std::collections::BTreeMap;
@@ -26,8 +27,11 @@
 
 mod archive;
 mod containerfile;
+mod copy;
+mod destination;
 mod digest;
 mod directory;
+mod entries;
 mod error;
 mod glob;
 mod ignore;
@@ -37,12 +41,16 @@ mod plan;
 mod select;
 mod stdin;
 mod tree;
+mod unpack;
 
 pub use self::containerfile::Base;
 pub use self::containerfile::Needs;
 pub use self::containerfile::Reason;
 pub use self::containerfile::images;
 pub use self::containerfile::needs;
+pub use self::copy::CopySource;
+pub use self::copy::Top;
+pub use self::destination::Overwrite;
 pub use self::digest::Digest;
 pub use self::digest::ImageInputs;
 pub use self::directory::Containerfile;
@@ -55,3 +63,5 @@ pub use self::plan::Plan;
 pub use self::select::Source;
 pub use self::stdin::Archive;
 pub use self::stdin::Input;
+pub use self::unpack::Unpacked;
+pub use self::unpack::unpack;

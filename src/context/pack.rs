@@ -15,6 +15,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::context::archive::Archive;
+use crate::context::archive::Metadata;
 use crate::context::digest::Fingerprint;
 use crate::context::error::Error;
 use crate::context::error::Kind;
@@ -62,12 +63,16 @@ pub(super) struct Request<'a> {
     pub(super) reserved: Option<&'a [u8]>,
     /// A file that must still have this content: the one that was parsed.
     pub(super) expected: Option<(&'a [u8], [u8; 32])>,
+    /// The directory in the archive that the root becomes; empty if what is in it has no parent.
+    pub(super) prefix: &'a [u8],
+    pub(super) metadata: Metadata,
 }
 
 pub(super) struct Walk<'a, W> {
     reserved: Option<&'a [u8]>,
     expected: Option<(&'a [u8], [u8; 32])>,
     archive: Archive<W>,
+    metadata: Metadata,
     fingerprint: Option<Fingerprint>,
     summary: Summary,
     stack: Vec<Frame<'a>>,
@@ -91,9 +96,9 @@ struct Frame<'a> {
     always: select::Level<'a>,
     /// Length of the directory's path.
     path: usize,
-    /// The mode, until the directory's own entry is written: that waits for the first entry below if
-    /// the directory itself is not wanted.
-    pending: Option<u32>,
+    /// What it was, until the directory's own entry is written: that waits for the first entry below
+    /// if the directory itself is not wanted.
+    pending: Option<Found>,
 }
 
 impl<'a, W: Write> Walk<'a, W> {
@@ -110,17 +115,18 @@ impl<'a, W: Write> Walk<'a, W> {
             ignore: request.ignore,
             select: request.select,
             always: request.always,
-            path: 0,
+            path: request.prefix.len(),
             pending: None,
         };
         Ok(Self {
             reserved: request.reserved,
             expected: request.expected,
             archive,
+            metadata: request.metadata,
             fingerprint,
             summary: Summary::default(),
             stack: vec![frame],
-            path: Vec::new(),
+            path: request.prefix.to_vec(),
             linked: HashMap::new(),
         })
     }
@@ -191,7 +197,7 @@ impl<'a, W: Write> Walk<'a, W> {
                     select: chosen.level,
                     always: always.level,
                     path: self.path.len(),
-                    pending: Some(found.mode()),
+                    pending: Some(found),
                 });
                 if wanted {
                     self.write_parents()?;
@@ -211,7 +217,8 @@ impl<'a, W: Write> Walk<'a, W> {
                 }
                 let target = tree::read_link(dir, name, path)?;
                 self.write_parents()?;
-                self.archive.symlink(&self.path, &target)?;
+                let attributes = self.metadata.of(&found);
+                self.archive.symlink(&self.path, &target, attributes)?;
                 if let Some(fingerprint) = &mut self.fingerprint {
                     fingerprint.symlink(&self.path, &target);
                 }
@@ -246,8 +253,9 @@ impl<'a, W: Write> Walk<'a, W> {
             if first.version != found.version() {
                 return Err(Error::new(Kind::Changed, path));
             }
+            let attributes = self.metadata.of(found);
             self.archive
-                .hard_link(&self.path, &first.path, found.mode())?;
+                .hard_link(&self.path, &first.path, attributes)?;
             if let (Some(fingerprint), Some(content)) = (&mut self.fingerprint, &first.content) {
                 fingerprint.file(&self.path, found.mode(), found.size(), content);
             }
@@ -257,11 +265,13 @@ impl<'a, W: Write> Walk<'a, W> {
         let opened = *reading.found();
         let hashed = self.fingerprint.is_some() || expected.is_some();
         let mut hash = hashed.then(Sha256::new);
-        self.archive.file(&self.path, reading, path, |piece| {
-            if let Some(hash) = &mut hash {
-                hash.update(piece);
-            }
-        })?;
+        let attributes = self.metadata.of(&opened);
+        self.archive
+            .file(&self.path, attributes, reading, path, |piece| {
+                if let Some(hash) = &mut hash {
+                    hash.update(piece);
+                }
+            })?;
         let content: Option<[u8; 32]> = hash.map(|hash| hash.finalize().into());
         if let Some((_, wanted)) = expected
             && content != Some(wanted)
@@ -288,13 +298,13 @@ impl<'a, W: Write> Walk<'a, W> {
     /// Writes the entries of the directories that lead to the next one, if they are not there yet.
     fn write_parents(&mut self) -> Result<(), Error> {
         for frame in &mut self.stack {
-            let Some(mode) = frame.pending.take() else {
+            let Some(found) = frame.pending.take() else {
                 continue;
             };
             let path = self.path.get(..frame.path).unwrap_or_default();
-            self.archive.directory(path, mode)?;
+            self.archive.directory(path, self.metadata.of(&found))?;
             if let Some(fingerprint) = &mut self.fingerprint {
-                fingerprint.directory(path, mode);
+                fingerprint.directory(path, found.mode());
             }
             self.summary.entries += 1;
         }

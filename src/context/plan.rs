@@ -9,6 +9,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::context::archive::Archive;
+use crate::context::archive::Metadata;
 use crate::context::containerfile::Needs;
 use crate::context::containerfile::Reason;
 use crate::context::digest::Digest;
@@ -153,6 +154,11 @@ impl Plan {
         reason
     }
 
+    /// Takes back what [`Plan::select`] left out.
+    pub fn select_everything(&mut self) {
+        self.scope = Scope::Everything(Vec::new());
+    }
+
     fn follow_links(&self, sources: &[Source]) -> Option<Vec<Source>> {
         match &self.directory {
             Some(directory) => links::follow(&directory.root, sources),
@@ -257,6 +263,8 @@ impl Plan {
                 .expected
                 .as_ref()
                 .map(|(path, hash)| (path.as_slice(), *hash)),
+            prefix: b"",
+            metadata: Metadata::Reproducible,
         };
         Walk::new(request, archive, fingerprint)?.run()
     }

@@ -68,6 +68,16 @@ impl Found {
         self.stat.st_mode & 0o7777
     }
 
+    /// User and group id.
+    pub(super) fn owner(&self) -> (u32, u32) {
+        (self.stat.st_uid, self.stat.st_gid)
+    }
+
+    /// When the content last changed, in seconds since 1970, and not before.
+    pub(super) fn mtime(&self) -> u64 {
+        u64::try_from(self.stat.st_mtime).unwrap_or(0)
+    }
+
     pub(super) fn id(&self) -> FileId {
         (self.stat.st_dev, self.stat.st_ino)
     }
@@ -114,6 +124,14 @@ pub(super) fn find_again(dir: impl AsFd, name: &CStr, path: &Path) -> Result<Fou
     }
 }
 
+/// What an open file is; `path` is for the error.
+pub(super) fn found_open(fd: impl AsFd, path: &Path) -> Result<Found, Error> {
+    match rustix::fs::fstat(fd) {
+        Ok(stat) => Ok(Found { stat }),
+        Err(errno) => Err(Error::read(path, errno)),
+    }
+}
+
 /// Opens the context's root, following links in its path: the person's word.
 pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Error> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -137,8 +155,7 @@ pub(super) fn open_directory(
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(dir, name, flags, Mode::empty())
         .map_err(|errno| Error::reread(path, errno))?;
-    let stat = rustix::fs::fstat(&fd).map_err(|errno| Error::read(path, errno))?;
-    if (Found { stat }).id() == found.id() {
+    if found_open(&fd, path)?.id() == found.id() {
         Ok(fd)
     } else {
         Err(Error::new(Kind::Changed, path))
@@ -172,16 +189,20 @@ impl Reading {
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, name, flags, Mode::empty())
             .map_err(|errno| Error::reread(path, errno))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|errno| Error::read(path, errno))?;
-        let opened = Found { stat };
+        let opened = found_open(&fd, path)?;
         if opened.kind() != Type::File || opened.id() != found.id() {
             return Err(Error::new(Kind::Changed, path));
         }
-        Ok(Self {
+        Ok(Self::new(fd, opened))
+    }
+
+    /// Of a file that is open, at its start.
+    pub(super) fn new(fd: OwnedFd, found: Found) -> Self {
+        Self {
             fd,
-            found: opened,
-            left: opened.size(),
-        })
+            found,
+            left: found.size(),
+        }
     }
 
     /// As it was when opened.
@@ -212,8 +233,8 @@ impl Reading {
     /// Makes sure that this was all of it and that nothing changed meanwhile.
     pub(super) fn finish(self, path: &Path) -> Result<(), Error> {
         let more = read_some(&self.fd, &mut [0], path)?;
-        let stat = rustix::fs::fstat(&self.fd).map_err(|errno| Error::read(path, errno))?;
-        if more == 0 && self.left == 0 && self.found.version() == (Found { stat }).version() {
+        let found = found_open(&self.fd, path)?;
+        if more == 0 && self.left == 0 && self.found.version() == found.version() {
             Ok(())
         } else {
             Err(Error::new(Kind::Changed, path))
@@ -334,11 +355,8 @@ pub(super) fn resolve(root: &OwnedFd, path: &[u8]) -> Result<Option<(PathBuf, Fo
         }
     }
     // The path leads to the root itself.
-    let stat = rustix::fs::fstat(root).map_err(|errno| Error::read(as_path(path), errno))?;
-    Ok(Some((
-        as_path(&real.join(&b'/')).to_owned(),
-        Found { stat },
-    )))
+    let found = found_open(root, as_path(path))?;
+    Ok(Some((as_path(&real.join(&b'/')).to_owned(), found)))
 }
 
 /// The names of a path, without `.` and empty ones.

@@ -70,6 +70,16 @@ impl Client {
         Response::check(endpoint, response, loan).await
     }
 
+    /// As [`Client::send`], but a 404 is an answer: its headers may say more.
+    pub(crate) async fn send_or_missing(&self, request: Request) -> Result<Response> {
+        let endpoint = request.endpoint();
+        let (response, loan) = self.transport.exchange(request).await?;
+        if response.status() == 404 {
+            return Ok(Response::new(endpoint, response, loan));
+        }
+        Response::check(endpoint, response, loan).await
+    }
+
     /// Sends a request whose answer is 204/2xx where the thing exists and 404 where it does not.
     pub(crate) async fn exists(&self, segments: &[&str]) -> Result<bool> {
         match self.send(Request::get(segments)).await {

@@ -23,14 +23,19 @@ pub(crate) struct Response {
 impl Response {
     /// Turns a status into a result: 1xx, 2xx and 304 are answers, all else is an error.
     pub(crate) async fn check(endpoint: String, answer: Answer, loan: Loan) -> Result<Self> {
-        let response = Self {
-            endpoint,
-            answer,
-            loan,
-        };
+        let response = Self::new(endpoint, answer, loan);
         match response.status() {
             100..=299 | 304 => Ok(response),
             _ => Err(response.into_error().await),
+        }
+    }
+
+    /// An answer of any status.
+    pub(crate) fn new(endpoint: String, answer: Answer, loan: Loan) -> Self {
+        Self {
+            endpoint,
+            answer,
+            loan,
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Forbidden {
     GnupgKeys,
     /// Podman's socket: whoever has it is not in a sandbox.
     PodmanSocket,
+    /// The user's runtime directory: the sockets of the session's services, which run anything.
+    Runtime,
     /// Podman's images, containers, volumes and secrets.
     PodmanStorage,
     /// Stockade's own directories: runs, checkpoints, keys.
@@ -30,7 +32,7 @@ impl Forbidden {
     /// Whether what lies below is out of bounds too.
     fn covers_below(self) -> bool {
         match self {
-            Self::Root | Self::Home | Self::PodmanSocket => false,
+            Self::Root | Self::Home | Self::PodmanSocket | Self::Runtime => false,
             Self::SshKeys
             | Self::GnupgKeys
             | Self::PodmanStorage
@@ -48,6 +50,7 @@ impl fmt::Display for Forbidden {
             Self::SshKeys => "the directory of SSH keys",
             Self::GnupgKeys => "the directory of OpenPGP keys",
             Self::PodmanSocket => "podman's socket",
+            Self::Runtime => "the runtime directory of your session",
             Self::PodmanStorage => "podman's storage",
             Self::OwnState => "stockade's own state",
             Self::RunningWorkspace => "the workspace of another run",
@@ -176,11 +179,13 @@ mod tests {
         }
         fs::write(base.join("run/podman/podman.sock"), "").unwrap();
         symlink("users/ann/.ssh", base.join("alias")).unwrap();
+        fs::create_dir_all(base.join("session/wayland")).unwrap();
         let paths = ForbiddenPaths::new(&home)
             .with(
                 Forbidden::PodmanSocket,
                 &base.join("run/podman/podman.sock"),
             )
+            .with(Forbidden::Runtime, &base.join("session"))
             .with(Forbidden::OwnState, &home.join(".local/state/stockade"));
         let check = |path: &str| {
             let path = HostPath::resolve(Path::new(path), &base).unwrap();
@@ -190,6 +195,8 @@ mod tests {
         assert_eq!(check("/"), Err(Forbidden::Root));
         assert_eq!(check("users/ann"), Err(Forbidden::Home));
         assert_eq!(check("users"), Err(Forbidden::Home));
+        assert_eq!(check("session"), Err(Forbidden::Runtime));
+        assert_eq!(check("session/wayland"), Ok(()));
         assert_eq!(check("alias"), Err(Forbidden::SshKeys));
         assert_eq!(check("users/ann/.ssh/keys"), Err(Forbidden::SshKeys));
         assert_eq!(check("users/ann/.gnupg"), Err(Forbidden::GnupgKeys));

@@ -67,6 +67,12 @@ impl<T> Limit<T> {
 pub struct NanoCpus(u64);
 
 impl NanoCpus {
+    /// So many billionths of a processor.
+    #[must_use]
+    pub const fn new(billionths: u64) -> Self {
+        Self(billionths)
+    }
+
     /// Billionths of a processor.
     #[must_use]
     pub fn get(self) -> u64 {

@@ -54,6 +54,13 @@ pub enum Loosening {
         /// As podman writes it.
         port: String,
     },
+    /// A mount on which devices can be opened, or programs gain privileges.
+    MountOption {
+        /// Where it is mounted.
+        target: String,
+        /// `dev` or `suid`.
+        option: String,
+    },
     /// A host device.
     Device {
         /// As given.
@@ -92,6 +99,7 @@ impl fmt::Display for Loosening {
             Self::HostNetwork => f.write_str("the host's network"),
             Self::NetworkOption { option } => write!(f, "network option {option}"),
             Self::PublishedPort { port } => write!(f, "port {port} can be reached from outside"),
+            Self::MountOption { target, option } => write!(f, "mount option {option} at {target}"),
             Self::Device { device } => write!(f, "device {device}"),
             Self::HostSocket { path } => write!(f, "host socket {path}"),
             Self::ContainerRoot => f.write_str("user 0 in the container"),

@@ -6,6 +6,7 @@
 mod lifecycle;
 mod verification;
 
+pub mod asked;
 pub mod enforcement;
 pub mod entrypoint;
 pub mod env;
@@ -36,5 +37,5 @@ pub use lifecycle::{Outcome, Sandbox, Watch};
 pub use loosening::Loosening;
 pub use plan::{Plan, PlanError, Service, plan};
 pub use spec::{Host, Request, SandboxSpec, SpecError};
-pub use verification::Verification;
+pub use verification::{Reverification, Verification};
 pub use warning::Warning;

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 /// The label, of those that begin with `io.stockade.`.
 pub const LABEL: &str = "io.stockade.owner";
@@ -49,11 +49,13 @@ impl OwnershipKey {
             other => return other,
         }
         // Whole before it has its name, and never in place of another one: two of us may meet here.
-        let temporary = directory.join(format!("{KEY_FILE}.{}", std::process::id()));
+        // Its name is no other's: process ids are, where a home is shared between pid namespaces.
+        let unique = Sha256::digest(fresh);
+        let unique = hex(unique.get(..8).unwrap_or_default());
+        let temporary = directory.join(format!("{KEY_FILE}.{unique}"));
         let written = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&temporary)
             .and_then(|mut file| {

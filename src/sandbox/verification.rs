@@ -1,6 +1,10 @@
 //! A prepared container, looked at before its first instruction: is it what was asked for?
 
+use std::path::{Path, PathBuf};
+
+use super::asked::Asked;
 use super::enforcement::{ContainerProcess, LimitCheck, verify};
+use super::host_path::HostPath;
 use super::lifecycle::Sandbox;
 use super::name::GuestPath;
 use super::plan::{BindSource, Plan};
@@ -40,7 +44,8 @@ impl Sandbox {
         };
         let visible = process.is_visible(files);
         let unmasked = if visible {
-            files.unmasked(state.pid, &plan.masks).unwrap_or_default()
+            // What cannot be looked at counts as open.
+            (files.unmasked(state.pid, &plan.masks)).unwrap_or_else(|_| plan.masks.clone())
         } else {
             Vec::new()
         };
@@ -53,6 +58,70 @@ impl Sandbox {
             replaced: plan.binds.iter().filter(replaced).cloned().collect(),
         })
     }
+}
+
+/// What was found of a container that is prepared for another life.
+#[derive(Debug, Clone)]
+pub struct Reverification {
+    /// Bind mounts whose source is no longer the host file that it was.
+    pub changed: Vec<PathBuf>,
+    /// Every limit that was asked for when it was made, and whether it is in force now.
+    pub limits: Vec<LimitCheck>,
+    /// What was asked for; `None` for a container that does not say, as those of others.
+    pub asked: Option<Asked>,
+}
+
+impl Sandbox {
+    /// Looks at a container that was made earlier. To be asked when it is prepared, and before it
+    /// is started again.
+    ///
+    /// A mount has changed if on the way to its source a symbolic link has appeared, or another
+    /// file was mounted than is there now: the service follows links anew at each start, and an
+    /// agent may have made some meanwhile. A source below a throw-away layer (`:O`) is not looked
+    /// at.
+    ///
+    /// # Errors
+    /// The service does not describe the container.
+    pub async fn verify_again(&self, files: &KernelFiles) -> Result<Reverification> {
+        let container = self.inspect().await?;
+        let (state, id) = (&container.state, container.id.as_str());
+        let process = ContainerProcess {
+            id,
+            pid: state.pid,
+            conmon_pid: state.conmon_pid,
+        };
+        let visible = process.is_visible(files);
+        let layers = format!("/overlay-containers/{id}/");
+        let binds = container.mounts.iter().filter(|mount| mount.kind == "bind");
+        let changed = binds
+            .filter(|mount| !mount.source.contains(&layers))
+            .filter(|mount| {
+                let Some(bind) = unchanged(Path::new(&mount.source), &mount.destination) else {
+                    return true;
+                };
+                visible && matches!(files.is_mounted(state.pid, &bind), Ok(false))
+            });
+        let changed = changed.map(|mount| mount.source.clone().into()).collect();
+        let asked = Asked::of(&container);
+        let limits = asked.map(|asked| verify(&asked.limits(), &process, files));
+        Ok(Reverification {
+            changed,
+            limits: limits.unwrap_or_default(),
+            asked,
+        })
+    }
+}
+
+/// The source as it is now; `None` if there is nothing, or a link on the way to it: when the
+/// container was made there was none.
+fn unchanged(source: &Path, target: &str) -> Option<BindSource> {
+    let real = HostPath::resolve(source, Path::new("/")).ok()?;
+    let same = real.check_links([Path::new("/")]).is_ok() && real.path() == source;
+    same.then_some(BindSource {
+        path: source.to_owned(),
+        target: GuestPath::parse(target).ok()?,
+        identity: real.identity(),
+    })
 }
 
 fn inspected(container: &Container) -> Inspected {
@@ -81,5 +150,26 @@ fn inspected(container: &Container) -> Inspected {
                 writable: mount.writable,
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_on_the_way_is_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(base.join("ws/sub/deep")).unwrap();
+        let source = base.join("ws/sub/deep");
+        assert!(unchanged(&source, "/workspace").is_some());
+        fs::rename(base.join("ws/sub"), base.join("ws/moved")).unwrap();
+        assert!(unchanged(&source, "/workspace").is_none());
+        symlink("moved", base.join("ws/sub")).unwrap();
+        assert!(unchanged(&source, "/workspace").is_none());
     }
 }

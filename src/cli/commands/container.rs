@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{attach, exec, inspect, kill, logs, ps, rm, start, stats, stop, wait};
+use super::{attach, cp, exec, inspect, kill, logs, ps, rm, start, stats, stop, wait};
 use crate::cli::args::Global;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
@@ -22,6 +22,7 @@ pub(crate) struct ContainerArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Attach(attach::AttachArgs),
+    Cp(cp::CpArgs),
     Exec(exec::ExecArgs),
     Exists(ExistsArgs),
     Inspect(inspect::InspectArgs),
@@ -57,6 +58,7 @@ struct PruneArgs {
 pub(crate) async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliResult {
     match &args.verb {
         Verb::Attach(args) => attach::run(args, global, ui).await,
+        Verb::Cp(args) => cp::run(args, global, ui).await,
         Verb::Exec(args) => exec::run(args, global, ui).await,
         Verb::Exists(args) => exists(args, global, ui).await,
         Verb::Inspect(args) => inspect::container(args, global, ui).await,

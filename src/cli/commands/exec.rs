@@ -1,6 +1,6 @@
 //! `stockade exec`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -61,8 +61,8 @@ pub(crate) struct ExecArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Container, and the command to run in it
-    // One list: what follows the container is never a flag of ours.
-    #[arg(required = true, num_args = 2.., trailing_var_arg = true, allow_hyphen_values = true,
+    // One list: what follows the container is never a flag of ours (`argv.rs` sees to it).
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true,
           value_names = ["CONTAINER", "COMMAND"])]
     container_and_command: Vec<String>,
 }
@@ -91,18 +91,18 @@ pub(crate) async fn run(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult 
 }
 
 async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
-    let mut signals = Signals::catch().doing("catch signals")?;
     let Some((name, command)) = args.container_and_command.split_first() else {
         return Err(CliError::usage("the container is missing"));
     };
-    if name.starts_with('-') {
-        return Err(
-            CliError::usage(format!("unknown flag `{name}`")).hint("see `stockade exec --help`")
-        );
-    }
-    let env = environment(args)?;
+    let asked: Vec<EnvArg> = (args.env.iter().map(|text| EnvArg::parse(text)))
+        .collect::<Result<_, _>>()
+        .map_err(|error| invalid(&error))?;
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?.find(&client, name).await?;
+    // What is mounted there, its processes may have written.
+    let mounts = container.mounts.iter().filter(|mount| mount.kind == "bind");
+    let mounted: Vec<&Path> = mounts.map(|mount| Path::new(&mount.source)).collect();
+    let env = environment(args, &asked, &mounted, ui)?;
     let id = create(args, command, env, &client, &container).await?;
     if args.detach {
         client.start_exec_detached(&id).await?;
@@ -113,6 +113,8 @@ async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
         client: &client,
         id,
     };
+    // Until here Ctrl-C simply ends us.
+    let mut signals = Signals::catch().doing("catch signals")?;
     converse(args, &process, &mut signals, ui).await
 }
 
@@ -157,11 +159,11 @@ async fn converse(
     };
     let terminal = streams.raw_terminal(ui)?;
     let size = window_size().filter(|_| args.tty);
-    let attached = process
-        .client
-        .start_exec(&process.id, framing, size)
-        .await?;
-    match foreground::talk(attached, process, &streams, terminal, signals).await? {
+    let attached = tokio::select! {
+        attached = process.client.start_exec(&process.id, framing, size) => attached?,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
+    match foreground::talk(attached, process, &streams, terminal, signals, ui).await? {
         End::Stream(_) => {}
         End::OutputGone => return Ok(outcome::OUTPUT_GONE),
         End::Detached => return Ok(Exit::Done),
@@ -178,22 +180,27 @@ async fn converse(
     Ok(u8::try_from(state.exit_code).map_or(Exit::NotRun, Exit::Container))
 }
 
-fn environment(args: &ExecArgs) -> CliResult<Vec<String>> {
+fn environment(
+    args: &ExecArgs,
+    asked: &[EnvArg],
+    untrusted: &[&Path],
+    ui: &Ui,
+) -> CliResult<Vec<String>> {
     let caller = host::environment();
     let cwd = host::working_directory()?;
     let mut vars = EnvVars::default();
     for file in &args.env_file {
-        let file = read_env_file(file, &cwd, std::iter::empty())
+        let file = read_env_file(file, &cwd, untrusted.iter().copied())
             .map_err(|error| CliError::from_source(Exit::NotRun, &error))?;
+        for warning in &file.warnings {
+            ui.warning(&warning.to_string());
+        }
         for arg in &file.args {
             vars.apply(arg, &caller);
         }
     }
-    for text in &args.env {
-        vars.apply(
-            &EnvArg::parse(text).map_err(|error| invalid(&error))?,
-            &caller,
-        );
+    for arg in asked {
+        vars.apply(arg, &caller);
     }
     // 4.3 sets none for a terminal.
     if args.tty
@@ -206,4 +213,37 @@ fn environment(args: &ExecArgs) -> CliResult<Vec<String>> {
         .iter()
         .map(|(name, value)| format!("{name}={}", value.expose()));
     Ok(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser as _;
+
+    #[test]
+    fn env_files_below_a_mount_are_not_the_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        let mount = base.join("ws");
+        fs::create_dir(&mount).unwrap();
+        fs::write(base.join("own"), "HOM*\n").unwrap();
+        fs::write(mount.join("all"), "*\n").unwrap();
+        fs::write(mount.join("plain"), "A=1\n").unwrap();
+        std::os::unix::fs::symlink(base.join("own"), mount.join("link")).unwrap();
+        let read = |file: &Path| {
+            let file = file.to_str().unwrap();
+            let cli = Cli::parse_from(["stockade", "exec", "--env-file", file, "box", "env"]);
+            let Command::Exec(args) = cli.command else {
+                panic!("not exec")
+            };
+            environment(&args, &[], &[&mount], &Ui::new(true))
+        };
+        assert_eq!(read(&mount.join("plain")).unwrap(), ["A=1"]);
+        read(&base.join("own")).unwrap();
+        read(&mount.join("all")).unwrap_err();
+        read(&mount.join("link")).unwrap_err();
+    }
 }

@@ -1,5 +1,7 @@
 //! `stockade logs`
 
+use std::io;
+
 use clap::Args;
 
 use crate::cli::args::Global;
@@ -69,8 +71,13 @@ pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult 
         caught = signals.next_end() => Exit::Signal(caught.number()),
     };
     tokio::select! {
-        // Whoever read our output has had enough: that is no failure.
-        _ = output.finish() => {}
+        written = output.finish() => match written {
+            // Whoever read our output has had enough: that is no failure.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(error).doing("write the log");
+            }
+            _ => {}
+        },
         _ = signals.next_end() => {}
     }
     Ok(exit)

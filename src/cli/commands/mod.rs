@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod container;
+pub(crate) mod cp;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod image;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Build(args) => build::run(args, global, ui).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
+        Command::Cp(args) => cp::run(args, global, ui).await,
         Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
         Command::Image(args) => image::run(args, global, ui).await,

@@ -1,6 +1,7 @@
 //! `stockade run`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -16,8 +17,12 @@ use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
+use crate::libpod::Client;
 use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
+
+/// How long an interrupted create may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run a command in a new sandbox
 #[derive(Debug, Args)]
@@ -32,8 +37,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH")]
     cidfile: Option<PathBuf>,
     /// Image, and the command to run in place of its own
-    // One list: what follows the image is never a flag of ours.
-    #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true,
+    // One list: what follows the image is never a flag of ours (`argv.rs` sees to it).
+    #[arg(required = true, num_args = 1.., trailing_var_arg = true,
           value_names = ["IMAGE", "COMMAND"])]
     image_and_command: Vec<String>,
 }
@@ -49,15 +54,14 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
 async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
     let (image, command) = match args.image_and_command.split_first() {
-        Some((image, _)) if image.starts_with('-') => {
-            return Err(CliError::usage(format!("unknown flag `{image}`"))
-                .hint("see `stockade run --help`"));
-        }
         Some((image, command)) => (image.as_str(), command),
         None => return Err(CliError::usage("the image is missing")),
     };
     let request = args.sandbox.request(image, command)?;
-    let service = Service::connect(global, ui).await?;
+    let service = tokio::select! {
+        service = Service::connect(global, ui) => service?,
+        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+    };
     let image = tokio::select! {
         image = image::obtain(&service.client, image, args.sandbox.pull, ui) => image?,
         caught = signals.next_end() => {
@@ -65,17 +69,13 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
             return Ok(Exit::Signal(caught.number()));
         }
     };
-    let launch = Launch::new(request, &image, &service)?;
+    let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
+    let launch = Launch::new(request, &image, &service, unenforced)?;
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;
         return Ok(Exit::Done);
     }
-    let unenforced = if args.sandbox.allow_unenforced_limits {
-        Unenforced::Allow
-    } else {
-        Unenforced::Refuse
-    };
     let verify =
         async |sandbox: &Sandbox| launch::verify(sandbox, &launch.plan, unenforced, ui).await;
     let turn = tokio::select! {
@@ -83,8 +83,12 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
     };
     let cidfile = args.cidfile.as_deref().map(launch::cidfile).transpose()?;
-    let (sandbox, warnings) = Sandbox::create(&service.client, &launch.plan.container).await?;
+    let created = create(&service.client, &launch, &mut signals, ui).await?;
     drop(turn);
+    let (sandbox, warnings) = match created {
+        Ok(created) => created,
+        Err(caught) => return Ok(Exit::Signal(caught.number())),
+    };
     // What it says of limits is verified, and said better, before the start.
     let of_limits = |text: &String| text.starts_with("Resource limits are not supported");
     for warning in warnings.iter().filter(|text| !of_limits(text)) {
@@ -105,6 +109,40 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     };
     let begun = begun.await;
     conclude(begun, &sandbox, &launch, &mut signals, ui).await
+}
+
+/// Makes the container. Asked to end meanwhile, waits a little for what is under way: whether it is
+/// made is for the service to say, and nothing should be left.
+async fn create(
+    client: &Client,
+    launch: &Launch,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult<Result<(Sandbox, Vec<String>), Caught>> {
+    let create = Sandbox::create(client, &launch.plan.container);
+    tokio::pin!(create);
+    let caught = tokio::select! {
+        created = &mut create => return Ok(Ok(created?)),
+        caught = signals.next_end() => caught,
+    };
+    let undo = async {
+        match create.await {
+            Ok((sandbox, _)) => sandbox.remove().await.is_ok(),
+            Err(_) => true,
+        }
+    };
+    let undone = tokio::select! {
+        undone = undo => undone,
+        _ = signals.next_end() => false,
+        () = tokio::time::sleep(PATIENCE) => false,
+    };
+    if !undone {
+        ui.warning(&format!(
+            "the service does not answer; if it has made the container: `stockade rm -f {}`",
+            launch.name()
+        ));
+    }
+    Ok(Err(caught))
 }
 
 /// What became of a container that was to run.
@@ -140,6 +178,17 @@ async fn background(
     }
 }
 
+/// Stops the container, unless asked once more to end.
+async fn stop(sandbox: &Sandbox, timeout: Option<u32>, signals: &mut Signals) -> CliResult<()> {
+    tokio::select! {
+        stopped = sandbox.stop(timeout) => Ok(stopped?),
+        caught = signals.next_end() => Err(CliError::new(
+            Exit::Signal(caught.number()),
+            "interrupted while the container was being stopped",
+        )),
+    }
+}
+
 /// Evidence first, removal second; and nothing is left of what never ran.
 async fn conclude(
     begun: CliResult<Begun>,
@@ -151,15 +200,21 @@ async fn conclude(
     let removes = launch.plan.removal != Removal::Kept;
     let (exit, remove) = match begun {
         Ok(Begun::Background) => {
-            ui.line(sandbox.id().as_str()).doing("write")?;
+            // The name first: it must be known even if the id cannot be written.
             ui.status(&format!(
                 "running in the background; its output: `stockade logs -f {}`",
                 launch.name()
             ));
+            ui.line(sandbox.id().as_str()).doing("write")?;
             return Ok(Exit::Done);
         }
         Ok(Begun::Foreground(Finished::Detached)) => {
             outcome::detached(launch.name(), ui);
+            if removes {
+                ui.status(
+                    "(it is removed when you have joined it and it ends; else with `stockade rm`)",
+                );
+            }
             return Ok(Exit::Done);
         }
         // It may well run on: it is not ours to end.
@@ -175,11 +230,11 @@ async fn conclude(
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {
-            sandbox.stop(Some(0)).await?;
+            stop(sandbox, Some(0), signals).await?;
             (Ok(Exit::Signal(caught.number())), removes)
         }
         Ok(Begun::Foreground(Finished::OutputGone)) => {
-            sandbox.stop(None).await?;
+            stop(sandbox, None, signals).await?;
             (Ok(outcome::OUTPUT_GONE), removes)
         }
         Ok(Begun::Foreground(Finished::NotBegun(caught)) | Begun::Interrupted(caught)) => {

@@ -8,11 +8,12 @@ use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
+use crate::cli::launch;
 use crate::cli::outcome;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::DetachKeys;
 use crate::cli::ui::Ui;
-use crate::libpod::Client;
+use crate::libpod::{Client, Status};
 use crate::sandbox::Sandbox;
 
 /// Start containers that have ended or never ran
@@ -46,7 +47,16 @@ pub(crate) async fn run(args: &StartArgs, global: &Global, ui: &Ui) -> CliResult
     }
     each(&args.containers, ui, async |name| {
         let container = containers.find(&client, name).await?;
-        client.start_container(&container.id).await?;
+        if container.state.status.is_live() {
+            client.start_container(&container.id).await?;
+        } else {
+            let sandbox = Sandbox::adopt(&client, &container);
+            if container.state.status != Status::Initialized {
+                sandbox.prepare().await?;
+            }
+            launch::verify_again(&sandbox, ui).await?;
+            sandbox.start().await?;
+        }
         ui.line(name).doing("write")
     })
     .await
@@ -75,10 +85,12 @@ async fn attached(
         raw_terminal: false,
     };
     let sandbox = Sandbox::adopt(client, &container);
-    let verify = async |_: &Sandbox| Ok(());
-    match foreground::run(&sandbox, &streams, &mut signals, ui, verify).await? {
+    let verify = async |sandbox: &Sandbox| launch::verify_again(sandbox, ui).await;
+    let run = foreground::run(&sandbox, &streams, &mut signals, ui, verify);
+    match run.await? {
         Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
+            containers.remove_if_asked(&sandbox, &container).await?;
             Ok(outcome::exit(&ended, &last_words))
         }
         Finished::Detached => {

@@ -39,14 +39,26 @@ fn runtime_candidates(variable: Option<OsString>, uid: u32) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where it may lie for this caller, whether it is there or not: no sandbox gets these.
+/// Where it lies for this caller, or may lie while a sandbox runs: no sandbox gets these.
 pub(crate) fn places(variable: Option<OsString>, uid: u32) -> Vec<PathBuf> {
+    let usual = place(runtime(variable.clone(), uid).as_deref(), uid);
+    let tmp = in_tmp(uid);
+    // Else people could not mount `/tmp`, for a directory that is never made.
+    let tmp = (usual == tmp || tmp.exists()).then_some(tmp);
     runtime_candidates(variable, uid)
         .into_iter()
         .filter(|path| path.is_absolute())
         .map(|path| path.join(NAME))
-        .chain([in_tmp(uid)])
+        .chain(tmp)
         .collect()
+}
+
+/// In the runtime directory, or in `/tmp` where there is none or its name is of no use for a socket.
+fn place(runtime: Option<&Path>, uid: u32) -> PathBuf {
+    runtime
+        .map(|runtime| runtime.join(NAME))
+        .filter(|path| can_hold_sockets(path))
+        .unwrap_or_else(|| in_tmp(uid))
 }
 
 fn in_tmp(uid: u32) -> PathBuf {
@@ -90,17 +102,10 @@ pub(super) struct NotPrivate {
 }
 
 impl PrivateDirectory {
-    /// Opens the directory in the runtime directory, or in `/tmp` where there is none or its name
-    /// is of no use for a socket; makes it with mode 0700 if it is missing.
+    /// Opens the directory in the runtime directory or in `/tmp`; makes it with mode 0700 if it is
+    /// missing.
     pub(super) fn open(runtime: Option<&Path>, uid: u32) -> Result<Self, NotPrivate> {
-        let path = runtime
-            .map(|runtime| runtime.join(NAME))
-            .filter(|path| can_hold_sockets(path))
-            .unwrap_or_else(|| in_tmp(uid));
-        Self::at(path, uid)
-    }
-
-    fn at(path: PathBuf, uid: u32) -> Result<Self, NotPrivate> {
+        let path = place(runtime, uid);
         match make(&path, uid) {
             Ok(()) => Ok(Self { path }),
             Err(source) => Err(NotPrivate { path, source }),

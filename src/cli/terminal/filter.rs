@@ -5,23 +5,21 @@
 //! ECMA-48; `OSC 52` writes the clipboard, `OSC 0`, `1` and `2` set titles (which can be read back as
 //! input), and DCS and its kin carry anything.
 
-use std::collections::BTreeSet;
+mod left_on;
+
+use left_on::LeftOn;
 
 /// The longest sequence that is held back to be judged, in bytes. A longer one is dropped whole.
 const LIMIT: usize = 4096;
-
-/// Modes that would trouble a shell afterwards: cursor keys, mouse, focus, alternate screen, paste.
-const MODES: [u16; 13] = [
-    1, 47, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004,
-];
-/// The mode that shows the cursor: on is usual.
-const CURSOR: u16 = 25;
 
 /// What may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// Text, colours, carriage returns: for logs, builds and containers without a terminal.
     Text,
+    /// What a full-screen program needs, except questions: for a container that has a terminal
+    /// but not ours to read from. The answers would be typed into the person's shell.
+    Display,
     /// What a full-screen program needs: for a container that has our terminal.
     Interactive,
 }
@@ -35,8 +33,7 @@ pub(crate) struct Filter {
     held: Vec<u8>,
     /// Continuation bytes still expected of a UTF-8 character.
     continuation: u8,
-    modes: BTreeSet<u16>,
-    keypad: bool,
+    left_on: LeftOn,
     asked: bool,
 }
 
@@ -61,8 +58,7 @@ impl Filter {
             state: State::Ground,
             held: Vec::new(),
             continuation: 0,
-            modes: BTreeSet::new(),
-            keypad: false,
+            left_on: LeftOn::default(),
             asked: false,
         }
     }
@@ -83,19 +79,10 @@ impl Filter {
 
     /// What puts the terminal back as it was before the stream.
     pub(crate) fn reset(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        if self.policy == Policy::Text {
-            return out;
+        match self.policy {
+            Policy::Text => Vec::new(),
+            Policy::Display | Policy::Interactive => self.left_on.reset(),
         }
-        for mode in &self.modes {
-            let end = if *mode == CURSOR { 'h' } else { 'l' };
-            out.extend(format!("\x1b[?{mode}{end}").into_bytes());
-        }
-        if self.keypad {
-            out.extend(b"\x1b>");
-        }
-        out.extend(b"\x1b[0m");
-        out
     }
 
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
@@ -128,6 +115,8 @@ impl Filter {
                 0x07 if osc => self.string(out),
                 0x1b => self.state = State::TextEscape(osc),
                 0x18 | 0x1a => self.begin(State::Ground),
+                // Where output is lines, a string that is never closed hides one of them at most.
+                b'\n' if self.policy == Policy::Text => self.abandon(byte, out),
                 _ => self.hold(byte),
             },
             State::TextEscape(osc) => {
@@ -164,7 +153,10 @@ impl Filter {
         match byte {
             0x1b => self.begin(State::Escape),
             b'\n' | b'\r' | b'\t' | 0x08 => out.push(byte),
-            0x07 | 0x0e | 0x0f if self.policy == Policy::Interactive => out.push(byte),
+            0x07 | 0x0e | 0x0f if self.policy != Policy::Text => {
+                self.left_on.shifted(byte);
+                out.push(byte);
+            }
             0x00..=0x1f | 0x7f => {}
             0xc2 => self.state = State::C2,
             0x80..=0xbf => {
@@ -191,72 +183,72 @@ impl Filter {
     /// After ESC, or a C1 control in its two-byte form.
     fn introduced(&mut self, byte: u8, out: &mut Vec<u8>) {
         match byte {
+            0x30..=0x7e if !self.held.is_empty() => self.escape(byte, out),
             b'[' => self.begin(State::Control),
             b']' => self.begin(State::Text(true)),
-            b'P' | b'X' | b'^' | b'_' => self.begin(State::Text(false)),
+            // `ESC k` is a title in screen and tmux.
+            b'P' | b'X' | b'^' | b'_' | b'k' => self.begin(State::Text(false)),
             0x1b => self.begin(State::Escape),
             // `ESC ( B` and the like: an intermediate byte, then a final one.
             0x20..=0x2f => {
                 self.hold(byte);
                 self.state = State::Escape;
             }
-            0x30..=0x7e => {
-                if self.policy == Policy::Interactive && byte != b'c' {
-                    match byte {
-                        b'=' => self.keypad = true,
-                        b'>' => self.keypad = false,
-                        _ => {}
-                    }
-                    out.push(0x1b);
-                    out.append(&mut self.held);
-                    out.push(byte);
-                }
-                self.begin(State::Ground);
-            }
+            0x30..=0x7e => self.escape(byte, out),
             _ => self.abandon(byte, out),
         }
+    }
+
+    /// The final byte of an escape sequence; what is between is held.
+    fn escape(&mut self, end: u8, out: &mut Vec<u8>) {
+        let between = std::mem::take(&mut self.held);
+        self.state = State::Ground;
+        let passes = self.policy != Policy::Text
+            && match between.as_slice() {
+                // Saved cursor, keypad, line movements, single shifts, the end of a string.
+                [] => match end {
+                    b'6'..=b'9' | b'=' | b'>' | b'D' | b'E' | b'H' | b'M' | b'N' | b'O' | b'\\' => {
+                        true
+                    }
+                    b'Z' => self.may_ask(),
+                    _ => false,
+                },
+                // Character sets and line sizes. Not `ESC %`: outside UTF-8 other bytes are
+                // controls. Not `ESC SP`, which has answers come as such bytes.
+                [b'(' | b')' | b'*' | b'+' | b'#'] => true,
+                _ => false,
+            };
+        if passes {
+            self.left_on.escape(&between, end);
+            out.push(0x1b);
+            out.extend(&between);
+            out.push(end);
+        }
+    }
+
+    /// Whether a question may pass; that one did is remembered.
+    fn may_ask(&mut self) -> bool {
+        self.asked |= self.policy == Policy::Interactive;
+        self.policy == Policy::Interactive
     }
 
     /// A whole control sequence is held.
     fn control(&mut self, out: &mut Vec<u8>) {
         let whole = std::mem::take(&mut self.held);
         self.state = State::Ground;
-        let Some((&end, body)) = whole.split_last() else {
+        let Some(sequence) = Sequence::of(&whole) else {
             return;
         };
-        if body.len() >= LIMIT {
-            return;
-        }
         let passes = match self.policy {
-            Policy::Text => end == b'm' && body.iter().all(|b| matches!(b, b'0'..=b';')),
-            // `CSI … t` can make the terminal type its title.
-            Policy::Interactive => end != b't',
+            Policy::Text => sequence.is_colour(),
+            Policy::Display | Policy::Interactive => {
+                !sequence.is_refused() && (!sequence.asks() || self.may_ask())
+            }
         };
         if passes {
-            // Reports: status, attributes, modes, keyboard, version.
-            self.asked |= matches!(end, b'n' | b'c' | b'p' | b'u' | b'q' | b'x' | b'w');
-            self.note_modes(end, body);
+            self.left_on.control(&sequence);
             out.extend(b"\x1b[");
             out.extend(&whole);
-        }
-    }
-
-    fn note_modes(&mut self, end: u8, body: &[u8]) {
-        let (b'h' | b'l', [b'?', numbers @ ..]) = (end, body) else {
-            return;
-        };
-        for number in numbers.split(|b| *b == b';') {
-            let number = str::from_utf8(number).ok().and_then(|n| n.parse().ok());
-            let Some(number) = number else { continue };
-            if !MODES.contains(&number) && number != CURSOR {
-                continue;
-            }
-            let unusual = (end == b'h') != (number == CURSOR);
-            if unusual {
-                self.modes.insert(number);
-            } else {
-                self.modes.remove(&number);
-            }
         }
     }
 
@@ -265,16 +257,20 @@ impl Filter {
         let osc = self.state == State::Text(true);
         let body = std::mem::take(&mut self.held);
         self.state = State::Ground;
-        if !osc || self.policy == Policy::Text || body.len() >= LIMIT {
+        // A control inside would end the string, and another begin, on terminals that know C1.
+        let plain = str::from_utf8(&body).is_ok_and(|text| !text.chars().any(char::is_control));
+        if !osc || self.policy == Policy::Text || body.len() >= LIMIT || !plain {
             return;
         }
         let number = body.split(|b| *b == b';').next().unwrap_or_default();
         // Links, colours and marks of prompts pass; titles, the clipboard and the rest do not.
-        if matches!(
-            number,
-            b"4" | b"8" | b"10" | b"11" | b"12" | b"104" | b"110" | b"111" | b"112" | b"133"
-        ) {
-            self.asked |= body.contains(&b'?');
+        let passes = match number {
+            b"8" | b"104" | b"110" | b"111" | b"112" | b"133" => true,
+            b"4" | b"10" | b"11" | b"12" => !body.contains(&b'?') || self.may_ask(),
+            _ => false,
+        };
+        if passes {
+            self.left_on.string(number, &body);
             out.extend(b"\x1b]");
             out.extend(&body);
             out.extend(b"\x1b\\");
@@ -282,95 +278,89 @@ impl Filter {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// A control sequence after `CSI`, taken apart (ECMA-48, 5.4).
+#[derive(Debug)]
+struct Sequence<'a> {
+    /// One of `<`, `=`, `>` and `?`: a private sequence.
+    private: Option<u8>,
+    /// Digits, `;` and `:`.
+    parameters: &'a [u8],
+    /// The byte between parameters and end.
+    between: Option<u8>,
+    /// What is to be done.
+    end: u8,
+}
 
-    use super::*;
-
-    fn through(policy: Policy, bytes: &[u8]) -> String {
-        String::from_utf8_lossy(&Filter::new(policy).feed(bytes)).into_owned()
-    }
-
-    #[test]
-    fn text_and_colour_pass() {
-        let text = "naïve ✓ \u{1f600}\r\n\x1b[1;31mred\x1b[0m\tdone";
-        assert_eq!(through(Policy::Text, text.as_bytes()), text);
-        assert_eq!(through(Policy::Interactive, text.as_bytes()), text);
-    }
-
-    #[test]
-    fn commands_do_not_pass_with_text() {
-        for evil in [
-            "\x1b[2J",
-            "\x1b[6n",
-            "\x1bc",
-            "\x1b]0;t\x07",
-            "\x1b]52;c;eA==\x1b\\",
-            "\x1bPq\x1b\\",
-            "\u{9b}2J",
-            "\u{9d}0;t\x07",
-            "\x07",
-            "\x1b(0",
-            "\x1b[?1049h",
-        ] {
-            assert_eq!(
-                through(Policy::Text, format!("a{evil}b").as_bytes()),
-                "ab",
-                "{evil:?}"
-            );
+impl<'a> Sequence<'a> {
+    /// `None` if it is too long or not formed as any that terminals know.
+    fn of(whole: &'a [u8]) -> Option<Self> {
+        let (&end, body) = whole.split_last()?;
+        if body.len() >= LIMIT {
+            return None;
         }
-        assert_eq!(through(Policy::Text, b"a\x9b2Jb"), "a\u{fffd}2Jb");
+        let (between, body) = match body.split_last() {
+            Some((&byte @ 0x20..=0x2f, rest)) => (Some(byte), rest),
+            _ => (None, body),
+        };
+        let (private, parameters) = match body.split_first() {
+            Some((&byte @ b'<'..=b'?', rest)) => (Some(byte), rest),
+            _ => (None, body),
+        };
+        let formed = parameters.iter().all(|b| matches!(b, b'0'..=b';'));
+        formed.then_some(Self {
+            private,
+            parameters,
+            between,
+            end,
+        })
     }
 
-    #[test]
-    fn a_full_screen_program_works_and_the_clipboard_is_safe() {
-        let screen = "\x1b[?1049h\x1b[2J\x1b[1;1H\x1b(B\x1b=\x1b[6n";
-        assert_eq!(through(Policy::Interactive, screen.as_bytes()), screen);
-        for evil in [
-            "\x1b]52;c;eA==\x07",
-            "\x1b]0;title\x07",
-            "\x1b]2;t\x1b\\",
-            "\x1bPx\x1b\\",
-            "\x1b[21t",
-            "\x1b_x\x1b\\",
-            "\u{9d}52;c;x\u{7}",
-        ] {
-            let text = through(Policy::Interactive, format!("a{evil}b").as_bytes());
-            assert_eq!(text, "ab", "{evil:?}");
+    /// Its numbers; an empty one is 0, one that is too large is left out.
+    fn numbers(&self) -> impl Iterator<Item = u16> {
+        self.parameters
+            .split(|byte| matches!(byte, b';' | b':'))
+            .filter_map(|number| match number {
+                [] => Some(0),
+                number => str::from_utf8(number).ok()?.parse().ok(),
+            })
+    }
+
+    fn first(&self) -> u16 {
+        self.numbers().next().unwrap_or(0)
+    }
+
+    fn is_colour(&self) -> bool {
+        matches!((self.private, self.between, self.end), (None, None, b'm'))
+    }
+
+    /// What no program needs, or could be turned against the person.
+    fn is_refused(&self) -> bool {
+        match (self.private, self.between, self.end) {
+            // Window reports, which type the title; printing.
+            (_, _, b't' | b'i') => true,
+            // Checksums, which tell what is on the screen; locators, which report later.
+            (_, Some(b'*'), b'y') | (_, Some(b'\''), b'w' | b'z' | b'{' | b'|') => true,
+            // Saved modes: what they restore could not be followed.
+            (Some(b'?'), None, b's' | b'r') => true,
+            // Our own question when the terminal is given back: no answer but its own may come.
+            (None, None, b'n') => self.first() == 5,
+            _ => false,
         }
     }
 
-    #[test]
-    fn only_modes_that_were_left_on_are_reset() {
-        let mut filter = Filter::new(Policy::Interactive);
-        filter.feed(b"\x1b[?1049h\x1b[?25l\x1b[?1000;1006h\x1b[?1049l\x1b=");
-        let reset = String::from_utf8(filter.reset()).unwrap();
-        assert_eq!(reset, "\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b>\x1b[0m");
-    }
-
-    proptest! {
-        #[test]
-        fn cuts_do_not_matter(bytes in prop::collection::vec(prop::sample::select(b"\x1b[]P0;52m\x07\\a\xc2\x9b\xc3".to_vec()), 0..60), cut in 0usize..60) {
-            for policy in [Policy::Text, Policy::Interactive] {
-                let cut = cut.min(bytes.len());
-                let whole = Filter::new(policy).feed(&bytes);
-                let mut filter = Filter::new(policy);
-                let mut parts = filter.feed(&bytes[..cut]);
-                parts.extend(filter.feed(&bytes[cut..]));
-                prop_assert_eq!(whole, parts);
-            }
-        }
-
-        #[test]
-        fn text_output_holds_no_escape_but_colour(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let out = Filter::new(Policy::Text).feed(&bytes);
-            for (at, _) in out.iter().enumerate().filter(|(_, b)| **b == 0x1b) {
-                let rest = &out[at + 1..];
-                prop_assert_eq!(rest.first(), Some(&b'['));
-                let end = rest.iter().skip(1).find(|b| !matches!(b, b'0'..=b';'));
-                prop_assert_eq!(end, Some(&b'm'));
-            }
+    /// Whether the terminal answers, as if it were typed: status, attributes, modes, keyboard,
+    /// version, graphics.
+    fn asks(&self) -> bool {
+        match (self.private, self.between, self.end) {
+            (Some(b'>'), None, b'n') => false,
+            (_, None, b'n' | b'c' | b'x') => true,
+            (_, Some(b'$'), b'p' | b'w' | b'u') | (_, Some(b'&'), b'u') => true,
+            (Some(b'?'), None, b'u' | b'm' | b'S') | (Some(b'>'), None, b'q') => true,
+            (_, Some(b'#'), b'|' | b'R') => true,
+            _ => false,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,12 +5,16 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
+use rustix::termios::{
+    self, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios,
+};
 
 use super::output::write_all;
 
 /// How long a terminal may take to answer; one far away over ssh needs a while.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// How long it may take that has much to answer before.
+const LONG: Duration = Duration::from_secs(3);
 
 /// A terminal in raw mode; dropping it gives the terminal back as it was.
 #[derive(Debug)]
@@ -19,7 +23,8 @@ pub(crate) struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Puts the terminal on standard input into raw mode.
+    /// Puts the terminal on standard input into raw mode, but for Ctrl-C, which is a signal until
+    /// [`RawTerminal::resume`]: nobody reads what is typed yet.
     ///
     /// # Errors
     /// Standard input is no terminal.
@@ -27,11 +32,15 @@ impl RawTerminal {
         let stdin = io::stdin();
         let cooked = termios::tcgetattr(stdin.as_fd())?;
         let guard = Self { cooked };
-        guard.resume()?;
+        let mut raw = guard.cooked.clone();
+        raw.make_raw();
+        raw.local_modes.insert(LocalModes::ISIG);
+        raw.special_codes[SpecialCodeIndex::VSUSP] = 0;
+        termios::tcsetattr(stdin.as_fd(), OptionalActions::Now, &raw)?;
         Ok(guard)
     }
 
-    /// Raw mode again, after somebody else changed it (a shell, while we were stopped).
+    /// Raw mode for all keys; again, after somebody else changed it (a shell, while we were stopped).
     pub(crate) fn resume(&self) -> io::Result<()> {
         let mut raw = self.cooked.clone();
         raw.make_raw();
@@ -50,7 +59,8 @@ impl RawTerminal {
         const ANSWER: &[u8] = b"\x1b[0n";
         let stdin = io::stdin();
         write_all(io::stdout().as_fd(), QUESTION)?;
-        let deadline = Instant::now() + PATIENCE;
+        let last = Instant::now() + LONG;
+        let mut deadline = Instant::now() + PATIENCE;
         let mut heard = Vec::new();
         let mut buffer = [0; 4096];
         loop {
@@ -68,6 +78,7 @@ impl RawTerminal {
             if count == 0 || heard.windows(ANSWER.len()).any(|part| part == ANSWER) {
                 return Ok(());
             }
+            deadline = last.min(Instant::now() + PATIENCE);
             let old = heard.len().saturating_sub(ANSWER.len());
             heard.drain(..old);
         }

@@ -11,5 +11,5 @@ pub(crate) use detach::DetachKeys;
 pub(crate) use filter::{Filter, Policy};
 pub(crate) use guard::{RawTerminal, window_size};
 pub(crate) use input::Input;
-pub(crate) use output::{Asked, Output};
+pub(crate) use output::{Asked, Gone, Output};
 pub(crate) use session::{End, Remote, Session};

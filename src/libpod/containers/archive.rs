@@ -1,5 +1,7 @@
 //! Files into and out of a container, as tar streams.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use serde::Deserialize;
 
@@ -21,16 +23,35 @@ pub struct ArchiveStat {
     /// Go's mode bits: permissions, and the kind in the upper ones.
     #[serde(default)]
     pub mode: u32,
-    /// Where a symbolic link leads.
+    /// Where the path leads when links are followed: absolute, and with the `/.` or `/` at its end
+    /// that was asked for.
     #[serde(default)]
     pub link_target: String,
+    #[serde(default)]
+    is_dir: bool,
 }
 
 impl ArchiveStat {
-    /// Whether it is a directory.
+    /// Whether it is a directory, or a link to one.
     pub fn is_dir(&self) -> bool {
-        self.mode & 1 << 31 != 0
+        self.is_dir || self.mode & 1 << 31 != 0
     }
+
+    /// Whether it is a device, a FIFO or a socket.
+    pub fn is_special(&self) -> bool {
+        self.mode & (1 << 26 | 1 << 25 | 1 << 24 | 1 << 21) != 0
+    }
+}
+
+/// What is at a path in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// This.
+    Found(ArchiveStat),
+    /// A symbolic link that leads nowhere.
+    Dangling(ArchiveStat),
+    /// Nothing.
+    Missing,
 }
 
 /// To whom files belong after a copy into a container.
@@ -42,19 +63,34 @@ pub enum CopyOwnership {
     Archive,
 }
 
+/// How an archive is unpacked in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveWrite {
+    /// To whom files belong.
+    pub ownership: CopyOwnership,
+    /// Whether a directory may be replaced by a file, and a file by a directory.
+    pub overwrite: bool,
+    /// New names for what stands at the archive's top, by the name there.
+    pub rename: BTreeMap<String, String>,
+}
+
 impl Client {
-    /// Describes a path in a container, running or not.
+    /// Describes a path in a container, running or not. The container itself has to be there: the
+    /// service does not tell a missing container from a missing path.
     ///
     /// Source: `HEAD /libpod/containers/{id}/archive`.
-    ///
-    /// # Errors
-    /// [`Error::is_not_found`] where there is no such path.
-    pub async fn stat_in_container(&self, id: &ContainerId, path: &str) -> Result<ArchiveStat> {
+    pub async fn stat_in_container(&self, id: &ContainerId, path: &str) -> Result<Lookup> {
         let request = Request::head(&["containers", id.as_str(), "archive"]).query("path", path);
-        let response = self.send(request).await?;
-        let stat = archive_stat(&response)?;
+        let response = self.send_or_missing(request).await?;
+        let missing = response.status() == 404;
+        let lookup = match archive_stat(&response)? {
+            Some(stat) if missing => Lookup::Dangling(stat),
+            Some(stat) => Lookup::Found(stat),
+            None if missing => Lookup::Missing,
+            None => return Err(no_stat(&response)),
+        };
         response.done().await?;
-        Ok(stat)
+        Ok(lookup)
     }
 
     /// A path in a container as a tar stream, with what it is.
@@ -71,7 +107,8 @@ impl Client {
             .query("path", path)
             .on(Connection::Own);
         let response = self.send(request).await?;
-        Ok((archive_stat(&response)?, response.stream()))
+        let stat = archive_stat(&response)?.ok_or_else(|| no_stat(&response))?;
+        Ok((stat, response.stream()))
     }
 
     /// Unpacks a tar stream into a directory of a container, running or not.
@@ -81,30 +118,58 @@ impl Client {
         &self,
         id: &ContainerId,
         directory: &str,
-        ownership: CopyOwnership,
+        how: &ArchiveWrite,
         tar: TarBody,
     ) -> Result<()> {
         let request = Request::put(&["containers", id.as_str(), "archive"])
             .query("path", directory)
-            .flag("copyUIDGID", ownership == CopyOwnership::Container)
-            .flag("noOverwriteDirNonDir", true)
+            .flag("copyUIDGID", how.ownership == CopyOwnership::Container)
+            .flag("noOverwriteDirNonDir", !how.overwrite)
+            .json_query("rename", &how.rename)
             .body(Body::Tar(tar))
             .on(Connection::Own);
         self.send(request).await?.done().await
     }
 }
 
-fn archive_stat(response: &Response) -> Result<ArchiveStat> {
-    let missing = || {
-        Error::protocol(
-            response.endpoint(),
-            "the answer does not say what the path is",
-        )
+fn archive_stat(response: &Response) -> Result<Option<ArchiveStat>> {
+    let Some(header) = response.header("X-Docker-Container-Path-Stat") else {
+        return Ok(None);
     };
-    let header = response
-        .header("X-Docker-Container-Path-Stat")
-        .ok_or_else(missing)?;
-    let engine = base64::engine::general_purpose::STANDARD;
-    let json = engine.decode(header).map_err(|_| missing())?;
-    serde_json::from_slice(&json).map_err(|e| Error::decode(response.endpoint(), e))
+    decode_stat(header)
+        .ok_or_else(|| no_stat(response))?
+        .map_err(|error| Error::decode(response.endpoint(), error))
+        .map(Some)
+}
+
+/// JSON in Base64 with the alphabet for URLs.
+fn decode_stat(header: &str) -> Option<serde_json::Result<ArchiveStat>> {
+    let engine = base64::engine::general_purpose::URL_SAFE;
+    let json = engine.decode(header).ok()?;
+    Some(serde_json::from_slice(&json))
+}
+
+fn no_stat(response: &Response) -> Error {
+    Error::protocol(
+        response.endpoint(),
+        "the answer does not say what the path is",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_is_in_the_alphabet_for_urls() {
+        let json = r#"{"name":"?>?>~~","size":4096,"mode":2147484141,"mtime":"2026-01-01T00:00:00Z","isDir":true,"linkTarget":"/a/."}"#;
+        let header = base64::engine::general_purpose::URL_SAFE.encode(json);
+        assert!(header.contains(['-', '_']), "{header}");
+        let stat = decode_stat(&header).unwrap().unwrap();
+        assert_eq!(stat.name, "?>?>~~");
+        assert_eq!(stat.link_target, "/a/.");
+        assert!(stat.is_dir() && !stat.is_special());
+        assert!(decode_stat("!").is_none());
+        assert!(decode_stat("e30=").unwrap().is_err());
+    }
 }

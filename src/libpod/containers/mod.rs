@@ -9,7 +9,7 @@ mod logs;
 mod spec;
 mod stats;
 
-pub use archive::{ArchiveStat, CopyOwnership};
+pub use archive::{ArchiveStat, ArchiveWrite, CopyOwnership, Lookup};
 pub use attach::AttachOptions;
 pub use inspect::{Config, Container, HostConfig, Mounted, State, Status};
 pub use lifecycle::{Created, Removal, Removed, Stopped};

@@ -40,14 +40,96 @@ pub enum PullPolicy {
     Newer,
 }
 
+/// How the steps of a build become layers of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layers {
+    /// One for each step, kept for later builds.
+    #[default]
+    EachStep,
+    /// One for all steps, on top of those of the base image.
+    New,
+    /// One for everything, the base image included.
+    All,
+}
+
+/// The image's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImageFormat {
+    /// Open Container Initiative.
+    #[default]
+    Oci,
+    /// Docker's: the one that keeps `HEALTHCHECK` and `SHELL`.
+    Docker,
+}
+
+impl ImageFormat {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.manifest.v1+json",
+            Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
+        }
+    }
+}
+
+/// Limits for `RUN` steps. Whether they are in force is up to the service's controllers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildLimits {
+    /// Memory in bytes.
+    pub memory: Option<i64>,
+    /// Memory and swap together in bytes, -1 for no limit; without it as much as memory.
+    pub memory_swap: Option<i64>,
+    /// Microseconds of cpu per period.
+    pub cpu_quota: Option<i64>,
+    /// The period in microseconds.
+    pub cpu_period: Option<i64>,
+    /// Weight among others that want cpu.
+    pub cpu_shares: Option<i64>,
+    /// Processors, as in `0-3,5`.
+    pub cpuset_cpus: Option<String>,
+    /// Memory nodes.
+    pub cpuset_mems: Option<String>,
+    /// `/dev/shm` in bytes.
+    pub shm_size: Option<i64>,
+    /// `NAME=SOFT[:HARD]`.
+    pub ulimits: Vec<String>,
+}
+
+impl BuildLimits {
+    fn add(&self, mut request: Request) -> Request {
+        // Memory without a word on swap would be doubled by it.
+        let memory_swap = self.memory_swap.or(self.memory);
+        for (key, value) in [
+            ("memory", self.memory),
+            ("memswap", memory_swap),
+            ("cpuquota", self.cpu_quota),
+            ("cpuperiod", self.cpu_period),
+            ("cpushares", self.cpu_shares),
+            ("shmsize", self.shm_size),
+        ] {
+            if let Some(value) = value {
+                request = request.number(key, value);
+            }
+        }
+        for (key, value) in [
+            ("cpusetcpus", &self.cpuset_cpus),
+            ("cpusetmems", &self.cpuset_mems),
+        ] {
+            if let Some(value) = value {
+                request = request.query(key, value);
+            }
+        }
+        request.json_query("ulimits", &self.ulimits)
+    }
+}
+
 /// What to build. The context travels beside it.
 #[derive(Clone, Default)]
 pub struct BuildOptions {
     /// Names of the image; the first is the name, the others are further tags.
     pub tags: Vec<String>,
     /// The Containerfile's path within the context, never absolute: later releases would take an
-    /// absolute one from their own file system.
-    pub containerfile: String,
+    /// absolute one from their own file system. Without it `Containerfile`, else `Dockerfile`.
+    pub containerfile: Option<String>,
     /// `ARG` values. May hold what should not be shown.
     pub build_args: BTreeMap<String, String>,
     /// Labels of the image.
@@ -62,18 +144,20 @@ pub struct BuildOptions {
     pub pull: PullPolicy,
     /// Do not use layers of earlier builds.
     pub no_cache: bool,
-    /// One layer instead of one for each step.
-    pub squash: bool,
+    /// How steps become layers.
+    pub layers: Layers,
+    /// The image's format.
+    pub format: ImageFormat,
     /// Ignore rules, in place of any ignore file in the context; `None` where there are none.
     pub excludes: Option<Vec<String>>,
     /// Secret files: (id, path within the context).
     pub secrets: Vec<(String, String)>,
-    /// Memory for `RUN` steps, in bytes.
-    pub memory: Option<i64>,
-    /// Nanocpus for `RUN` steps.
-    pub nano_cpus: Option<i64>,
+    /// What `RUN` steps may use.
+    pub limits: BuildLimits,
     /// `NAME:ADDRESS` lines for `/etc/hosts`.
     pub extra_hosts: Vec<String>,
+    /// Name servers for `RUN` steps.
+    pub dns_servers: Vec<String>,
 }
 
 impl fmt::Debug for BuildOptions {
@@ -95,15 +179,14 @@ struct NamespaceOption {
 impl BuildOptions {
     fn request(&self) -> Request {
         let mut request = Request::post(&["build"])
-            .query("dockerfile", &self.containerfile)
-            .flag("layers", !self.squash)
-            .flag("squash", self.squash)
+            .flag("layers", self.layers == Layers::EachStep)
+            .flag("squash", self.layers == Layers::All)
             .flag("nocache", self.no_cache)
             .flag("rm", true)
             .flag("forcerm", true)
             .flag("httpproxy", false)
             // Without a format the service finds none of its own layers again.
-            .query("outputformat", "application/vnd.oci.image.manifest.v1+json")
+            .query("outputformat", self.format.media_type())
             .query(
                 "pullpolicy",
                 match self.pull {
@@ -115,11 +198,16 @@ impl BuildOptions {
             )
             .json_query("buildargs", &self.build_args)
             .json_query("labels", &self.labels)
-            .json_query("extrahosts", &self.extra_hosts);
+            .json_query("extrahosts", &self.extra_hosts)
+            .json_query("dnsservers", &self.dns_servers);
         for tag in &self.tags {
             request = request.query("t", tag);
         }
-        for (key, value) in [("target", &self.target), ("platform", &self.platform)] {
+        for (key, value) in [
+            ("dockerfile", &self.containerfile),
+            ("target", &self.target),
+            ("platform", &self.platform),
+        ] {
             if let Some(value) = value {
                 request = request.query(key, value);
             }
@@ -137,14 +225,7 @@ impl BuildOptions {
             .map(|(id, path)| format!("id={id},src={path}"))
             .collect();
         request = request.json_query("secrets", &secrets);
-        if let Some(bytes) = self.memory {
-            request = request.number("memory", bytes).number("memswap", bytes);
-        }
-        if let Some(nano_cpus) = self.nano_cpus {
-            request = request
-                .number("cpuperiod", 100_000)
-                .number("cpuquota", nano_cpus / 10_000);
-        }
+        request = self.limits.add(request);
         let host = self.network == BuildNetwork::Host;
         if self.network == BuildNetwork::None {
             // The number: the word `none` is ignored, and the host's network given.
@@ -279,6 +360,36 @@ mod tests {
         let target = target(&BuildOptions::default());
         assert!(target.contains("httpproxy=false"), "{target}");
         assert!(target.contains("layers=true"), "{target}");
+    }
+
+    #[test]
+    fn layers_are_squashed_as_podman_squashes_them() {
+        let of = |layers| {
+            target(&BuildOptions {
+                layers,
+                ..BuildOptions::default()
+            })
+        };
+        assert!(of(Layers::EachStep).contains("layers=true&squash=false"));
+        assert!(of(Layers::New).contains("layers=false&squash=false"));
+        assert!(of(Layers::All).contains("layers=false&squash=true"));
+    }
+
+    #[test]
+    fn memory_is_not_doubled_by_swap() {
+        let of = |memory, memory_swap| {
+            target(&BuildOptions {
+                limits: BuildLimits {
+                    memory,
+                    memory_swap,
+                    ..BuildLimits::default()
+                },
+                ..BuildOptions::default()
+            })
+        };
+        assert!(of(Some(5), None).contains("memory=5&memswap=5"));
+        assert!(of(Some(5), Some(-1)).contains("memory=5&memswap=-1"));
+        assert!(!of(None, None).contains("mem"));
     }
 
     #[test]

@@ -21,9 +21,36 @@ pub struct Image {
     /// Bytes.
     #[serde(default)]
     pub size: u64,
+    /// Operating system, as in `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// Processor, as in `amd64`.
+    #[serde(default)]
+    pub architecture: String,
     /// What containers made from it begin with.
     #[serde(default, deserialize_with = "null::default")]
     pub config: ImageConfig,
+    /// How it was made, oldest first, as far as whoever made it tells.
+    #[serde(default, deserialize_with = "null::default")]
+    pub history: Vec<HistoryEntry>,
+}
+
+impl Image {
+    /// Whether it is known to have `ONBUILD` instructions. That it is not known proves nothing: no
+    /// release shows them, and not every builder notes them in the history.
+    pub fn has_triggers(&self) -> bool {
+        let noted = |entry: &HistoryEntry| entry.created_by.contains("ONBUILD");
+        !self.config.on_build.is_empty() || self.history.iter().any(noted)
+    }
+}
+
+/// One step of an image's making.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct HistoryEntry {
+    /// The instruction.
+    #[serde(default)]
+    pub created_by: String,
 }
 
 /// What containers made from an image begin with.

@@ -4,6 +4,8 @@ mod build;
 mod list;
 mod pull;
 
-pub use build::{BuildNetwork, BuildOptions, BuildStream, PullPolicy};
-pub use list::{Image, ImageConfig, ListedImage, RemovedImages};
+pub use build::{
+    BuildLimits, BuildNetwork, BuildOptions, BuildStream, ImageFormat, Layers, PullPolicy,
+};
+pub use list::{HistoryEntry, Image, ImageConfig, ListedImage, RemovedImages};
 pub use pull::{PullOptions, PullStream};

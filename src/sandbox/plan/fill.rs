@@ -206,6 +206,17 @@ impl Plan {
 
     fn mount(&mut self, mount: &ResolvedMount) {
         let destination = mount.target.as_str().to_owned();
+        if mount.source != ResolvedSource::Tmpfs {
+            for option in ["dev", "suid"]
+                .iter()
+                .filter(|word| mount.options.has(word))
+            {
+                self.loosenings.push(Loosening::MountOption {
+                    target: destination.clone(),
+                    option: (*option).to_owned(),
+                });
+            }
+        }
         let container = &mut self.container;
         match &mount.source {
             ResolvedSource::Host { path, wire } => {

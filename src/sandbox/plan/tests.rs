@@ -464,6 +464,18 @@ fn a_socket_is_said() {
 }
 
 #[test]
+fn a_mount_with_devices_is_said() {
+    let world = World::new();
+    let plan = world.plan(Request {
+        mounts: vec![parse_volume("./src:/m:dev,suid").unwrap()],
+        ..request()
+    });
+    let shown: Vec<String> = plan.loosenings.iter().map(ToString::to_string).collect();
+    let wanted = ["mount option dev at /m", "mount option suid at /m"];
+    assert_eq!(shown, wanted);
+}
+
+#[test]
 fn ports_on_the_hosts_network_are_discarded_aloud() {
     let world = World::new();
     let mut asked = request();

@@ -110,18 +110,34 @@ fn paths_of_no_use_for_a_socket_give_way_to_tmp() {
 
 #[test]
 fn places_are_all_that_open_may_take() {
+    // Nobody's id: nothing of theirs is there.
+    let nobody = 4_000_000_001;
     assert_eq!(
-        places(Some("/home/ann/run".into()), 7),
+        places(Some("/home/ann/run".into()), nobody),
         [
             "/home/ann/run/stockade",
-            "/run/user/7/stockade",
-            "/tmp/stockade-7"
+            "/run/user/4000000001/stockade",
+            "/tmp/stockade-4000000001"
         ]
         .map(PathBuf::from)
     );
     assert_eq!(
-        places(Some("relative".into()), 0),
-        ["/run/stockade", "/tmp/stockade-0"].map(PathBuf::from)
+        places(Some("relative".into()), nobody),
+        ["/run/user/4000000001/stockade", "/tmp/stockade-4000000001"].map(PathBuf::from)
+    );
+}
+
+#[test]
+fn tmp_is_out_of_bounds_only_where_it_is_needed() {
+    assert_eq!(place(None, 7), Path::new("/tmp/stockade-7"));
+    assert_eq!(
+        place(Some(Path::new("/run/user/7")), 7),
+        Path::new("/run/user/7/stockade")
+    );
+    let long = format!("/{}", "r".repeat(100));
+    assert_eq!(
+        place(Some(Path::new(&long)), 7),
+        Path::new("/tmp/stockade-7")
     );
 }
 

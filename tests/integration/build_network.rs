@@ -1,0 +1,94 @@
+//! What `RUN` reaches while building: never the host's loopback, unless that is asked for.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::support::command::Output;
+use crate::support::dir::TestDir;
+use crate::support::image::{build, tiny};
+
+/// Somebody who listens on the host's 127.0.0.1 and counts who comes.
+struct Listener {
+    port: u16,
+    visits: Arc<AtomicUsize>,
+}
+
+impl Listener {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let visits = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&visits);
+        thread::spawn(move || {
+            for visit in listener.incoming() {
+                drop(visit);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { port, visits }
+    }
+}
+
+/// Builds with a `RUN` that tries to reach the listener and tells which links it has.
+fn try_out(dir: &TestDir, listener: &Listener, flags: &[&str]) -> Output {
+    let port = listener.port;
+    let script = format!(
+        "for host in 127.0.0.1 localhost; do \
+         if nc -w 2 $host {port} </dev/null; then echo REACHED; else echo unreachable; fi; done; \
+         tail -n +3 /proc/net/dev | cut -d: -f1 | xargs echo links:"
+    );
+    dir.write("Containerfile", format!("FROM {}\nRUN {script}\n", tiny()));
+    let output = build(dir, &[&["--no-cache"], flags, &["."]].concat()).success();
+    dir.image(output.stdout().lines().last().expect("an id"));
+    output
+}
+
+#[test]
+#[ignore = "needs podman: builds"]
+fn a_listener_on_the_hosts_loopback_is_out_of_reach() {
+    let dir = TestDir::new();
+    let listener = Listener::start();
+    for flags in [&[][..], &["--network", "private"], &["--network", "none"]] {
+        let output = try_out(&dir, &listener, flags);
+        assert_eq!(
+            output.stdout().matches("unreachable\n").count(),
+            2,
+            "{output}"
+        );
+        let _ = output.lacks("REACHED\n");
+    }
+    assert_eq!(listener.visits.load(Ordering::SeqCst), 0);
+
+    // The listener can be reached: by who asks for it, and is told so.
+    let output = try_out(&dir, &listener, &["--network", "host"]);
+    let _ = output.has("REACHED\n").complains("--network host");
+    assert!(listener.visits.load(Ordering::SeqCst) > 0);
+}
+
+#[test]
+#[ignore = "needs podman: builds"]
+fn without_a_network_there_is_only_loopback() {
+    let dir = TestDir::new();
+    let listener = Listener::start();
+    let _ = try_out(&dir, &listener, &["--network", "none"]).has("links: lo\n");
+    let private = try_out(&dir, &listener, &[]).stdout();
+    let links = private.lines().find(|line| line.starts_with("links: "));
+    let links: Vec<_> = links.expect("a line").split_whitespace().collect();
+    assert_eq!(links.len(), 3, "loopback and a way out: {links:?}");
+}
+
+#[test]
+#[ignore = "needs podman: builds"]
+fn a_proxy_of_the_host_does_not_come_in() {
+    let dir = TestDir::new();
+    dir.write(
+        "Containerfile",
+        format!("FROM {}\nRUN env | grep -i proxy; echo done\n", tiny()),
+    );
+    let build = dir.stockade(&["build", "--no-cache", "."]);
+    let output = build.env("http_proxy", "http://user:pass@proxy:1").run();
+    let output = output.success().has("done\n").lacks("user:pass");
+    dir.image(output.stdout().lines().last().expect("an id"));
+}
