@@ -241,6 +241,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| source as _)
+        // What the kind says already is not repeated.
+        let source = self.0.source.as_ref();
+        let source = source.filter(|_| self.0.kind != Kind::NotFound);
+        source.map(|source| source as _)
     }
 }
