@@ -63,6 +63,11 @@ impl Response {
         serde_json::from_slice(&bytes).map_err(|source| Error::decode(&endpoint, source))
     }
 
+    /// The whole body as a JSON list, which may be written as null.
+    pub(crate) async fn list<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        Ok(self.json::<Option<Vec<T>>>().await?.unwrap_or_default())
+    }
+
     /// The whole body as text.
     pub(crate) async fn text(self) -> Result<String> {
         let bytes = self.bytes(LIMIT).await?;

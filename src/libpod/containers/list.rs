@@ -97,12 +97,7 @@ impl Client {
         let request = Request::get(&["containers", "json"])
             .flag("all", all)
             .json_query("filters", filter);
-        Ok(self
-            .send(request)
-            .await?
-            .json::<Option<_>>()
-            .await?
-            .unwrap_or_default())
+        self.send(request).await?.list().await
     }
 
     /// Removes containers that do not run and that match.
@@ -112,11 +107,6 @@ impl Client {
         let request = Request::post(&["containers", "prune"])
             .json_query("filters", filter)
             .on(Connection::Own);
-        Ok(self
-            .send(request)
-            .await?
-            .json::<Option<_>>()
-            .await?
-            .unwrap_or_default())
+        self.send(request).await?.list().await
     }
 }

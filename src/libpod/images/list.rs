@@ -153,12 +153,7 @@ impl Client {
         let request = Request::get(&["images", "json"])
             .flag("all", all)
             .json_query("filters", filters);
-        Ok(self
-            .send(request)
-            .await?
-            .json::<Option<_>>()
-            .await?
-            .unwrap_or_default())
+        self.send(request).await?.list().await
     }
 
     /// Removes an image, or only this name of it if it has others. `force` also removes containers
@@ -195,12 +190,7 @@ impl Client {
             .flag("all", all)
             .json_query("filters", filters)
             .on(Connection::Own);
-        Ok(self
-            .send(request)
-            .await?
-            .json::<Option<_>>()
-            .await?
-            .unwrap_or_default())
+        self.send(request).await?.list().await
     }
 
     /// Gives an image another name.
