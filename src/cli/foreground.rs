@@ -1,6 +1,8 @@
 //! A container on our terminal, from create to its exit code.
 
+use std::future::pending;
 use std::io::{self, IsTerminal as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,6 +17,9 @@ use super::ui::Ui;
 use crate::libpod;
 use crate::libpod::stream::Attached;
 use crate::sandbox::{Outcome, Sandbox, Watch};
+
+/// How long the service may take to know that a process has ended whose stream it failed on.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Remote for Sandbox {
     async fn resize(&self, rows: u16, columns: u16) -> libpod::Result<()> {
@@ -156,23 +161,28 @@ async fn converse(
     signals: &mut Signals,
     ui: &Ui,
 ) -> CliResult<Finished> {
-    let last_words = match talk(attached, sandbox, streams, terminal, signals, ui).await? {
-        End::Detached => return Ok(Finished::Detached),
-        End::Signal(caught) => return Ok(Finished::Signal(caught)),
-        End::OutputGone => return Ok(Finished::OutputGone),
-        End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
-        // Whether the container ended is for the service to say.
-        End::Broken(_) => Bytes::new(),
-        End::Stream(output) => {
-            if let Some(error) = output.in_band_error() {
-                match sandbox.inspect().await {
-                    Ok(container) if !container.state.status.is_live() => {}
-                    Ok(_) => return Ok(Finished::Lost(error)),
-                    // Not known to have ended: nothing may be removed.
-                    Err(error) => return Ok(Finished::Lost(error)),
-                }
+    let (last_words, failure) =
+        match talk(attached, sandbox, streams, terminal, signals, ui).await? {
+            End::Detached => return Ok(Finished::Detached),
+            End::Signal(caught) => return Ok(Finished::Signal(caught)),
+            End::OutputGone => return Ok(Finished::OutputGone),
+            End::Broken(error) if !error.is_disconnect() => return Ok(Finished::Lost(error)),
+            // Whether the container ended is for the service to say.
+            End::Broken(_) => (Bytes::new(), None),
+            End::Stream(output) => (
+                Bytes::copy_from_slice(output.last_words()),
+                output.in_band_error(),
+            ),
+        };
+    // A failure in the stream may be no more than how the end of the process looked to the service,
+    // which needs a moment to know it as one.
+    let lost = async {
+        match failure {
+            Some(error) => {
+                tokio::time::sleep(GRACE).await;
+                error
             }
-            Bytes::copy_from_slice(output.last_words())
+            None => pending().await,
         }
     };
     tokio::select! {
@@ -181,6 +191,7 @@ async fn converse(
             Err(error) => Finished::Lost(error),
         }),
         caught = signals.next_end() => Ok(Finished::Signal(caught)),
+        error = lost => Ok(Finished::Lost(error)),
     }
 }
 
