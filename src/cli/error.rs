@@ -73,6 +73,13 @@ impl CliError {
         self.message.is_empty()
     }
 
+    /// The same failure under a heading of ours.
+    pub(crate) fn under(mut self, heading: impl Into<String>) -> Self {
+        let message = std::mem::replace(&mut self.message, heading.into());
+        self.causes.insert(0, message);
+        self
+    }
+
     /// Adds advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

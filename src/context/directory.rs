@@ -130,10 +130,9 @@ impl Directory {
     ///
     /// It cannot be read, or is larger than 1 MiB.
     pub fn containerfile(&self, path: &Path) -> Result<Containerfile, Error> {
-        let real = path
-            .canonicalize()
-            .map_err(|error| Error::read(path, error))?;
-        if let Ok(below) = real.strip_prefix(&self.path)
+        // A pipe (`<(…)` in a shell) has no real path.
+        if let Ok(real) = path.canonicalize()
+            && let Ok(below) = real.strip_prefix(&self.path)
             && real.is_file()
         {
             return self.inside(below.to_owned());

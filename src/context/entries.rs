@@ -296,9 +296,8 @@ impl Pax {
                 b"path" => pax.path = given(),
                 b"linkpath" => pax.target = given(),
                 b"size" => {
-                    pax.size = Some(
-                        number(value).ok_or_else(|| bad("size of an entry that is no number"))?,
-                    );
+                    let size = number(value);
+                    pax.size = Some(size.ok_or_else(|| bad("size of an entry that is no number"))?);
                 }
                 b"mtime" => {
                     let seconds = value.split(|byte| *byte == b'.').next().and_then(number);

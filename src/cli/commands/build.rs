@@ -25,7 +25,7 @@ use crate::cli::signals::Signals;
 use crate::cli::terminal::{Gone, Output, Policy};
 use crate::cli::ui::Ui;
 use crate::cli::upload::{SendError, upload};
-use crate::context::{Plan, Summary};
+use crate::context::{Containerfile, Plan, Summary};
 use crate::libpod::stream::{Channel, Chunk};
 use crate::libpod::{self, BuildNetwork, BuildOptions, Client, ImageId};
 
@@ -126,10 +126,14 @@ pub(crate) async fn run(args: &BuildArgs, global: &Global, ui: &Ui) -> CliResult
 }
 
 async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &Ui) -> CliResult {
-    let mut options = options(args)?;
     let named = args.clone();
-    let opened = tokio::task::spawn_blocking(move || Source::open(&named));
-    let mut source = opened.await.doing("read the context")??;
+    // Files may be pipes that say nothing for long.
+    let opened = tokio::task::spawn_blocking(move || open(&named));
+    let Opened {
+        mut source,
+        containerfile,
+        options,
+    } = opened.await.doing("read the context")??;
     let client = connect::client(global, ui).await?;
     if let Some(warning) = args.limits.check(&client).await? {
         ui.warning(&warning);
@@ -137,7 +141,12 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
     if options.network == BuildNetwork::Host {
         ui.warning("`--network host`: RUN reaches what the Podman service reaches, services on the host's loopback included");
     }
-    let extent = prepare(args, &mut source, &mut options, &client).await?;
+    let extent = match (&mut source, &containerfile) {
+        (Source::Files(plan), Some(containerfile)) => {
+            prune(plan, containerfile, &options, &client).await?
+        }
+        _ => Extent::Whole,
+    };
     let output = Output::start(Some(Policy::Text)).doing("write")?;
     let build = Build {
         client: &client,
@@ -147,19 +156,16 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
         ui,
     };
     under_way.set(true);
-    let image = match build.run(source, extent).await? {
-        Built::Image(image) => image,
-        Built::TooLittle(mut plan) => {
-            ui.status(
-                "a base image brings ONBUILD instructions: building again with the whole context",
-            );
-            plan.select_everything();
-            match build.again(plan).await? {
-                Built::Image(image) => image,
-                Built::TooLittle(_) | Built::OutputGone => return Ok(outcome::OUTPUT_GONE),
-            }
-        }
-        Built::OutputGone => return Ok(outcome::OUTPUT_GONE),
+    let mut built = build.run(source, extent).await?;
+    if let Built::TooLittle(mut plan) = built {
+        ui.status(
+            "a base image brings ONBUILD instructions: building again with the whole context",
+        );
+        plan.select_everything();
+        built = build.run(Source::Files(plan), Extent::Whole).await?;
+    }
+    let Built::Image(image) = built else {
+        return Ok(outcome::OUTPUT_GONE);
     };
     if let Some(path) = &args.iidfile {
         write_id(path, &image).doing(format!("write `{}`", path.display()))?;
@@ -171,22 +177,33 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
     Ok(Exit::Done)
 }
 
-/// Says in the options how the context is to be read, and leaves out what is not needed.
-async fn prepare(
-    args: &BuildArgs,
-    source: &mut Source,
-    options: &mut BuildOptions,
-    client: &Client,
-) -> CliResult<Extent> {
+/// What is built from what, and how.
+struct Opened {
+    source: Source,
+    /// Where it is known.
+    containerfile: Option<Containerfile>,
+    options: BuildOptions,
+}
+
+/// Reads whatever the person named. Blocks.
+fn open(args: &BuildArgs) -> CliResult<Opened> {
+    let mut options = options(args)?;
+    let (mut source, containerfile) = Source::open(args)?;
+    describe(args, &mut source, &mut options)?;
+    Ok(Opened {
+        source,
+        containerfile,
+        options,
+    })
+}
+
+/// Says in the options how the context is to be read.
+fn describe(args: &BuildArgs, source: &mut Source, options: &mut BuildOptions) -> CliResult<()> {
     match source {
-        Source::Files {
-            plan,
-            containerfile,
-        } => {
+        Source::Files(plan) => {
             options.secrets = add_secrets(&args.secret, plan)?;
             options.containerfile = Some(plan.dockerfile().to_owned());
             options.excludes = Some(plan.excludes());
-            prune(plan, containerfile, options, client).await
         }
         Source::Archive(_) => {
             for (given, flag) in [
@@ -204,9 +221,9 @@ async fn prepare(
                 Some(path) => Some(in_archive(path)?),
                 None => None,
             };
-            Ok(Extent::Whole)
         }
     }
+    Ok(())
 }
 
 /// The Containerfile's path in an archive: later releases take an absolute one from the host.
@@ -247,15 +264,6 @@ enum Answer {
 }
 
 impl Build<'_> {
-    async fn again(&self, plan: Box<Plan>) -> CliResult<Built> {
-        let containerfile = crate::context::Containerfile::from_bytes(Vec::new());
-        let source = Source::Files {
-            plan,
-            containerfile,
-        };
-        self.run(source, Extent::Whole).await
-    }
-
     async fn run(&self, source: Source, extent: Extent) -> CliResult<Built> {
         let progress = Progress::new(self.ui, "sending the build context");
         let (body, upload) = upload(progress.meter(), move |sink| source.write(sink));
@@ -298,7 +306,8 @@ impl Build<'_> {
         mut steps: Option<Steps>,
         progress: &Progress<'_>,
     ) -> CliResult<Answer> {
-        let mut stream = self.client.build_image(self.options, body).await?;
+        let stream = self.client.build_image(self.options, body).await;
+        let mut stream = stream.map_err(|error| self.not_begun(error))?;
         let mut text = None;
         while let Some(next) = stream.next().await? {
             progress.clear();
@@ -316,6 +325,20 @@ impl Build<'_> {
             }
         }
         Ok(Answer::Image(stream.image(self.client).await?))
+    }
+
+    /// What is said of a build that the service refuses before it begins.
+    fn not_begun(&self, error: libpod::Error) -> CliError {
+        let Some(answer) = error.api() else {
+            return error.into();
+        };
+        let unnamed = self.options.containerfile.is_none() && answer.message.contains("dockerfile");
+        let cli = CliError::from(error).under("Podman does not begin the build");
+        if unnamed {
+            cli.hint("an archive without a Containerfile or Dockerfile in it needs `-f PATH`, relative to it")
+        } else {
+            cli
+        }
     }
 
     async fn print(&self, text: String) -> Result<(), Gone> {

@@ -86,19 +86,19 @@ async fn inner(args: &CpArgs, global: &Global, unpacking: Unpacking, ui: &Ui) ->
     match (&source, &destination) {
         (End::Container { name, path }, End::Host(to)) => {
             let from = copy.inside(name).await?;
-            copy.to_host(&from, path, to, unpacking).await
+            copy.fetch(&from, path, to, unpacking).await
         }
         (End::Container { name, path }, End::Stream) => {
             let from = copy.inside(name).await?;
-            copy.to_stdout(&from, path).await
+            copy.fetch_archive(&from, path).await
         }
         (End::Host(from), End::Container { name, path }) => {
             let to = copy.inside(name).await?;
-            copy.host_to_container(from, &to, path).await
+            copy.store(from, &to, path).await
         }
         (End::Stream, End::Container { name, path }) => {
             let to = copy.inside(name).await?;
-            copy.stdin_to_container(&to, path).await
+            copy.store_archive(&to, path).await
         }
         (End::Container { name, path }, End::Container { name: to, path: at }) => {
             let from = copy.inside(name).await?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -83,6 +83,9 @@ impl TestCommand {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A group of its own, whose parent is in another one: in an orphaned group, as a test
+            // run without a terminal has it, SIGTSTP stops nobody.
+            .process_group(0)
             .spawn();
         let mut child = child.unwrap_or_else(|error| panic!("cannot run {line}: {error}"));
         Running {

@@ -17,12 +17,7 @@ use crate::libpod::{BuildOptions, Client, PullPolicy};
 /// What travels beside the request.
 pub(super) enum Source {
     /// Files of ours.
-    Files {
-        /// What is sent of them.
-        plan: Box<Plan>,
-        /// What the build does.
-        containerfile: Containerfile,
-    },
+    Files(Box<Plan>),
     /// An archive that is passed on as it comes.
     Archive(Archive<File>),
 }
@@ -34,9 +29,12 @@ pub(super) struct Sent {
     pub(super) plan: Option<Box<Plan>>,
 }
 
+/// What the person named: a source, and what the build does where that is known.
+type Opened = (Source, Option<Containerfile>);
+
 impl Source {
     /// Looks at what the person named. Blocks, on standard input for as long as it takes.
-    pub(super) fn open(args: &BuildArgs) -> CliResult<Self> {
+    pub(super) fn open(args: &BuildArgs) -> CliResult<Opened> {
         let stdin = Path::new("-");
         let file = args.file.as_deref();
         match (args.context.as_deref(), file) {
@@ -65,18 +63,16 @@ impl Source {
         }
     }
 
-    fn lone(containerfile: Containerfile) -> Self {
-        Self::Files {
-            plan: Box::new(Plan::lone(containerfile.clone())),
-            containerfile,
-        }
+    fn lone(containerfile: Containerfile) -> Opened {
+        let plan = Plan::lone(containerfile.clone());
+        (Self::Files(Box::new(plan)), Some(containerfile))
     }
 
     fn files(
         directory: Directory,
         containerfile: Containerfile,
         args: &BuildArgs,
-    ) -> CliResult<Self> {
+    ) -> CliResult<Opened> {
         let ignore_file = match &args.ignorefile {
             None => directory.ignore_file(&containerfile, args.file.as_deref()),
             Some(path) => directory.named_ignore_file(path),
@@ -84,15 +80,12 @@ impl Source {
         let ignore_file = ignore_file.map_err(|e| unreadable(&e))?;
         let plan =
             Plan::new(directory, containerfile.clone(), ignore_file).map_err(|e| unreadable(&e))?;
-        Ok(Self::Files {
-            plan: Box::new(plan),
-            containerfile,
-        })
+        Ok((Self::Files(Box::new(plan)), Some(containerfile)))
     }
 
-    fn from_stdin(file: Option<&Path>) -> CliResult<Self> {
+    fn from_stdin(file: Option<&Path>) -> CliResult<Opened> {
         match Input::sniff(stdin()?).map_err(|e| unreadable(&e))? {
-            Input::Archive(archive) => Ok(Self::Archive(archive)),
+            Input::Archive(archive) => Ok((Self::Archive(archive), None)),
             Input::Containerfile(_) if file.is_some() => Err(CliError::usage(
                 "`-f` names a file in the context, but standard input is a Containerfile and no archive",
             )),
@@ -103,7 +96,7 @@ impl Source {
     /// Writes the archive. Blocks.
     pub(super) fn write(self, sink: &mut dyn Write) -> Result<Sent, SendError> {
         match self {
-            Self::Files { plan, .. } => Ok(Sent {
+            Self::Files(plan) => Ok(Sent {
                 summary: plan.write(sink)?,
                 plan: Some(plan),
             }),

@@ -48,7 +48,7 @@ impl<'a> Copy<'a> {
         })
     }
 
-    pub(super) async fn to_host(
+    pub(super) async fn fetch(
         &self,
         from: &Inside<'_>,
         path: &str,
@@ -81,7 +81,7 @@ impl<'a> Copy<'a> {
         Ok(Exit::Done)
     }
 
-    pub(super) async fn to_stdout(&self, from: &Inside<'_>, path: &str) -> CliResult {
+    pub(super) async fn fetch_archive(&self, from: &Inside<'_>, path: &str) -> CliResult {
         if self.ui.stdout_is_terminal() {
             return Err(
                 CliError::new(Exit::Failed, "an archive is not written to a terminal")
@@ -121,12 +121,7 @@ impl<'a> Copy<'a> {
         }
     }
 
-    pub(super) async fn host_to_container(
-        &self,
-        from: &Path,
-        to: &Inside<'_>,
-        path: &str,
-    ) -> CliResult {
+    pub(super) async fn store(&self, from: &Path, to: &Inside<'_>, path: &str) -> CliResult {
         let shared = Shared::of(&to.container);
         let (source, copied) = shared.source(from)?;
         let (directory, top) = landing(copied, to.look(path).await?)?;
@@ -136,7 +131,7 @@ impl<'a> Copy<'a> {
         Ok(Exit::Done)
     }
 
-    pub(super) async fn stdin_to_container(&self, to: &Inside<'_>, path: &str) -> CliResult {
+    pub(super) async fn store_archive(&self, to: &Inside<'_>, path: &str) -> CliResult {
         let There::Directory(directory) = to.look(path).await? else {
             return Err(CliError::new(
                 Exit::Failed,
@@ -196,7 +191,7 @@ impl<'a> Copy<'a> {
         let both = async { tokio::join!(read, written) };
         let (read, written) = self.progress.during(both).await;
         read?;
-        written?;
+        written.map_err(|error| to.not_written(error, &directory))?;
         Ok(Exit::Done)
     }
 
@@ -218,7 +213,7 @@ impl<'a> Copy<'a> {
             (Err(error @ SendError::Archive(_)), _) => {
                 Err(CliError::from_source(Exit::Failed, &error))
             }
-            (_, Err(error)) => Err(error.into()),
+            (_, Err(error)) => Err(to.not_written(error, directory)),
             (Err(SendError::Refused), Ok(())) => Ok(T::default()),
             (Ok(sent), Ok(())) => Ok(sent),
         }

@@ -5,7 +5,7 @@ use super::landing::{Copied, There};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::sanitize::sanitize_line;
-use crate::libpod::{ArchiveStat, Client, Container, Lookup};
+use crate::libpod::{self, ArchiveStat, Client, Container, Lookup};
 
 /// A container and how the person called it.
 #[derive(Debug)]
@@ -69,6 +69,21 @@ impl Inside<'_> {
             Exit::Failed,
             format!("there is no `{path}` in the container `{}`", self.name),
         )
+    }
+
+    /// What is said of a copy that the service did not make.
+    pub(super) fn not_written(&self, error: libpod::Error, directory: &str) -> CliError {
+        let answered = error.api().is_some();
+        let cli = CliError::from(error);
+        if !answered {
+            return cli;
+        }
+        // The path may be the container's word.
+        let directory = sanitize_line(directory);
+        cli.under(format!(
+            "cannot write into `{directory}` in the container `{}`",
+            self.name
+        ))
     }
 
     /// What is copied from a path.
