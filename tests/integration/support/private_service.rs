@@ -18,11 +18,11 @@ service=$!
 read -r _
 podman $store rm --all --force --time 0 >/dev/null 2>&1
 podman $store system reset --force >/dev/null 2>&1
-kill -TERM -- "-$service"
+kill -s TERM -- "-$service"
 wait "$service"
 pause=$(cat run/libpod/tmp/pause.pid 2>/dev/null)
 case $(tr '\0' ' ' <"/proc/$pause/cmdline" 2>/dev/null) in
-  'catatonit -P '* | podman*) kill -KILL "$pause" ;;
+  'catatonit -P '* | podman*) kill -s KILL "$pause" ;;
 esac
 cd / && rm -rf "$1"
 "#;
@@ -51,6 +51,9 @@ pub(crate) fn start() -> Podman {
         .args(["-c", KEEPER, "keeper"])
         .arg(&root)
         .stdin(Stdio::piped())
+        // Whoever reads our output does not wait for the clearing away.
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .expect("a shell");
     *RUNNING.lock().unwrap() = Some(keeper);
