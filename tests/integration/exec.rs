@@ -122,7 +122,6 @@ fn a_terminal_has_its_size_and_every_change() {
         trap 'stty size' WINCH; echo $TERM armed; while :; do sleep 0.05; done";
     let command = dir.stockade(&["exec", "-it", &name, "sh", "-c", script]);
     let mut pty = Pty::spawn(command.env("TERM", "screen"), 33, 99);
-    let before = pty.modes();
     pty.expect("33 99");
     pty.expect("screen armed");
     pty.wait_raw();
@@ -130,7 +129,7 @@ fn a_terminal_has_its_size_and_every_change() {
     pty.expect("21 71");
     pty.type_keys(b"\x03");
     assert_eq!(pty.wait(), Some(130), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
 }
 
 #[test]
@@ -139,14 +138,13 @@ fn a_container_that_ends_ends_its_sessions_and_gives_the_terminal_back() {
     let dir = TestDir::new();
     let name = dir.background("ends", &[], "sleep 300");
     let mut pty = Pty::spawn(dir.stockade(&["exec", "-it", &name, "sh"]), 24, 80);
-    let before = pty.modes();
     pty.wait_raw();
     pty.type_keys(b"echo in-$((1+1))\r");
     pty.expect("in-2");
     let _ = dir.stockade(&["kill", &name]).run().success();
     let code = pty.wait();
     assert_ne!(code, Some(0), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
     let _ = exec(&dir, &[], &name, "true").code(125);
 }
 

@@ -16,12 +16,11 @@ fn the_terminal_is_given_back_and_the_container_runs_on() {
     let arguments = ["--url", &url, "run", "-it", "--rm", "--network", "none"];
     let more = ["--name", &name, tiny(), "sh", "-c", "echo ready; exec cat"];
     let mut pty = Pty::spawn(dir.stockade(&[&arguments[..], &more].concat()), 24, 80);
-    let before = pty.modes();
     pty.expect("ready");
     pty.wait_raw();
     relay.cut();
     assert_eq!(pty.wait(), Some(125), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
     pty.expect("attach");
 
     // It runs, and is ours: it can be joined and ended by another way.

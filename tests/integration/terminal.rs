@@ -24,7 +24,6 @@ fn on_terminal(dir: &TestDir, arguments: &[&str]) -> Pty {
 fn a_shell_is_typed_into_and_its_exit_code_passed_on() {
     let dir = TestDir::new();
     let mut pty = run(&dir, &[], "tty; echo ready; exec sh");
-    let before = pty.modes();
     pty.expect("/dev/pts/");
     pty.expect("ready");
     pty.wait_raw();
@@ -32,7 +31,7 @@ fn a_shell_is_typed_into_and_its_exit_code_passed_on() {
     pty.expect("42");
     pty.type_keys(b"exit 9\r");
     assert_eq!(pty.wait(), Some(9), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
     dir.assert_nothing_left();
 }
 
@@ -62,12 +61,11 @@ fn the_terminal_is_given_back_when_the_container_is_killed() {
     let dir = TestDir::new();
     let name = dir.name("killed");
     let mut pty = run(&dir, &["--name", &name], "echo ready; sleep 300");
-    let before = pty.modes();
     pty.expect("ready");
     pty.wait_raw();
     let _ = dir.stockade(&["kill", &name]).run().success();
     assert_eq!(pty.wait(), Some(137), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
 }
 
 #[test]
@@ -79,13 +77,12 @@ fn a_signal_to_the_client_gives_the_terminal_back() {
         &[],
         "trap 'echo got-term; exit 3' TERM; echo ready; while :; do sleep 0.05; done",
     );
-    let before = pty.modes();
     pty.expect("ready");
     pty.wait_raw();
     pty.signal(Signal::TERM);
     pty.expect("got-term");
     assert_eq!(pty.wait(), Some(3), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
     dir.assert_nothing_left();
 }
 
@@ -95,7 +92,6 @@ fn detaching_and_attaching_again() {
     let dir = TestDir::new();
     let name = dir.name("detached");
     let mut pty = run(&dir, &["--name", &name], "echo ready; exec cat");
-    let before = pty.modes();
     pty.expect("ready");
     pty.wait_raw();
     // A first key without the second one goes in: Ctrl-P is echoed as ^P.
@@ -103,7 +99,7 @@ fn detaching_and_attaching_again() {
     pty.expect("^Px");
     pty.type_keys(b"\x10\x11");
     assert_eq!(pty.wait(), Some(0), "{}", pty.screen());
-    assert_eq!(pty.modes(), before);
+    pty.assert_given_back();
     assert_eq!(dir.containers().len(), 1, "it runs on");
 
     let mut again = on_terminal(&dir, &["attach", &name]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use rustix::pty::OpenptFlags;
-use rustix::termios::{self, OptionalActions, Termios, Winsize};
+use rustix::termios::{self, OptionalActions, Winsize};
 
 use super::capture::{Capture, PATIENCE};
 use super::command::TestCommand;
@@ -21,6 +21,8 @@ pub(crate) struct Pty {
     /// Our end of its side: with it the terminal's modes can be read when the program is gone.
     line: OwnedFd,
     screen: Capture,
+    /// The terminal's modes before the program had it.
+    before: String,
 }
 
 impl Pty {
@@ -29,6 +31,7 @@ impl Pty {
     pub(crate) fn spawn(command: TestCommand, rows: u16, columns: u16) -> Self {
         let (master, line) = open();
         resize(&line, rows, columns);
+        let before = modes(&line);
         let command = command.into_inner();
         // Without unsafe code only a program in between can make the terminal the controlling one.
         // It becomes the command, since it leads no process group itself.
@@ -54,6 +57,7 @@ impl Pty {
             keyboard,
             line,
             screen,
+            before,
         }
     }
 
@@ -83,9 +87,15 @@ impl Pty {
         resize(&self.line, rows, columns);
     }
 
-    /// The terminal's modes as one text.
-    pub(crate) fn modes(&self) -> String {
-        modes(&termios::tcgetattr(&self.line).expect("a terminal"))
+    /// The terminal's modes are what they were before the program had it.
+    #[track_caller]
+    pub(crate) fn assert_given_back(&self) {
+        assert_eq!(
+            modes(&self.line),
+            self.before,
+            "the screen:\n{}",
+            self.screen()
+        );
     }
 
     /// Waits until the terminal is in raw mode.
@@ -160,7 +170,8 @@ fn resize(line: &OwnedFd, rows: u16, columns: u16) {
     termios::tcsetwinsize(line.as_fd(), size).expect("a terminal");
 }
 
-fn modes(termios: &Termios) -> String {
+fn modes(line: &OwnedFd) -> String {
+    let termios = termios::tcgetattr(line).expect("a terminal");
     format!(
         "{:?} {:?} {:?} {:?} {:?}",
         termios.input_modes,
