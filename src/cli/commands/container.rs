@@ -2,7 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::{attach, cp, exec, inspect, kill, logs, ps, rm, start, stats, stop, wait};
+use super::{
+    attach, cp, exec, inspect, kill, logs, pause, ps, rm, start, stats, stop, unpause, wait,
+};
 use crate::cli::args::Global;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
@@ -30,12 +32,14 @@ enum Verb {
     Logs(logs::LogsArgs),
     #[command(visible_aliases = ["list", "ps"])]
     Ls(ps::PsArgs),
+    Pause(pause::PauseArgs),
     Prune(PruneArgs),
     Rm(rm::RmArgs),
     Run(Box<super::run::RunArgs>),
     Start(start::StartArgs),
     Stats(stats::StatsArgs),
     Stop(stop::StopArgs),
+    Unpause(unpause::UnpauseArgs),
     Wait(wait::WaitArgs),
 }
 
@@ -65,12 +69,14 @@ pub(crate) async fn run(args: &ContainerArgs, global: &Global, ui: &Ui) -> CliRe
         Verb::Kill(args) => kill::run(args, global, ui).await,
         Verb::Logs(args) => logs::run(args, global, ui).await,
         Verb::Ls(args) => ps::run(args, global, ui).await,
+        Verb::Pause(args) => pause::run(args, global, ui).await,
         Verb::Prune(args) => prune(args, global, ui).await,
         Verb::Rm(args) => rm::run(args, global, ui).await,
         Verb::Run(args) => super::run::run(args, global, ui).await,
         Verb::Start(args) => start::run(args, global, ui).await,
         Verb::Stats(args) => stats::run(args, global, ui).await,
         Verb::Stop(args) => stop::run(args, global, ui).await,
+        Verb::Unpause(args) => unpause::run(args, global, ui).await,
         Verb::Wait(args) => wait::run(args, global, ui).await,
     }
 }
