@@ -7,13 +7,13 @@ use tokio::task::JoinHandle;
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
     AttachOptions, Client, Container, ContainerId, ContainerSpec, Error, EventOptions, Removal,
-    Removed, Result,
+    Removed, Result, Status,
 };
 
 /// How often the service looks whether a container has ended, while it is expected to run.
 const WATCH: Duration = Duration::from_millis(250);
-/// The same, once its output has ended and only the exit code is missing.
-const HARVEST: Duration = Duration::from_millis(5);
+/// How soon we look again at a container whose output has ended, at first.
+const SECOND_LOOK: Duration = Duration::from_millis(1);
 
 /// A container that was made for us and has not been removed.
 #[derive(Debug, Clone)]
@@ -32,6 +32,16 @@ pub struct Outcome {
     pub oom_killed: bool,
     /// Its memory limit in bytes, as the service has it; 0 is none.
     pub memory_limit: i64,
+}
+
+impl Outcome {
+    fn of(exit_code: i32, container: Option<&Container>) -> Self {
+        Self {
+            exit_code,
+            oom_killed: container.is_some_and(|c| c.state.oom_killed),
+            memory_limit: container.map_or(0, |c| c.host_config.memory),
+        }
+    }
 }
 
 impl Sandbox {
@@ -100,9 +110,9 @@ impl Sandbox {
     pub fn watch(&self) -> Watch {
         let client = self.client.clone();
         let id = self.id.clone();
-        Watch(tokio::spawn(async move {
+        Watch(Some(tokio::spawn(async move {
             client.wait_container(&id, WATCH).await
-        }))
+        })))
     }
 
     /// Lets the process run.
@@ -133,29 +143,44 @@ impl Sandbox {
     /// # Errors
     /// The service went away, or the container did and nothing remembers its exit code.
     pub async fn outcome(&self, mut watch: Watch) -> Result<Outcome> {
-        let quick = self.client.wait_container(&self.id, HARVEST);
         let exit_code = tokio::select! {
-            code = &mut watch.0 => match code {
-                Ok(code) => code,
-                Err(_) => self.client.wait_container(&self.id, HARVEST).await,
-            },
-            Ok(code) = quick => Ok(code),
+            Some(outcome) = self.ended_by_now() => {
+                watch.leave();
+                return Ok(outcome);
+            }
+            exit_code = watch.exit_code() => exit_code,
+        };
+        let exit_code = match exit_code {
+            Some(code) => Ok(code),
+            // The connection may have been lost, and the service be there again.
+            None => self.client.wait_container(&self.id, WATCH).await,
         };
         let exit_code = match exit_code {
             Err(error) if error.is_not_found() => self.remembered_exit_code(error).await?,
             other => other?,
         };
-        let inspected = match self.inspect().await {
-            Ok(container) => Some(container),
+        match self.inspect().await {
+            Ok(container) => Ok(Outcome::of(exit_code, Some(&container))),
             // Somebody removed it: the exit code is all there is.
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Outcome {
-            exit_code,
-            oom_killed: inspected.as_ref().is_some_and(|c| c.state.oom_killed),
-            memory_limit: inspected.map_or(0, |c| c.host_config.memory),
-        })
+            Err(error) if error.is_not_found() => Ok(Outcome::of(exit_code, None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Its outcome, where its end is about to be known: its output has ended. To wait is to wait
+    /// until a process of the service's has cleaned up, too; to look is not.
+    async fn ended_by_now(&self) -> Option<Outcome> {
+        let mut pause = SECOND_LOOK;
+        while pause < WATCH {
+            // What is wrong is for the wait to say.
+            let container = self.inspect().await.ok()?;
+            if matches!(container.state.status, Status::Stopped | Status::Exited) {
+                return Some(Outcome::of(container.state.exit_code, Some(&container)));
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        None
     }
 
     /// The exit code in the service's event log: 4.3 forgets it with the container.
@@ -189,20 +214,24 @@ impl Sandbox {
 
 /// A wait that is under way; dropping it ends it.
 #[derive(Debug)]
-pub struct Watch(JoinHandle<Result<i32>>);
+pub struct Watch(Option<JoinHandle<Result<i32>>>);
 
 impl Watch {
-    /// Waits for the container's end.
-    ///
-    /// # Errors
-    /// The service went away.
-    pub async fn ended(&mut self) {
-        let _ = (&mut self.0).await;
+    /// Waits for the container's end; `None` if the wait failed.
+    async fn exit_code(&mut self) -> Option<i32> {
+        self.0.as_mut()?.await.ok()?.ok()
+    }
+
+    /// Lets it end by itself: a service that is hung up on logs an error.
+    fn leave(&mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
