@@ -13,6 +13,7 @@ use super::ui::Ui;
 use crate::libpod::{ContainerId, Image};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
+use crate::sandbox::env_file::EnvFileError;
 use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
@@ -267,6 +268,21 @@ fn refused(error: &SpecError) -> CliError {
     match error {
         SpecError::Forbidden { .. } => {
             cli.hint("make a directory for the agent's work, and mount that")
+        }
+        SpecError::EnvFile(error) => env_file_refused(error),
+        SpecError::EnvFileHasOtherNames { .. } => {
+            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
+        }
+        _ => cli,
+    }
+}
+
+/// An env file that is not taken.
+pub(crate) fn env_file_refused(error: &EnvFileError) -> CliError {
+    let cli = CliError::from_source(Exit::NotRun, error);
+    match error {
+        EnvFileError::UntrustedImport { .. } => {
+            cli.hint("what the sandbox may have of your environment: `-e NAME`")
         }
         _ => cli,
     }

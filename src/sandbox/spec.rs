@@ -232,6 +232,12 @@ pub enum SpecError {
     /// An env file cannot be read.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
+    /// An env file that is to be masked has a second name, under which it may be seen.
+    #[error("env file {} lies in a mounted directory and has other names (hard links)", path.display())]
+    EnvFileHasOtherNames {
+        /// The file, as typed.
+        path: PathBuf,
+    },
     /// The seccomp profile lies where an agent could have written it.
     #[error("seccomp profile {} lies below {}", path.display(), root.display())]
     UntrustedProfile {
@@ -273,8 +279,10 @@ impl SandboxSpec {
             warnings.extend(read.warnings.into_iter().map(Warning::EnvFile));
             if let Some(path) = &read.path {
                 let hidden = masks_of(path, &mounts)?;
+                // Where the others are would be a search through all that is mounted, and one can
+                // be made meanwhile.
                 if !hidden.is_empty() && path.names() > 1 {
-                    warnings.push(Warning::EnvFileHasOtherNames { path: file.clone() });
+                    return Err(SpecError::EnvFileHasOtherNames { path: file.clone() });
                 }
                 masks.extend(hidden);
             }

@@ -51,11 +51,18 @@ impl Sandbox {
         };
         let replaced =
             |bind: &&BindSource| visible && matches!(files.is_mounted(state.pid, bind), Ok(false));
+        // What is mounted there is the layer. Under it is what the path led to when it was made:
+        // still the same, unless it was changed and changed back.
+        let other = |bind: &&BindSource| {
+            let now = unchanged(&bind.path, bind.target.as_str());
+            visible && now.as_ref() != Some(*bind)
+        };
+        let replaced = (plan.binds.iter().filter(replaced)).chain(plan.layers.iter().filter(other));
         Ok(Verification {
             limits: verify(&plan.limits, &process, files),
             mismatches: compare(plan, &inspected(&container)),
             unmasked,
-            replaced: plan.binds.iter().filter(replaced).cloned().collect(),
+            replaced: replaced.cloned().collect(),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! What is not an error, but should be said.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use super::env_file::EnvFileWarning;
 
@@ -11,11 +10,6 @@ use super::env_file::EnvFileWarning;
 pub enum Warning {
     /// Something in an env file looks like a mistake.
     EnvFile(EnvFileWarning),
-    /// An env file that is masked in the sandbox has a second name, which may not be.
-    EnvFileHasOtherNames {
-        /// The file.
-        path: PathBuf,
-    },
     /// Ports are not published: on the host's network there is nothing to publish.
     PublishDiscarded,
 }
@@ -24,13 +18,6 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnvFile(warning) => warning.fmt(f),
-            Self::EnvFileHasOtherNames { path } => {
-                write!(
-                    f,
-                    "{} has other names (hard links), which are not masked",
-                    path.display()
-                )
-            }
             Self::PublishDiscarded => {
                 f.write_str("ports are not published on the host's own network")
             }
