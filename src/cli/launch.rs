@@ -20,11 +20,14 @@ use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::spec::Removal;
 use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
 
+const ELSEWHERE: &str = "make a directory for the agent's work, and mount that";
+
 /// A container that is planned.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// What is sent, and what is to be checked.
     pub(crate) plan: Plan,
+    state: State,
 }
 
 impl Launch {
@@ -75,7 +78,12 @@ impl Launch {
             image_user: image.config.user.clone(),
         };
         let plan = plan(&spec, &facts).map_err(|error| impossible(&error))?;
-        Ok(Self { plan })
+        Ok(Self { plan, state })
+    }
+
+    /// Notes that it was made, and is ours.
+    pub(crate) fn note(&self, id: &ContainerId) -> CliResult<()> {
+        self.state.note(id, &self.plan.container.labels)
     }
 
     /// The container's name.
@@ -124,6 +132,10 @@ pub(crate) async fn verify(
             format!("the env file can be read in the container, at `{path}`"),
         )
         .hint("move it out of the mounted directory"));
+    }
+    if let Some(forbidden) = found.forbidden.first() {
+        let error = CliError::context(Exit::NotRun, "cannot mount it", forbidden);
+        return Err(error.hint(ELSEWHERE));
     }
     if let Some(bind) = found.replaced.first() {
         return Err(CliError::new(
@@ -266,9 +278,7 @@ pub(crate) fn write_id(file: &mut File, id: &ContainerId) -> CliResult<()> {
 fn refused(error: &SpecError) -> CliError {
     let cli = CliError::from_source(Exit::NotRun, error);
     match error {
-        SpecError::Forbidden { .. } => {
-            cli.hint("make a directory for the agent's work, and mount that")
-        }
+        SpecError::Forbidden { .. } => cli.hint(ELSEWHERE),
         SpecError::EnvFile(error) => env_file_refused(error),
         SpecError::EnvFileHasOtherNames { .. } => {
             cli.hint("move it out of the mounted directory, or put a copy of it in its place")

@@ -270,7 +270,7 @@ impl SandboxSpec {
             }
         }
         let mut env = EnvVars::default();
-        let (mut masks, mut warnings) = (Vec::new(), Vec::new());
+        let (mut masks, mut warnings) = (Vec::new(), linked_mounts(&request.mounts, &mounts));
         for file in &request.env_files {
             let read = read_env_file(file, host.cwd, roots.iter().copied())?;
             for arg in &read.args {
@@ -373,6 +373,21 @@ fn resolve_mounts(mounts: &[Mount], host: &Host<'_>) -> Result<Vec<ResolvedMount
         });
     }
     Ok(resolved)
+}
+
+/// A workspace that is a link is resolved once, and shown.
+fn linked_mounts(typed: &[Mount], resolved: &[ResolvedMount]) -> Vec<Warning> {
+    let linked =
+        |(typed, resolved): (&Mount, &ResolvedMount)| match (&typed.source, &resolved.source) {
+            (MountSource::Host(typed), ResolvedSource::Host { path, .. })
+                if path.was_link(typed) =>
+            {
+                let (typed, real) = (typed.clone(), path.path().to_owned());
+                Some(Warning::LinkedMount { typed, real })
+            }
+            _ => None,
+        };
+    typed.iter().zip(resolved).filter_map(linked).collect()
 }
 
 /// What an agent could have written: what the caller says, and what it gets now.

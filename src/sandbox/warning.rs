@@ -1,6 +1,7 @@
 //! What is not an error, but should be said.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::env_file::EnvFileWarning;
 
@@ -10,6 +11,13 @@ use super::env_file::EnvFileWarning;
 pub enum Warning {
     /// Something in an env file looks like a mistake.
     EnvFile(EnvFileWarning),
+    /// What is to be mounted was named by a link.
+    LinkedMount {
+        /// As typed.
+        typed: PathBuf,
+        /// Where it leads.
+        real: PathBuf,
+    },
     /// Ports are not published: on the host's network there is nothing to publish.
     PublishDiscarded,
 }
@@ -18,6 +26,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnvFile(warning) => warning.fmt(f),
+            Self::LinkedMount { typed, real } => {
+                let (typed, real) = (typed.display(), real.display());
+                write!(f, "{typed} is a link: what is mounted is {real}")
+            }
             Self::PublishDiscarded => {
                 f.write_str("ports are not published on the host's own network")
             }

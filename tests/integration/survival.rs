@@ -1,11 +1,13 @@
 //! The service ends at once while it works, and is started again on the same store: what is said
 //! meanwhile, and what is known afterwards.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::capture::PATIENCE;
+use crate::support::capture::{Capture, PATIENCE};
 use crate::support::command::{Output, Running};
 use crate::support::gate::{Gate, Hold};
 use crate::support::image;
@@ -131,12 +133,17 @@ fn both_terminals_are_given_back() {
 fn a_stop_that_was_under_way_can_be_made_again() {
     let service = Service::start();
     let dir = service.dir();
+    // Who reads the pipe is told of its writer's end.
+    let pipe = dir.work().join("alive");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
     let name = dir.background(
         "stubborn",
-        &["--init=false"],
-        "trap '' TERM; echo ready; while :; do sleep 0.1; done",
+        &["--init=false", "-v", ".:/workspace"],
+        "trap '' TERM; exec 4> /workspace/alive; echo ready >&4; while :; do sleep 0.1; done",
     );
-    dir.wait_for_log(&name, "ready");
+    let alive = Capture::start(File::open(&pipe).unwrap());
+    assert!(alive.wait_for("ready").is_some());
     let stopping = dir.stockade(&["stop", "-t", "60", &name]).spawn();
     let state = [
         "container",
@@ -158,6 +165,10 @@ fn a_stop_that_was_under_way_can_be_made_again() {
         .stockade(&["rm", "-f", "-t", "0", &name])
         .run()
         .success();
+    assert!(
+        alive.wait_end(Instant::now() + SOON).is_some(),
+        "what was removed runs on"
+    );
     dir.assert_nothing_left();
 }
 

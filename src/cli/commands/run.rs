@@ -95,6 +95,7 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         ui.warning(warning);
     }
     let begun = async {
+        launch.note(sandbox.id())?;
         if let Some(mut file) = cidfile {
             launch::write_id(&mut file, sandbox.id())?;
         }

@@ -36,12 +36,22 @@ end_pause() {
   esac
 }
 
+# What looks after a container or an exec session: it would go on with the store for minutes
+end_monitors() {
+  for process in $(grep -lF "$directory/" /proc/[0-9]*/cmdline 2> /dev/null); do
+    process=${process%/cmdline}
+    [ "$(cat "$process/comm" 2> /dev/null)" != conmon ] || kill -s KILL "${process#/proc/}"
+  done
+}
+
 clear_service() {
-  [ -d "$1" ] || return 0
+  # by one of us alone
+  mv "$1/service.pid" "$1/clearing" 2> /dev/null || return 0
   select_service "$1"
   # shellcheck disable=SC2086
   podman $store rm --all --force --time 0 > /dev/null 2>&1
-  kill -s KILL -- "-$(cat "$directory/service.pid")" 2> /dev/null
+  kill -s KILL -- "-$(cat "$directory/clearing")" 2> /dev/null
+  end_monitors
   end_pause
   podman unshare rm -rf "$directory/root" > /dev/null 2>&1
   end_pause
