@@ -51,7 +51,8 @@ impl Containers {
 
     /// Whether a container is ours.
     pub(crate) fn owns(&self, container: &Container) -> bool {
-        self.state.owns(&container.name, &container.config.labels)
+        self.state
+            .owns(&container.name, &container.id, &container.config.labels)
     }
 
     /// The container of this name or id.
@@ -66,7 +67,12 @@ impl Containers {
                 cli
             }
         })?;
-        if self.unmanaged || self.owns(&container) {
+        if self.owns(&container) {
+            // Its maker may have been killed before it could say so.
+            self.state.note(&container.id, &container.config.labels)?;
+            return Ok(container);
+        }
+        if self.unmanaged {
             return Ok(container);
         }
         Err(CliError::new(
@@ -100,7 +106,7 @@ impl Containers {
         if !self.unmanaged {
             containers.retain(|container| {
                 let name = container.names.first().map_or("", String::as_str);
-                self.state.owns(name, &container.labels)
+                self.state.owns(name, &container.id, &container.labels)
             });
         }
         Ok(Listing {

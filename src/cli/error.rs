@@ -86,9 +86,9 @@ impl CliError {
         self
     }
 
-    /// The same failure with another exit code, unless it is about reaching Podman at all.
+    /// The same failure with another exit code, where its own could be the container's.
     pub(crate) fn or_exit(mut self, exit: Exit) -> Self {
-        if matches!(self.exit, Exit::Failed | Exit::Usage) {
+        if matches!(self.exit, Exit::Failed | Exit::Usage | Exit::Unreachable) {
             self.exit = exit;
         }
         self

@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line makes no sense.
     Usage,
-    /// 3: Podman cannot be reached.
+    /// 3: Podman cannot be reached, for verbs that pass no code of a container on.
     Unreachable,
     /// The container's own code, passed on.
     Container(u8),

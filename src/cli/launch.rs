@@ -13,17 +13,21 @@ use super::ui::Ui;
 use crate::libpod::{ContainerId, Image};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
+use crate::sandbox::env_file::EnvFileError;
 use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::spec::Removal;
 use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
 
+const ELSEWHERE: &str = "make a directory for the agent's work, and mount that";
+
 /// A container that is planned.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// What is sent, and what is to be checked.
     pub(crate) plan: Plan,
+    state: State,
 }
 
 impl Launch {
@@ -74,7 +78,12 @@ impl Launch {
             image_user: image.config.user.clone(),
         };
         let plan = plan(&spec, &facts).map_err(|error| impossible(&error))?;
-        Ok(Self { plan })
+        Ok(Self { plan, state })
+    }
+
+    /// Notes that it was made, and is ours.
+    pub(crate) fn note(&self, id: &ContainerId) -> CliResult<()> {
+        self.state.note(id, &self.plan.container.labels)
     }
 
     /// The container's name.
@@ -123,6 +132,10 @@ pub(crate) async fn verify(
             format!("the env file can be read in the container, at `{path}`"),
         )
         .hint("move it out of the mounted directory"));
+    }
+    if let Some(forbidden) = found.forbidden.first() {
+        let error = CliError::context(Exit::NotRun, "cannot mount it", forbidden);
+        return Err(error.hint(ELSEWHERE));
     }
     if let Some(bind) = found.replaced.first() {
         return Err(CliError::new(
@@ -265,8 +278,21 @@ pub(crate) fn write_id(file: &mut File, id: &ContainerId) -> CliResult<()> {
 fn refused(error: &SpecError) -> CliError {
     let cli = CliError::from_source(Exit::NotRun, error);
     match error {
-        SpecError::Forbidden { .. } => {
-            cli.hint("make a directory for the agent's work, and mount that")
+        SpecError::Forbidden { .. } => cli.hint(ELSEWHERE),
+        SpecError::EnvFile(error) => env_file_refused(error),
+        SpecError::EnvFileHasOtherNames { .. } => {
+            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
+        }
+        _ => cli,
+    }
+}
+
+/// An env file that is not taken.
+pub(crate) fn env_file_refused(error: &EnvFileError) -> CliError {
+    let cli = CliError::from_source(Exit::NotRun, error);
+    match error {
+        EnvFileError::UntrustedImport { .. } => {
+            cli.hint("what the sandbox may have of your environment: `-e NAME`")
         }
         _ => cli,
     }

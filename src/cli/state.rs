@@ -1,18 +1,21 @@
-//! Our state on disk, so far a key: by it we know our own containers again.
+//! Our state on disk: a key, and which containers we made. By them we know our own again.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::error::{CliError, CliResult};
+use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::host;
+use crate::libpod::ContainerId;
+use crate::sandbox::ledger::Ledger;
 use crate::sandbox::ownership::OwnershipKey;
 
 /// The state directory, open and private.
 #[derive(Debug)]
 pub(crate) struct State {
     key: OwnershipKey,
+    ledger: Ledger,
 }
 
 impl State {
@@ -21,7 +24,8 @@ impl State {
         let directory = host::state_directory()?;
         let key = OwnershipKey::open(&directory, host::random()?)
             .map_err(|error| unusable(&directory, &error))?;
-        Ok(Self { key })
+        let ledger = Ledger::open(&directory).map_err(|error| unusable(&directory, &error))?;
+        Ok(Self { key, ledger })
     }
 
     /// The labels that make a container of this name ours.
@@ -29,9 +33,24 @@ impl State {
         Ok(self.key.labels(name, host::random()?))
     }
 
-    /// Whether a container of this name with these labels is ours.
-    pub(crate) fn owns(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        self.key.owns(name, labels)
+    /// Whether a container of this name and id with these labels is ours.
+    pub(crate) fn owns(
+        &self,
+        name: &str,
+        id: &ContainerId,
+        labels: &BTreeMap<String, String>,
+    ) -> bool {
+        self.key.owns(name, labels) && self.ledger.allows(labels, id.as_str())
+    }
+
+    /// Notes that labels of ours belong to this container: on another one they are a copy.
+    pub(crate) fn note(
+        &self,
+        id: &ContainerId,
+        labels: &BTreeMap<String, String>,
+    ) -> CliResult<()> {
+        let noted = self.ledger.note(labels, id.as_str());
+        noted.doing("note the container in the state directory")
     }
 }
 

@@ -53,8 +53,6 @@ pub enum Suspicion {
     CarriageReturn,
     /// The value is a template's placeholder.
     Placeholder,
-    /// A file that an agent could have written takes a variable of the caller.
-    UntrustedImport,
 }
 
 impl fmt::Display for EnvFileWarning {
@@ -71,9 +69,6 @@ impl fmt::Display for EnvFileWarning {
             Suspicion::ByteOrderMark => "the file begins with a byte order mark, which is dropped",
             Suspicion::CarriageReturn => "lines end in CRLF; the carriage return is dropped",
             Suspicion::Placeholder => "the value is a placeholder",
-            Suspicion::UntrustedImport => {
-                "taken from your environment by a file that an agent could have written"
-            }
         })
     }
 }
@@ -120,10 +115,19 @@ pub enum EnvFileError {
         /// Why.
         source: Invalid,
     },
+    /// A file that an agent could have written takes a variable of the caller. Which one is not
+    /// repeated: nobody should give it because a file names it.
+    #[error("{}:{line}: a file that an agent could have written takes a variable of yours", path.display())]
+    UntrustedImport {
+        /// The file, as typed.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
 }
 
-/// Reads a file. Below one of `roots`, directories that an agent could write, no link is followed,
-/// importing a variable is a warning, and importing by prefix an error: `*` would take everything.
+/// Reads a file. Below one of `roots`, directories that an agent could write, no link is followed
+/// and no variable of the caller is taken: `NAME` would be one of the agent's choice, `*` all.
 ///
 /// # Errors
 /// If it cannot be opened so, is no regular file, is too large, or has a line that is no variable.
@@ -235,11 +239,11 @@ fn parse(path: &Path, bytes: &[u8], trust: Trust) -> Result<Parsed, EnvFileError
                 }
             }
             EnvArg::Import(_) | EnvArg::ImportPrefix(_) if trust == Trust::Persons => {}
-            EnvArg::Import(name) => warn(number, Some(name), Suspicion::UntrustedImport),
-            EnvArg::ImportPrefix(_) => {
-                return Err(concealed(
-                    "an agent could have written it, and it takes any variable",
-                ));
+            EnvArg::Import(_) | EnvArg::ImportPrefix(_) => {
+                return Err(EnvFileError::UntrustedImport {
+                    path: path.to_owned(),
+                    line: number,
+                });
             }
         }
         args.push(arg);

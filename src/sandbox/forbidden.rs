@@ -89,16 +89,22 @@ impl ForbiddenPath {
 }
 
 impl ForbiddenPaths {
-    /// The root directory, the home directory, and the keys in it.
+    /// Nothing.
     #[must_use]
-    pub fn new(home: &Path) -> Self {
+    pub fn none() -> Self {
         Self {
             entries: Vec::new(),
         }
-        .with(Forbidden::Root, Path::new("/"))
-        .with(Forbidden::Home, home)
-        .with(Forbidden::SshKeys, &home.join(".ssh"))
-        .with(Forbidden::GnupgKeys, &home.join(".gnupg"))
+    }
+
+    /// The root directory, the home directory, and the keys in it.
+    #[must_use]
+    pub fn new(home: &Path) -> Self {
+        Self::none()
+            .with(Forbidden::Root, Path::new("/"))
+            .with(Forbidden::Home, home)
+            .with(Forbidden::SshKeys, &home.join(".ssh"))
+            .with(Forbidden::GnupgKeys, &home.join(".gnupg"))
     }
 
     /// Adds a path, which need not exist (yet). A link in it is resolved: both ends are covered.

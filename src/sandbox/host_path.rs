@@ -169,6 +169,13 @@ impl HostPath {
         self.names
     }
 
+    /// Whether this name, the last of a path as typed, was a link.
+    #[must_use]
+    pub fn was_link(&self, typed: &Path) -> bool {
+        let name = typed.file_name();
+        name.is_some() && self.links.iter().any(|link| link.file_name() == name)
+    }
+
     /// Refuses a path that leads through a link below one of these directories.
     ///
     /// # Errors

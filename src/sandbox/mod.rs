@@ -14,6 +14,7 @@ pub mod env_file;
 pub mod forbidden;
 pub mod host_path;
 pub mod invalid;
+pub mod ledger;
 pub mod limits;
 pub mod log;
 pub mod loosening;

@@ -2,7 +2,7 @@
 //!
 //! The label is a nonce and an HMAC-SHA-256 (RFC 2104) of nonce and container name, under a key in
 //! the state directory. An image can carry labels, and a committed container keeps its own; but a
-//! container made from it has another name, or the name of one that is gone.
+//! container made from it has another name, or the name of one that is gone: that the ledger knows.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -44,6 +44,8 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// The host files and directories that are mounted.
     pub binds: Vec<BindSource>,
+    /// The host directories under throw-away layers (`:O`).
+    pub layers: Vec<BindSource>,
     /// Env files' paths inside, which are hidden.
     pub masks: Vec<GuestPath>,
     /// When the image is pulled.
@@ -144,6 +146,7 @@ pub fn plan(spec: &SandboxSpec, service: &Service) -> Result<Plan, PlanError> {
         loosenings: Vec::new(),
         warnings: spec.warnings.clone(),
         binds: Vec::new(),
+        layers: Vec::new(),
         masks: spec.masks.clone(),
         pull: request.pull,
         removal: request.removal,

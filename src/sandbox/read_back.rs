@@ -249,6 +249,7 @@ mod tests {
             loosenings: vec![],
             warnings: vec![],
             binds: vec![],
+            layers: vec![],
             masks: vec![],
             pull: PullPolicy::Missing,
             removal: Removal::ByUs,

@@ -232,6 +232,12 @@ pub enum SpecError {
     /// An env file cannot be read.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
+    /// An env file that is to be masked has a second name, under which it may be seen.
+    #[error("env file {} lies in a mounted directory and has other names (hard links)", path.display())]
+    EnvFileHasOtherNames {
+        /// The file, as typed.
+        path: PathBuf,
+    },
     /// The seccomp profile lies where an agent could have written it.
     #[error("seccomp profile {} lies below {}", path.display(), root.display())]
     UntrustedProfile {
@@ -264,7 +270,7 @@ impl SandboxSpec {
             }
         }
         let mut env = EnvVars::default();
-        let (mut masks, mut warnings) = (Vec::new(), Vec::new());
+        let (mut masks, mut warnings) = (Vec::new(), linked_mounts(&request.mounts, &mounts));
         for file in &request.env_files {
             let read = read_env_file(file, host.cwd, roots.iter().copied())?;
             for arg in &read.args {
@@ -273,8 +279,10 @@ impl SandboxSpec {
             warnings.extend(read.warnings.into_iter().map(Warning::EnvFile));
             if let Some(path) = &read.path {
                 let hidden = masks_of(path, &mounts)?;
+                // Where the others are would be a search through all that is mounted, and one can
+                // be made meanwhile.
                 if !hidden.is_empty() && path.names() > 1 {
-                    warnings.push(Warning::EnvFileHasOtherNames { path: file.clone() });
+                    return Err(SpecError::EnvFileHasOtherNames { path: file.clone() });
                 }
                 masks.extend(hidden);
             }
@@ -365,6 +373,21 @@ fn resolve_mounts(mounts: &[Mount], host: &Host<'_>) -> Result<Vec<ResolvedMount
         });
     }
     Ok(resolved)
+}
+
+/// A workspace that is a link is resolved once, and shown.
+fn linked_mounts(typed: &[Mount], resolved: &[ResolvedMount]) -> Vec<Warning> {
+    let linked =
+        |(typed, resolved): (&Mount, &ResolvedMount)| match (&typed.source, &resolved.source) {
+            (MountSource::Host(typed), ResolvedSource::Host { path, .. })
+                if path.was_link(typed) =>
+            {
+                let (typed, real) = (typed.clone(), path.path().to_owned());
+                Some(Warning::LinkedMount { typed, real })
+            }
+            _ => None,
+        };
+    typed.iter().zip(resolved).filter_map(linked).collect()
 }
 
 /// What an agent could have written: what the caller says, and what it gets now.

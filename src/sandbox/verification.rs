@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::asked::Asked;
 use super::enforcement::{ContainerProcess, LimitCheck, verify};
+use super::forbidden::{Forbidden, ForbiddenPath, ForbiddenPaths};
 use super::host_path::HostPath;
 use super::lifecycle::Sandbox;
 use super::name::GuestPath;
@@ -23,14 +24,16 @@ pub struct Verification {
     pub unmasked: Vec<GuestPath>,
     /// Mounts whose source was replaced after it had been checked.
     pub replaced: Vec<BindSource>,
+    /// Mounts that come too near to where this service keeps its containers.
+    pub forbidden: Vec<ForbiddenPath>,
 }
 
 impl Sandbox {
     /// Compares the container with its plan. To be asked when it is prepared (after attach) and
     /// before it is started.
     ///
-    /// Mounts are only compared where the service's processes can be seen; elsewhere the paths are
-    /// another machine's.
+    /// What is mounted can only be compared where the service's processes can be seen; that the
+    /// path still leads to what was checked, everywhere.
     ///
     /// # Errors
     /// The service does not describe the container.
@@ -49,13 +52,22 @@ impl Sandbox {
         } else {
             Vec::new()
         };
-        let replaced =
-            |bind: &&BindSource| visible && matches!(files.is_mounted(state.pid, bind), Ok(false));
+        let other = |bind: &&BindSource| {
+            unchanged(&bind.path, bind.target.as_str()).as_ref() != Some(*bind)
+        };
+        let replaced = |bind: &&BindSource| {
+            other(bind) || visible && matches!(files.is_mounted(state.pid, bind), Ok(false))
+        };
+        // What is mounted with a throw-away layer is the layer.
+        let sources = plan.binds.iter().chain(&plan.layers);
+        let forbidden = sources.filter_map(|bind| near_storage(&container, bind));
+        let replaced = (plan.binds.iter().filter(replaced)).chain(plan.layers.iter().filter(other));
         Ok(Verification {
             limits: verify(&plan.limits, &process, files),
             mismatches: compare(plan, &inspected(&container)),
             unmasked,
-            replaced: plan.binds.iter().filter(replaced).cloned().collect(),
+            replaced: replaced.cloned().collect(),
+            forbidden: forbidden.collect(),
         })
     }
 }
@@ -122,6 +134,15 @@ fn unchanged(source: &Path, target: &str) -> Option<BindSource> {
         target: GuestPath::parse(target).ok()?,
         identity: real.identity(),
     })
+}
+
+/// A source that is, holds or lies in the service's store, which is told by where it keeps this
+/// container: `STORE/overlay-containers/ID/userdata`.
+fn near_storage(container: &Container, bind: &BindSource) -> Option<ForbiddenPath> {
+    let store = Path::new(&container.static_dir).ancestors().nth(3)?;
+    let source = HostPath::resolve(&bind.path, Path::new("/")).ok()?;
+    let paths = ForbiddenPaths::none().with(Forbidden::PodmanStorage, store);
+    paths.check(&source).err()
 }
 
 fn inspected(container: &Container) -> Inspected {

@@ -11,10 +11,12 @@ use super::env_file::EnvFileWarning;
 pub enum Warning {
     /// Something in an env file looks like a mistake.
     EnvFile(EnvFileWarning),
-    /// An env file that is masked in the sandbox has a second name, which may not be.
-    EnvFileHasOtherNames {
-        /// The file.
-        path: PathBuf,
+    /// What is to be mounted was named by a link.
+    LinkedMount {
+        /// As typed.
+        typed: PathBuf,
+        /// Where it leads.
+        real: PathBuf,
     },
     /// Ports are not published: on the host's network there is nothing to publish.
     PublishDiscarded,
@@ -24,12 +26,9 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EnvFile(warning) => warning.fmt(f),
-            Self::EnvFileHasOtherNames { path } => {
-                write!(
-                    f,
-                    "{} has other names (hard links), which are not masked",
-                    path.display()
-                )
+            Self::LinkedMount { typed, real } => {
+                let (typed, real) = (typed.display(), real.display());
+                write!(f, "{typed} is a link: what is mounted is {real}")
             }
             Self::PublishDiscarded => {
                 f.write_str("ports are not published on the host's own network")

@@ -11,7 +11,7 @@ INTEGRATION=integration   # the one test target that needs Podman
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }
 library_alone() { cargo check --quiet --locked --no-default-features --lib; }
-shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh .ci/run; }
+shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/integration/support/*.sh .ci/run; }
 example_agent() { tests/bench/agent-check.sh; }
 
 # Every target but the integration tests, those of tests/*.rs and tests/*/main.rs included

@@ -78,13 +78,21 @@ install_client() {
   install_wrapper "$client/${loader##*/}" --library-path "$client" "$client/podman"
 }
 
+# Beside the slot's own service, those that a test asks for in order to end them
+# shellcheck disable=SC2016
+START_AND_SERVE='
+  rm -f "$1"; mkfifo -m 600 "$1"
+  sh -c "$2" private_service <> "$1" &
+  shift 2; exec "$@"'
+
 start_service() {
   as_service rm -f "$SOCKET"
   rm -f "$STATE/service.pid"
   as_root setsid unshare --mount --pid --ipc --uts --fork \
     bash "$BENCH_SCRIPTS/chroot-init.sh" "$TREE" "$AREA" "$STATE" "$SERVICE_UID" "$SERVICE_GID" \
     env -i HOME="$AREA/home" USER="$SERVICE_USER" LOGNAME="$SERVICE_USER" LANG=C.UTF-8 PATH="$SYSTEM_PATH" \
-    XDG_RUNTIME_DIR="$AREA/run" podman "${STORE[@]}" system service --time=0 "unix://$SOCKET" \
+    XDG_RUNTIME_DIR="$AREA/run" sh -c "$START_AND_SERVE" _ "$STARTER" "$(< "$PRIVATE_SERVICE")" \
+    podman "${STORE[@]}" system service --time=0 "unix://$SOCKET" \
     > "$STATE/service.log" 2>&1 < /dev/null 8>&- &
   local n
   for ((n = 0; n < 100; n++)); do [ ! -s "$STATE/service.pid" ] || return 0; sleep 0.1; done

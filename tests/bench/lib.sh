@@ -12,6 +12,7 @@ DEFAULT_BENCH=${XDG_CACHE_HOME:-$HOME/.cache}/stockade/bench
 BENCH=${STOCKADE_BENCH:-$DEFAULT_BENCH}
 TARGETS=${CARGO_TARGET_DIR:-$REPO/target}
 RELEASE_PATH=$TARGETS/stockade.path   # where the last static release lies
+PRIVATE_SERVICE=$REPO/tests/integration/support/private_service.sh
 SERVICE_USER=stockade
 SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME BENCH REPO
@@ -161,6 +162,7 @@ select_slot() {
   AREA=$SERVE/$SLOT            # the user's, at the same path inside a chroot
   SOCKET=$AREA/xdg/podman/podman.sock
   SHARED=$AREA/shared
+  STARTER=$AREA/xdg/starter    # takes requests for private services, where they need the slot's namespaces
   STORE=(--root "$AREA/root" --runroot "$AREA/rr")
   AS_SERVICE=(env -i HOME="$AREA/home" USER="$SERVICE_USER" LOGNAME="$SERVICE_USER" LANG=C.UTF-8 PATH="$SYSTEM_PATH"
     TERM="${TERM:-dumb}")
@@ -219,6 +221,7 @@ slot_environment() {
   printf '%s\n' "XDG_RUNTIME_DIR=$AREA/xdg" "STOCKADE_TEST_SLOT=$SLOT" "STOCKADE_TEST_SOCKET=$SOCKET" \
     "STOCKADE_TEST_SHARED=$SHARED" "STOCKADE_TEST_BIN=$SERVE/bin/stockade" "STOCKADE_TEST_BUSYBOX=$SERVE/bin/busybox" \
     "STOCKADE_TEST_PODMAN=$SERVE/bin/podman-$SLOT"
+  [ "$SLOT" = host ] || printf '%s\n' "STOCKADE_TEST_STARTER=$STARTER"
 }
 
 # install_wrapper COMMAND...: the slot's own release of `podman --remote`, as one word

@@ -24,14 +24,18 @@ mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and fo
 mod cp; // `stockade cp`: where things land, and whose they are
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
+mod forgery; // labels that claim to be ours
 mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
+mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed
 mod own_service; // a service of our own where none listens
+mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once
+mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal
 mod version; // `stockade version`, and what is said without a service
 mod watching; // stats, events, info

@@ -11,6 +11,7 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Streams};
 use crate::cli::host;
+use crate::cli::launch;
 use crate::cli::outcome;
 use crate::cli::sandbox_args::invalid;
 use crate::cli::signals::Signals;
@@ -191,7 +192,7 @@ fn environment(
     let mut vars = EnvVars::default();
     for file in &args.env_file {
         let file = read_env_file(file, &cwd, untrusted.iter().copied())
-            .map_err(|error| CliError::from_source(Exit::NotRun, &error))?;
+            .map_err(|error| launch::env_file_refused(&error))?;
         for warning in &file.warnings {
             ui.warning(&warning.to_string());
         }

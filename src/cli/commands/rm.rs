@@ -1,5 +1,7 @@
 //! `stockade rm`
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::cli::args::Global;
@@ -8,7 +10,7 @@ use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
-use crate::libpod::Removal;
+use crate::libpod::{Removal, Status};
 
 /// Remove containers
 #[derive(Debug, Args)]
@@ -34,6 +36,9 @@ pub(crate) struct RmArgs {
     #[arg(required_unless_present = "all", value_name = "CONTAINER")]
     containers: Vec<String>,
 }
+
+/// How often the service looks whether one that was killed has ended.
+const SOON: Duration = Duration::from_millis(20);
 
 /// Runs the verb.
 pub(crate) async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
@@ -68,6 +73,15 @@ pub(crate) async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
                 ),
             )
             .hint(format!("stop it first, or `stockade rm -f {name}`")));
+        }
+        // Its stop was cut short. 4.3 would only forget it, and let it run on.
+        if container.state.status == Status::Stopping {
+            match client.kill_container(&container.id, "KILL").await {
+                Ok(()) => drop(client.wait_container(&container.id, SOON).await?),
+                // It has ended meanwhile.
+                Err(error) if error.api().is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         client.remove_container(&container.id, how).await?;
         ui.line(name).doing("write")

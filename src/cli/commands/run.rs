@@ -21,7 +21,7 @@ use crate::libpod::Client;
 use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
 
-/// How long an interrupted create may take.
+/// How long an interrupted create or removal may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Run a command in a new sandbox
@@ -95,6 +95,7 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         ui.warning(warning);
     }
     let begun = async {
+        launch.note(sandbox.id())?;
         if let Some(mut file) = cidfile {
             launch::write_id(&mut file, sandbox.id())?;
         }
@@ -245,9 +246,25 @@ async fn conclude(
     if !remove {
         return exit;
     }
+    let removal = sandbox.remove();
+    tokio::pin!(removal);
     let removed = tokio::select! {
-        removed = sandbox.remove() => removed.map(drop),
-        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+        removed = &mut removal => removed.map(drop),
+        caught = signals.next_end() => {
+            // It is under way, and nothing should be left.
+            let removed = tokio::select! {
+                removed = removal => removed.is_ok(),
+                _ = signals.next_end() => false,
+                () = tokio::time::sleep(PATIENCE) => false,
+            };
+            if !removed {
+                ui.warning(&format!(
+                    "the container may not have been removed: `stockade rm -f {}`",
+                    launch.name()
+                ));
+            }
+            return Ok(Exit::Signal(caught.number()));
+        }
     };
     match (exit, removed) {
         (Err(error), _) => Err(error),

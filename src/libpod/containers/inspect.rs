@@ -25,6 +25,9 @@ pub struct Container {
     /// When it was made (RFC 3339).
     #[serde(default)]
     pub created: String,
+    /// Where the service keeps what it knows of it.
+    #[serde(default)]
+    pub static_dir: String,
     /// What it is doing.
     pub state: State,
     /// What it runs.

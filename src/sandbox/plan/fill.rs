@@ -236,6 +236,11 @@ impl Plan {
                     FileKind::Directory | FileKind::Regular | FileKind::Other => {}
                 }
                 let source = wire.clone();
+                let bind = BindSource {
+                    path: path.path().to_owned(),
+                    target: mount.target.clone(),
+                    identity: path.identity(),
+                };
                 if mount.options.has("O") {
                     let options = mount.options.words().to_vec();
                     let overlay = OverlayVolume {
@@ -244,15 +249,11 @@ impl Plan {
                         options,
                     };
                     container.overlay_volumes.push(overlay);
+                    self.layers.push(bind);
                 } else {
                     let options = mount.options.or(&defaults);
                     let kind = "bind".to_owned();
-                    // A throw-away layer is another file, so it cannot be compared.
-                    self.binds.push(BindSource {
-                        path: path.path().to_owned(),
-                        target: mount.target.clone(),
-                        identity: path.identity(),
-                    });
+                    self.binds.push(bind);
                     container.mounts.push(Mount {
                         destination,
                         kind,

@@ -269,11 +269,11 @@ fn every_view_of_an_env_file_is_masked() {
         world.base.join("home/ws/x"),
     )
     .unwrap();
-    let plan = world.plan(guide());
-    assert!(matches!(
-        plan.warnings.as_slice(),
-        [Warning::EnvFileHasOtherNames { .. }]
-    ));
+    let error = world.spec(guide()).unwrap_err();
+    assert!(
+        matches!(error, SpecError::EnvFileHasOtherNames { .. }),
+        "{error}"
+    );
 
     let mut outside = guide();
     outside.mounts = vec![parse_volume("./src:/workspace").unwrap()];

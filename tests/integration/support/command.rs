@@ -147,6 +147,18 @@ impl Running {
         text
     }
 
+    /// Whether it ends by itself within a time.
+    pub(crate) fn ends_within(&mut self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.child.try_wait().expect("it is our child").is_none() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(3));
+        }
+        true
+    }
+
     /// Waits for its end; its input ends first.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Output {

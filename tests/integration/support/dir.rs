@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::capture::PATIENCE;
 use super::command::{PATH, TestCommand};
-use super::image::tiny;
+use super::image::{self, tiny};
 use super::podman::{Podman, stockade_program};
 
 /// A fresh directory that the service sees at the same path. Our containers are known by a key in
@@ -27,7 +27,11 @@ pub(crate) struct TestDir {
 impl TestDir {
     /// A directory named after the test, on the real service.
     pub(crate) fn new() -> Self {
-        let podman = Podman::get();
+        Self::of(Podman::get())
+    }
+
+    /// The same on another service, which has the tests' image.
+    pub(crate) fn of(podman: &'static Podman) -> Self {
         Self::make(&podman.shared, podman.url(), Some(podman))
     }
 
@@ -113,7 +117,7 @@ impl TestDir {
     pub(crate) fn background(&self, what: &str, flags: &[&str], script: &str) -> String {
         let name = self.name(what);
         let first = ["run", "-d", "--network", "none", "--name", &name];
-        let last = [tiny(), "sh", "-c", script];
+        let last = [self.tiny(), "sh", "-c", script];
         let run = self.stockade(&[&first, flags, &last].concat()).run();
         let _ = run.success();
         name
@@ -124,7 +128,7 @@ impl TestDir {
     pub(crate) fn foreign(&self, what: &str, flags: &[&str], script: &str) -> String {
         let name = self.name(what);
         let first = ["run", "-d", "--network", "none", "--name", &name];
-        let last = [tiny(), "sh", "-c", script];
+        let last = [self.tiny(), "sh", "-c", script];
         let run = self
             .podman()
             .command(&[&first, flags, &last].concat())
@@ -132,6 +136,15 @@ impl TestDir {
         let id = run.success().line();
         self.adopt(&id);
         id
+    }
+
+    /// The tests' image, which is on its service.
+    fn tiny(&self) -> &'static str {
+        if std::ptr::eq(self.podman(), Podman::get()) {
+            tiny()
+        } else {
+            image::NAME
+        }
     }
 
     /// Waits until a container has written this.
@@ -212,7 +225,7 @@ impl Drop for TestDir {
         self.remove(&["rm", "--force", "--ignore", "--time", "0"], &ids);
         let images = std::mem::take(&mut *self.images.lock().unwrap());
         if !images.is_empty() {
-            let _no_builds = super::image::no_builds();
+            let _no_builds = image::no_builds();
             self.remove(&["image", "rm", "--force"], &images);
         }
         if std::thread::panicking()

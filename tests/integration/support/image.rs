@@ -24,12 +24,12 @@ CMD [\"sh\"]
 /// The image, built by the program under test when it is first asked for.
 pub(crate) fn tiny() -> &'static str {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(make);
+    BUILT.get_or_init(|| make(&TestDir::new()));
     NAME
 }
 
-fn make() {
-    let dir = TestDir::new();
+/// Builds it on a service.
+pub(crate) fn make(dir: &TestDir) {
     let busybox = &dir.podman().busybox;
     dir.write("Containerfile", CONTAINERFILE);
     dir.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
@@ -48,7 +48,7 @@ fn make() {
         }
     }
     std::fs::set_permissions(bin.join("busybox"), PermissionsExt::from_mode(0o755)).expect("ours");
-    let _ = build(&dir, &["-q", "-t", NAME, "."]).success();
+    let _ = build(dir, &["-q", "-t", NAME, "."]).success();
 }
 
 /// `stockade build ARGUMENT...`

@@ -3,6 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod command;
 pub(crate) mod dir;
+pub(crate) mod gate;
 pub(crate) mod image;
 pub(crate) mod podman;
 pub(crate) mod private_service;

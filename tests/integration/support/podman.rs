@@ -96,7 +96,12 @@ impl Podman {
 
     /// Whether the service is at least of this release: what differs is asked this way.
     pub(crate) fn is_at_least(&self, major: u32, minor: u32) -> bool {
-        let version = self.version.get_or_init(|| {
+        self.version().at_least(major, minor)
+    }
+
+    /// The service's release.
+    pub(crate) fn version(&self) -> &ApiVersion {
+        self.version.get_or_init(|| {
             // A thread of its own: the test may be in a runtime already.
             let ask = || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -106,8 +111,7 @@ impl Podman {
                 runtime.block_on(async { *self.client().await.version() })
             };
             std::thread::scope(|scope| scope.spawn(ask).join().expect("the service answers"))
-        });
-        version.at_least(major, minor)
+        })
     }
 }
 
