@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::podman::Podman;
 
 /// Runs the service until its own input ends, which it does when the tests end in whatever way.
-/// A rootless Podman is two processes, hence the group; a third keeps its namespaces.
+/// A rootless Podman is two processes, hence the group; a third keeps its namespaces. The monitors
+/// of exec sessions stay for five minutes, and would make the directories anew at their end.
 const KEEPER: &str = r#"
 cd "$1" || exit 1
 export XDG_RUNTIME_DIR="$1/run"
@@ -20,6 +21,11 @@ podman $store rm --all --force --time 0 >/dev/null 2>&1
 podman $store system reset --force >/dev/null 2>&1
 kill -s TERM -- "-$service"
 wait "$service"
+for process in /proc/[0-9]*; do
+  case $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) in
+    */conmon\ *" $1/root/"*) kill -s KILL "${process#/proc/}" ;;
+  esac
+done
 pause=$(cat run/libpod/tmp/pause.pid 2>/dev/null)
 case $(tr '\0' ' ' <"/proc/$pause/cmdline" 2>/dev/null) in
   'catatonit -P '* | podman*) kill -s KILL "$pause" ;;
