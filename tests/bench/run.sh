@@ -113,13 +113,7 @@ run_guest() {
 
 # ---- slots ------------------------------------------------------------------
 
-# is_up TIER/SLOT
-is_up() {
-  case $1 in
-    vm/*) [ -x "$BENCH_SCRIPTS/vm.sh" ] && "$BENCH_SCRIPTS/vm.sh" version "${1#*/}" > /dev/null 2>&1 ;;
-    *) select_slot "${1#*/}"; running "$STATE/service.pid" ;;
-  esac
-}
+is_up() { "$BENCH_SCRIPTS/slots.sh" is-up "$1"; }
 
 # bring_up TIER/SLOT...: those that were down before are ours to take down
 bring_up() {

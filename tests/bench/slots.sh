@@ -1,8 +1,9 @@
 #!/bin/bash
-# slots.sh list|up|down [TIER/SLOT...]: the Podmans that the tests run against (the table is tests/bench/slots); all that
-# are selected unless some are named.
+# slots.sh list|up|down|is-up [TIER/SLOT...]: the Podmans that the tests run against (the table is tests/bench/slots);
+# all that are selected unless some are named.
 #   list  one TIER/SLOT a line
 #   up    two at a time: for each its release, or one line that says why it is not up; then the exit status is 1
+#   is-up TIER/SLOT  by its exit status
 #   STOCKADE_TEST_PODMANS  slots by name, services and guests alike; "none" for none
 #   STOCKADE_TEST_VMS      the guests, where they are not those that STOCKADE_TEST_PODMANS names
 set -euo pipefail
@@ -13,6 +14,21 @@ AT_ONCE=2
 PODMANS=${STOCKADE_TEST_PODMANS:-} VMS=${STOCKADE_TEST_VMS:-}
 LOGS=$BENCH/logs
 COMMAND=()
+declare -A COMING=()   # what is being brought up, by process group
+BEGUN=() INTERRUPTED=''
+
+# ---- ends what it began -----------------------------------------------------
+
+# shellcheck disable=SC2317  # called by the trap
+clean_up() {
+  local group
+  set +e; trap '' INT TERM
+  for group in "${!COMING[@]}"; do kill -TERM -- "-$group" 2>/dev/null; done
+  if [ -n "$INTERRUPTED" ]; then down "${BEGUN[@]}"; fi
+}
+trap clean_up EXIT
+trap 'INTERRUPTED=yes; exit 130' INT
+trap 'INTERRUPTED=yes; exit 143' TERM
 
 # ---- which ------------------------------------------------------------------
 
@@ -66,6 +82,14 @@ slot_command() {
   esac
 }
 
+# is_up TIER/SLOT
+is_up() {
+  case $1 in
+    vm/*) "$BENCH_SCRIPTS/vm.sh" version "${1#*/}" > /dev/null 2>&1 ;;
+    *) select_slot "${1#*/}"; running "$STATE/service.pid" ;;
+  esac
+}
+
 log_of() { echo "$LOGS/${1/\//-}-up.log"; }
 
 # reason LOG: the line that says why, of all that was said
@@ -100,23 +124,23 @@ prepare() {
 }
 
 up() {
-  local -A names=()
-  local name pid status failed=0
+  local name group status failed=0
   prepare "$@"
   for name in "$@" ''; do
     # a place becomes free; at the end, all do
-    while [ ${#names[@]} -ge $AT_ONCE ] || [[ -z $name && ${#names[@]} -gt 0 ]]; do
+    while [ ${#COMING[@]} -ge $AT_ONCE ] || [[ -z $name && ${#COMING[@]} -gt 0 ]]; do
       status=0
-      wait -n -p pid "${!names[@]}" || status=$?
-      report "${names[$pid]}" "$status"
+      wait -n -p group "${!COMING[@]}" || status=$?
+      report "${COMING[$group]}" "$status"
       [ "$status" = 0 ] || failed=1
-      unset "names[$pid]"
+      unset "COMING[$group]"
     done
     [ -n "$name" ] || break
     slot_command "$name" up
     say "$name: bringing it up"
-    "${COMMAND[@]}" > "$(log_of "$name")" 2>&1 < /dev/null &
-    names[$!]=$name
+    is_up "$name" || BEGUN+=("$name")
+    setsid env --default-signal=INT,QUIT "${COMMAND[@]}" > "$(log_of "$name")" 2>&1 < /dev/null &
+    COMING[$!]=$name
   done
   return "$failed"
 }
@@ -133,6 +157,7 @@ down() {
 action=${1:-}; shift || true
 case $action in
   list) list ;;
+  is-up) find_service_user && is_up "$1" ;;
   up | down)
     if [ $# = 0 ]; then
       selected=$(list)
@@ -140,5 +165,5 @@ case $action in
       set -- "${selected[@]}"
     fi
     "$action" "$@" ;;
-  *) sed -n '2,7s/^# //p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
 esac
