@@ -120,7 +120,7 @@ prepare() {
   make_service_user
   mkdir -p "$LOGS"
   need_space "$BENCH" "$mib"
-  need_space "$SERVE" "$((1024 * ($# + 1)))"
+  need_space "$SERVE" "$((512 * $# + 2048))"
 }
 
 up() {
