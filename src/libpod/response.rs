@@ -123,8 +123,10 @@ fn api_error(status: u16, endpoint: String, body: &[u8]) -> ApiError {
         #[serde(default)]
         message: String,
     }
+    // 6.1 quotes single bytes of what it could not read, in JSON that is no UTF-8 then.
+    let text = String::from_utf8_lossy(body);
     // 4.3 writes two documents on one answer to a build without a Containerfile: take the first.
-    let first = serde_json::Deserializer::from_slice(body)
+    let first = serde_json::Deserializer::from_str(&text)
         .into_iter::<Model>()
         .next();
     match first {
@@ -137,7 +139,7 @@ fn api_error(status: u16, endpoint: String, body: &[u8]) -> ApiError {
         _ => ApiError {
             status,
             cause: String::new(),
-            message: String::from_utf8_lossy(body).trim().to_owned(),
+            message: text.trim().to_owned(),
             endpoint,
         },
     }
@@ -181,6 +183,14 @@ mod tests {
 
         let none = api_error(500, "GET /x".into(), b"");
         assert_eq!(none.to_string(), "Podman answered 500 to GET /x");
+    }
+
+    #[test]
+    fn an_error_that_quotes_half_a_letter_is_read() {
+        let body = b"{\"cause\":\"unexpected character: \xff\",\"message\":\"bad \xff\"}";
+        let error = api_error(400, String::new(), body);
+        assert_eq!(error.cause, "unexpected character: \u{fffd}");
+        assert_eq!(error.message, "bad \u{fffd}");
     }
 
     #[test]

@@ -34,8 +34,19 @@ stop_service() {
   # a rootless Podman is two processes: the second serves, and a signal to the first does not reach it
   stop_recorded "$STATE/server.pid"
   stop_recorded "$STATE/service.pid"
+  stop_monitors
   stop_pause
   as_service rm -rf "$AREA/run"
+}
+
+# Those of exec sessions stay for five minutes, and call Podman at their end
+stop_monitors() {
+  local process
+  for process in /proc/[0-9]*; do
+    case $(tr '\0' ' ' < "$process/cmdline") in
+      */conmon\ *" $AREA/root/"*) as_service kill -KILL "${process#/proc/}" ;;
+    esac 2>/dev/null || true
+  done
 }
 
 # The process that holds a rootless Podman's namespaces and mounts

@@ -213,7 +213,7 @@ wait_ping() {
     sleep 0.1
   done
   cat "$1" >&2
-  die "the Podman of slot $SLOT does not answer on $SOCKET (its log is above: $1)"
+  die "the Podman of slot $SLOT does not answer; the last line of its log: $(tail -n 1 "$1" | cut -c1-300)"
 }
 
 # STOCKADE_TEST_* of the selected slot, one a line, for env(1)

@@ -1,24 +1,31 @@
 #!/bin/bash
-# run.sh [ARGUMENT...]: every check, then the integration tests against each slot, as the service's user.
-# With arguments (a filter, --nocapture: the test program's own) only the integration tests are run.
-#   STOCKADE_TEST_PODMANS  the slots, default "host trixie"
-#   STOCKADE_TEST_MINUTES  the longest that one slot may take, default 30
+# run.sh [ARGUMENT...]: every check, then the matrix: on each slot the integration tests and the others that need a
+# service, on the host's the real agent too, in each guest the guests' tests. At the end a table, and what failed.
+# With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run.
+#   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
+#   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
+#   STOCKADE_UPDATE=1      without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/results.sh
+. "$BENCH_SCRIPTS/results.sh"
 
-read -ra SLOTS <<< "${STOCKADE_TEST_PODMANS:-host trixie}"
 MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
-ROWS=() PASSED=0 FAILED=0 OURS=() COMMAND=()
+OURS=()
+
+# The test programs that are run on services. What is not written yet is not run
+ON_SERVICES=(integration)
+[ ! -e "$REPO/tests/differential/main.rs" ] || ON_SERVICES+=(differential)
 
 # ---- ends with everything it started ----------------------------------------
 
+# shellcheck disable=SC2317  # called by the trap
 clean_up() {
-  local slot
   set +e; trap '' INT TERM
   end_group TERM
-  for slot in "${OURS[@]}"; do slot_command "$slot" down; "${COMMAND[@]}" 9>&-; done
+  if [ ${#OURS[@]} -gt 0 ]; then "$BENCH_SCRIPTS/slots.sh" down "${OURS[@]}" 9>&-; fi
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -35,69 +42,28 @@ child() {
   return "$status"
 }
 
-# ---- counting ---------------------------------------------------------------
-
-# count LOG WORD: sums what libtest says: "test result: ok. 3 passed; 0 failed; 1 ignored; ..."
-count() { { grep -aoE '^test result: .*' "$1" || true; } | { grep -oE "[0-9]+ $2;" || true; } | awk '{ n += $1 } END { print n + 0 }'; }
-
-# row NAME VERSION PASSED FAILED IGNORED
-row() {
-  ROWS+=("$(printf '%-16s %-16s %7d %7d %8d' "$@")")
-  PASSED=$((PASSED + $3)) FAILED=$((FAILED + $4))
-}
-
-# tests_row NAME VERSION LOG STATUS: a run that failed without saying so, or ran nothing, counts as one failure
-tests_row() {
-  local passed failed ignored
-  passed=$(count "$3" passed) failed=$(count "$3" failed) ignored=$(count "$3" ignored)
-  if [ "$failed" = 0 ]; then
-    if [ "$4" != 0 ]; then say "$1: ended with status $4 without a failed test (124: took over $MINUTES minutes)"; failed=1
-    elif [ "$passed" = 0 ]; then say "$1: no test ran"; failed=1; fi
-  fi
-  row "$1" "$2" "$passed" "$failed" "$ignored"
-}
-
-table() {
-  local r
-  printf '\n%-16s %-16s %7s %7s %8s\n' what version passed failed 'not run'
-  for r in "${ROWS[@]}"; do printf '%s\n' "$r"; done
-  printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
-}
 
 # ---- checks -----------------------------------------------------------------
 
 run_checks() {
-  local name status passed=0 failed=0 not_run=0
+  local name status start passed=0 failed=0 not_run=0 all=$EPOCHREALTIME
   for name in $("$BENCH_SCRIPTS/checks.sh"); do
-    status=0
+    status=0 start=$EPOCHREALTIME
     child "$LOGS/$name.log" "$BENCH_SCRIPTS/checks.sh" "$name" || status=$?
     case $name in
-      *_tests) tests_row "$name" - "$LOGS/$name.log" "$status" ;;
+      *_tests) tests_row "$name" "$LOGS/$name.log" "$status" "$start" ;;
       *)
         case $status in
           0) passed=$((passed + 1)) ;;
           77) not_run=$((not_run + 1)) ;;
-          *) say "$name: FAILED"; failed=$((failed + 1)) ;;
+          *) failure "$name: status $status, see $LOGS/$name.log"; failed=$((failed + 1)) ;;
         esac ;;
     esac
   done
-  row 'other checks' - "$passed" "$failed" "$not_run"
+  row 'other checks' "$passed" "$failed" "$not_run" "$all"
 }
 
-# ---- slots ------------------------------------------------------------------
-
-# slot_command SLOT up|down: sets COMMAND
-slot_command() {
-  if [ "$1" = host ]; then COMMAND=("$BENCH_SCRIPTS/host.sh" "$2"); else COMMAND=("$BENCH_SCRIPTS/chroot.sh" "$2" "$1"); fi
-}
-
-# Brings a slot up, and notes it as ours to take down unless it was up before
-slot_up() {
-  select_slot "$1"
-  running "$STATE/service.pid" || OURS+=("$1")
-  slot_command "$1" up
-  child "$LOGS/$1-up.log" "${COMMAND[@]}"
-}
+# ---- services ---------------------------------------------------------------
 
 # What an earlier run left. Containers leave files of subordinate ids: only root removes those
 empty_slot() {
@@ -105,48 +71,126 @@ empty_slot() {
   as_root find "$SHARED" -xdev -mindepth 1 -delete
 }
 
-# run_slot SLOT [ARGUMENT...]
-run_slot() {
-  local environment status=0 slot=$1 log=$LOGS/$1.log; shift
-  if ! slot_up "$slot"; then row "$slot" 'not up' 0 1 0; return; fi
+# run_on_service SUITE [ARGUMENT...]: a test program on the selected slot, as the service's user
+run_on_service() {
+  local environment status=0 suite=$1 log=$LOGS/$TIER-$SLOT-$1.log start=$EPOCHREALTIME; shift
   mapfile -t environment < <(slot_environment)
   empty_slot
-  say "$slot: $(version), integration tests as $SERVICE_USER"
+  say "$TIER/$SLOT: Podman $VERSION, $suite tests as $SERVICE_USER"
   cd "$SHARED"
-  child "$log" "${AS_SERVICE[@]}" "${environment[@]}" RUST_BACKTRACE="${RUST_BACKTRACE:-0}" \
-    timeout --kill-after=30 "$((MINUTES * 60))" "$SERVE/bin/integration" --include-ignored "$@" || status=$?
+  child "$log" timeout --kill-after=30 "$((MINUTES * 60))" "${AS_SERVICE[@]}" "${environment[@]}" \
+    RUST_BACKTRACE="${RUST_BACKTRACE:-0}" "$SERVE/bin/$suite" --include-ignored "$@" || status=$?
   cd "$REPO"
-  tests_row "$slot" "$(version)" "$log" "$status"
+  tests_row "$suite" "$log" "$status" "$start"
 }
 
-# The real agent on the host slot: one test
+# run_service [ARGUMENT...]: all that is run on the selected slot
+run_service() {
+  local suite
+  learn_facts "$(version)" as_service "$SERVE/bin/podman-$SLOT"
+  if [ $# -gt 0 ]; then run_on_service integration "$@"; return; fi
+  for suite in "${ON_SERVICES[@]}"; do run_on_service "$suite"; done
+  [ "$SLOT" != host ] || run_patchpal
+}
+
+# The real agent: one test
 run_patchpal() {
-  local status=0
+  local status=0 start=$EPOCHREALTIME
   child "$LOGS/patchpal.log" timeout --kill-after=30 "$((MINUTES * 60))" "$BENCH_SCRIPTS/patchpal.sh" || status=$?
-  if [ "$status" = 0 ]; then row patchpal "$(version)" 1 0 0
-  else say "patchpal: FAILED with status $status"; row patchpal - 0 1 0; fi
+  if [ "$status" = 0 ]; then row patchpal 1 0 0 "$start"
+  else failure "patchpal: status $status, see $LOGS/patchpal.log"; row patchpal 0 1 0 "$start"; fi
+}
+
+# ---- guests -----------------------------------------------------------------
+
+run_guest() {
+  local status=0 log=$LOGS/vm-$SLOT-guest.log start=$EPOCHREALTIME
+  learn_facts "$("$BENCH_SCRIPTS/vm.sh" version "$SLOT")" "$BENCH_SCRIPTS/vm.sh" exec "$SLOT" podman
+  say "vm/$SLOT: Podman $VERSION, guest tests"
+  child "$log" "$BENCH_SCRIPTS/vm.sh" test "$SLOT" || status=$?
+  tests_row guest "$log" "$status" "$start"
+}
+
+# ---- slots ------------------------------------------------------------------
+
+is_up() { "$BENCH_SCRIPTS/slots.sh" is-up "$1"; }
+
+# bring_up TIER/SLOT...: those that were down before are ours to take down
+bring_up() {
+  local name
+  for name in "$@"; do is_up "$name" || OURS+=("$name"); done
+  child "$LOGS/up.log" "$BENCH_SCRIPTS/slots.sh" up "$@" || true
+}
+
+# give_back TIER/SLOT: takes it down before the end, if it is ours: a machine is much memory
+give_back() {
+  local name ours=()
+  for name in "${OURS[@]}"; do
+    if [ "$name" = "$1" ]; then "$BENCH_SCRIPTS/slots.sh" down "$1" 9>&-; else ours+=("$name"); fi
+  done
+  OURS=("${ours[@]}")
+}
+
+# select_up TIER/SLOT: selects it; false, and a failure, where it did not come up
+select_up() {
+  local why
+  select_slot "${1#*/}"
+  TIER=${1%/*} DEBIAN=- VERSION=- RUNTIME=- LIMITS=-
+  ! is_up "$1" || return 0
+  why=$(sed -n "s|^== $1: NOT UP: ||p" "$LOGS/up.log" | tail -n 1)
+  VERSION='not up'
+  failure "${why:-$(sed -n 's/^bench: //p' "$LOGS/up.log" | tail -n 1)}"
+  row - 0 1 0 "$EPOCHREALTIME"
+  return 1
+}
+
+# run_matrix [ARGUMENT...]
+run_matrix() {
+  local name services=() guests=() list
+  list=$("$BENCH_SCRIPTS/slots.sh" list)
+  for name in $list; do
+    case $name in vm/*) guests+=("$name") ;; *) services+=("$name") ;; esac
+  done
+  if [ ${#services[@]} -gt 0 ]; then
+    bring_up "${services[@]}"
+    for name in "${services[@]}"; do
+      if select_up "$name"; then run_service "$@"; fi
+    done
+  fi
+  # with arguments, only the integration tests were asked for
+  [ $# = 0 ] || return 0
+  for name in "${guests[@]}"; do
+    bring_up "$name"
+    if select_up "$name"; then run_guest; fi
+    give_back "$name"
+  done
 }
 
 # ---- all of it --------------------------------------------------------------
 
 [ "${1:-}" != -- ] || shift
+UPDATE=${STOCKADE_UPDATE:-}
+# not for the tests, which would write their own documents
+unset STOCKADE_UPDATE
+if [ -n "$UPDATE" ] && [ -n "$*${STOCKADE_TEST_PODMANS:-}${STOCKADE_TEST_VMS:-}" ]; then
+  die 'STOCKADE_UPDATE: docs/compatibility.md is written of the whole matrix, without arguments and STOCKADE_TEST_*'
+fi
 
 need_toolchain
 need_packages jq util-linux procps
+"$BENCH_SCRIPTS/slots.sh" list > /dev/null
 make_service_user
 mkdir -p "$LOGS"
 lock_bench
+begin_results
 start=$EPOCHREALTIME
-if [ $# -gt 0 ]; then say "with arguments: the integration tests only"; else run_checks; fi
-if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then
-  for slot in "${SLOTS[@]}"; do
-    run_slot "$slot" "$@"
-    # with arguments, only the integration tests were asked for
-    if [ "$slot" = host ] && [ $# = 0 ]; then run_patchpal; fi
-  done
-else
-  row 'integration' 'not built' 0 1 0
-fi
+if [ $# -gt 0 ]; then say 'with arguments: the integration tests only'
+elif [ -n "$UPDATE" ]; then say 'for docs/compatibility.md: the matrix only'
+else run_checks; fi
+TIER=- SLOT=-
+if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then run_matrix "$@"
+else failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"; fi
 say "all of it: $(seconds_since "$start") s"
 table
 [ "$FAILED" = 0 ]
+[ -z "$UPDATE" ] || write_compatibility

@@ -117,8 +117,9 @@ fn user_directory_and_variables_are_as_asked() {
 fn a_terminal_has_its_size_and_every_change() {
     let dir = TestDir::new();
     let name = dir.background("tty", &[], "sleep 300");
-    // Under load 5.4 lets the process begin a moment before it has set the size it was given.
-    let script = "until stty size 2>/dev/null; do sleep 0.02; done; \
+    // From 5.4 on the process may begin a moment before it has the size it was given. Without a
+    // size `stty` says nothing, and is content.
+    let script = "until s=$(stty size) && [ \"$s\" ]; do sleep 0.02; done; echo $s; \
         trap 'stty size' WINCH; echo $TERM armed; while :; do sleep 0.05; done";
     let command = dir.stockade(&["exec", "-it", &name, "sh", "-c", script]);
     let mut pty = Pty::spawn(command.env("TERM", "screen"), 33, 99);

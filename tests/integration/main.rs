@@ -32,6 +32,7 @@ mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
+mod releases; // where releases answer differently
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once

@@ -1,6 +1,7 @@
 //! `stockade version`, and what is said without a service.
 
 use crate::support::dir::TestDir;
+use crate::support::stub::{Stub, Then};
 
 #[test]
 #[ignore = "needs podman: asks the service for its version"]
@@ -53,4 +54,25 @@ fn a_connection_of_another_kind_is_refused_by_name() {
             .complains(kind)
             .complains("unix://");
     }
+}
+
+#[test]
+fn a_release_that_nobody_has_tested_is_said_once_and_used() {
+    let said = |release: &str| {
+        let head = format!("HTTP/1.1 200 OK\r\nLibpod-Api-Version: {release}\r\n");
+        let stub = Stub::start(move |exchange| match exchange.what {
+            "GET /_ping" => {
+                exchange.raw(format!("{head}Content-Length: 2\r\n\r\nOK"));
+                Some(Then::Keep)
+            }
+            "GET /containers/json" => Some(exchange.answer(200, "[]")),
+            _ => None,
+        });
+        TestDir::on(&stub.socket()).stockade(&["ps"]).run()
+    };
+    let newer = said("99.0.0").success();
+    assert_eq!(newer.stderr().matches("99.0.0").count(), 1, "{newer}");
+    let _ = newer.complains("newer than what");
+    let _ = said("5.4.2").success().does_not_complain("newer");
+    let _ = said("4.2.1").code(3).complains("too old");
 }

@@ -142,10 +142,34 @@ impl Client {
         self.send(request).await?.json().await
     }
 
-    /// Lists images; `all` includes the layers of builds.
+    /// Lists images; `all` includes the layers of builds. Of several `reference` filters one has to
+    /// match, of all other filters each.
     ///
     /// Source: `GET /libpod/images/json`.
     pub async fn list_images(
+        &self,
+        all: bool,
+        filters: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Vec<ListedImage>> {
+        let references = filters.get("reference").map_or(&[][..], Vec::as_slice);
+        if references.len() < 2 || self.version().at_least(5, 0) {
+            return self.list_matching(all, filters).await;
+        }
+        // Before 5.0 each of them would have to match.
+        let mut images: Vec<ListedImage> = Vec::new();
+        let mut filters = filters.clone();
+        for reference in references {
+            filters.insert("reference".to_owned(), vec![reference.clone()]);
+            for image in self.list_matching(all, &filters).await? {
+                if images.iter().all(|known| known.id != image.id) {
+                    images.push(image);
+                }
+            }
+        }
+        Ok(images)
+    }
+
+    async fn list_matching(
         &self,
         all: bool,
         filters: &BTreeMap<String, Vec<String>>,
