@@ -69,6 +69,7 @@ cases! {
         echo line | podman attach $A
         podman run -d -i --name $B $TINY sh -c 'sleep 0.5; echo done; exit 6'
         echo line | podman attach --no-stdin $B
+        show "${reference[@]}" wait $A $B
     "#
 
     start_and_attach: r#"

@@ -72,7 +72,7 @@ cases! {
     "#
 
     hosts_and_names: r#"
-        podman run --rm --add-host one:10.0.0.1 --add-host two:10.0.0.2 $TINY grep -E 'one|two' /etc/hosts
+        podman run --rm --add-host one:10.0.0.1 --add-host two:10.0.0.2 $TINY grep -F 10.0.0 /etc/hosts
         podman run --rm --add-host nonsense $TINY true
         podman run --rm --add-host one:nonsense $TINY true
         podman run --rm --dns nonsense $TINY true

@@ -86,6 +86,6 @@ cases! {
         podman --no-such-flag
         AS=nothing podman run --help
         AS=nothing podman --help
-        podman
+        AS=nothing podman
     "#
 }

@@ -4,7 +4,7 @@ use crate::case::cases;
 
 cases! {
     what_was_written: r#"
-        podman run --name $A $TINY sh -c 'echo one; echo two >&2; printf three'
+        podman run --name $A $TINY sh -c 'echo one; sleep 0.2; echo two >&2; sleep 0.2; printf three'
         podman logs $A
         podman logs --tail 1 $A
         podman logs --tail 0 $A
