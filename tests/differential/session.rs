@@ -1,6 +1,6 @@
 //! One side of a case: a directory of its own, the script, and what it left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
@@ -152,22 +152,23 @@ impl Session {
 
     /// The containers that are left, and their removal.
     fn observe_left(&mut self, dir: &TestDir, names: &Names, label: &str) {
-        let filter = format!("label={label}");
-        let listed = ["ps", "-a", "--filter", &filter, "--format", "json"];
-        let listed = dir.podman().command(&listed).run().success().json();
+        let filter = BTreeMap::from([("label".to_owned(), vec![label.to_owned()])]);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listed = runtime.block_on(async {
+            let client = dir.podman().client().await;
+            client.list_containers(true, &filter).await.expect("a list")
+        });
         let mut left = Vec::new();
-        for row in listed.as_array().into_iter().flatten() {
-            dir.adopt(row["Id"].as_str().expect("an id"));
-            let name = row["Names"][0].as_str().expect("a name");
-            let name = names.normal(name);
+        for container in listed {
+            dir.adopt(container.id.as_str());
+            let name = names.normal(&container.names.join(","));
             // A name that podman made up says nothing.
-            let name = if name.starts_with('$') {
-                name
-            } else {
-                "?".into()
-            };
-            let state = row["State"].as_str().expect("a state");
-            left.push(format!("{name} {}", state.replace("stopped", "exited")));
+            let name = if name.starts_with('$') { &name } else { "?" };
+            let state = container.state.as_str().replace("stopped", "exited");
+            left.push(format!("{name} {state}"));
         }
         left.sort();
         self.observed.insert("left".into(), left.join("\n"));
@@ -226,7 +227,8 @@ fn table(text: &str) -> String {
     for line in text.lines() {
         let line = line
             .replace("Less than a second", "0 seconds")
-            .replace("About a minute", "1 minute");
+            .replace("About a minute", "1 minute")
+            .replace("About an hour", "1 hour");
         let mut words: Vec<&str> = line.split_whitespace().collect();
         for at in 1..words.len() {
             if units.contains(&words[at]) {

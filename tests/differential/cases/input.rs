@@ -43,7 +43,7 @@ cases! {
     "#
 
     volumes: r#"
-        mkdir dir; lines dir/file 1
+        mkdir dir other; lines dir/file 1
         podman run --rm -v $PWD/dir:/m $TINY sh -c 'cat /m/file; ls -A /m'
         podman run --rm -v $PWD/dir:/m:ro $TINY sh -c 'echo x > /m/x || echo refused'
         podman run --rm -v ./dir:/m $TINY cat /m/file
@@ -55,7 +55,7 @@ cases! {
         podman run --rm -v $PWD/dir:/m -v $PWD/dir:/m $TINY true
         podman run --rm -v '' $TINY true
         podman run --rm -v :/m $TINY true
-        podman run --rm -v $PWD/dir:/ $TINY true
+        podman run --rm -v $PWD/other:/ $TINY true
         podman run --rm -v a:b:c:d $TINY true
         podman run --rm --mount type=nonsense,dst=/m $TINY true
         podman run --rm --mount type=bind,src=$PWD/dir $TINY true
@@ -92,7 +92,7 @@ cases! {
         podman run --rm --stop-signal NONSENSE $TINY true
         podman run --rm --log-driver nonsense $TINY true
         podman run --rm --detach-keys nonsense-keys $TINY true
-        podman run --rm --rm -d $TINY true
+        podman run --rm --rm $TINY true
         podman run -d --name $A --no-such-flag $TINY true
     "#
 

@@ -4,7 +4,7 @@ use crate::case::cases;
 
 cases! {
     what_was_written: r#"
-        podman run --name $A $TINY sh -c 'echo one; sleep 0.2; echo two >&2; sleep 0.2; printf three'
+        podman run --name $A $TINY sh -c 'echo one; sleep 0.2; echo two >&2; sleep 0.2; echo three'
         podman logs $A
         podman logs --tail 1 $A
         podman logs --tail 0 $A
@@ -13,6 +13,13 @@ cases! {
         podman logs -n 2 $A
         podman logs --tail many $A
         podman logs -t $A
+    "#
+
+    a_last_line_without_an_end: r#"
+        podman run --name $A $TINY sh -c 'echo one; echo two; printf three'
+        podman logs $A
+        podman logs --tail 1 $A
+        podman logs --tail 2 $A
     "#
 
     from_and_to: r#"
