@@ -12,7 +12,12 @@ use super::commands;
     propagate_version = false,
     max_term_width = 100
 )]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+// A flag may come twice, as from an alias and a person: the last one counts, as with podman.
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    args_override_self = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

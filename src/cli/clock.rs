@@ -13,18 +13,21 @@ pub(crate) fn ago(then: i64) -> String {
     format!("{} ago", span(Timestamp::now().as_second() - then))
 }
 
-/// `5 minutes`, from seconds, in Docker's words.
+/// `5 minutes`, from seconds, in Docker's words and with its rounding.
 pub(crate) fn span(seconds: i64) -> String {
     let seconds = seconds.max(0);
-    let (count, unit) = match seconds {
-        0 => return "Less than a second".to_owned(),
-        1..=59 => (seconds, "second"),
-        60..=3599 => (seconds / 60, "minute"),
-        3600..=172_799 => (seconds / 3600, "hour"),
-        172_800..=1_209_599 => (seconds / 86_400, "day"),
-        1_209_600..=5_184_000 => (seconds / 604_800, "week"),
-        5_184_001..=63_072_000 => (seconds / 2_592_000, "month"),
-        _ => (seconds / 31_536_000, "year"),
+    let hours = (seconds + 1800) / 3600;
+    let (count, unit) = match (seconds, hours) {
+        (0, _) => return "Less than a second".to_owned(),
+        (1..=59, _) => (seconds, "second"),
+        (60..=119, _) => return "About a minute".to_owned(),
+        (120..=3599, _) => (seconds / 60, "minute"),
+        (_, ..=1) => return "About an hour".to_owned(),
+        (_, 2..=47) => (hours, "hour"),
+        (_, 48..=335) => (hours / 24, "day"),
+        (_, 336..=1439) => (hours / 24 / 7, "week"),
+        (_, 1440..=17_519) => (hours / 24 / 30, "month"),
+        _ => (seconds / 3600 / 24 / 365, "year"),
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
@@ -40,8 +43,11 @@ mod tests {
             (-5, "Less than a second"),
             (1, "1 second"),
             (59, "59 seconds"),
-            (61, "1 minute"),
-            (7200, "2 hours"),
+            (60, "About a minute"),
+            (120, "2 minutes"),
+            (3599, "59 minutes"),
+            (3600, "About an hour"),
+            (5400, "2 hours"),
             (172_800, "2 days"),
             (86_400 * 21, "3 weeks"),
             (86_400 * 90, "3 months"),

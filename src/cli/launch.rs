@@ -91,6 +91,13 @@ impl Launch {
         self.plan.container.name.as_deref().unwrap_or_default()
     }
 
+    /// The program that was asked for; `None` for the image's own.
+    pub(crate) fn command(&self) -> Option<&str> {
+        let spec = &self.plan.container;
+        let entrypoint = spec.entrypoint.iter().flatten();
+        entrypoint.chain(&spec.command).next().map(String::as_str)
+    }
+
     /// Says what was opened that is closed by default, and what looks like a mistake.
     pub(crate) fn announce(&self, ui: &Ui) {
         for loosening in &self.plan.loosenings {

@@ -1,5 +1,6 @@
 //! How a container ended: what is said of it, and our exit code.
 
+use super::error::CliError;
 use super::exit::Exit;
 use super::ui::Ui;
 use super::units;
@@ -34,22 +35,36 @@ pub(crate) fn detached(name: &str, ui: &Ui) {
 /// The container's own code; 125 where there is none.
 ///
 /// With an init as the first process a command that does not exist is the init's failure, which
-/// ends with 1: it says so last, and is given the code that podman's users expect.
-pub(crate) fn exit(outcome: &Outcome, last_words: &[u8]) -> Exit {
+/// ends with 1: it says so last. It is given the code that podman's users expect, and said again in
+/// words.
+pub(crate) fn exit(outcome: &Outcome, last_words: &[u8], command: Option<&str>, ui: &Ui) -> Exit {
+    let Some(exit) = not_begun(outcome, last_words) else {
+        return u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container);
+    };
+    let what = command.map_or_else(
+        || "the container's command".to_owned(),
+        |command| format!("the command `{command}`"),
+    );
+    let why = match exit {
+        Exit::NotFound => "was not found in the container",
+        _ => "cannot be executed in the container",
+    };
+    ui.error(&CliError::new(exit, format!("{what} {why}")));
+    exit
+}
+
+/// How the init says that it could not start the command, if it does.
+fn not_begun(outcome: &Outcome, last_words: &[u8]) -> Option<Exit> {
     const INIT: &str = "ERROR (catatonit:";
     let text = String::from_utf8_lossy(last_words);
-    if outcome.exit_code == 1
-        && let Some(line) = text.lines().last()
-        && line.starts_with(INIT)
-        && line.contains("failed to exec pid1")
-    {
-        return if line.contains("No such file") {
-            Exit::NotFound
-        } else {
-            Exit::NotInvoked
-        };
-    }
-    u8::try_from(outcome.exit_code).map_or(Exit::NotRun, Exit::Container)
+    let line = text.lines().last().filter(|line| {
+        outcome.exit_code == 1 && line.starts_with(INIT) && line.contains("failed to exec pid1")
+    })?;
+    Some(if line.contains("No such file") {
+        Exit::NotFound
+    } else {
+        Exit::NotInvoked
+    })
 }
 
 #[cfg(test)]
@@ -64,19 +79,19 @@ mod tests {
                 oom_killed: false,
                 memory_limit: 0,
             };
-            exit(&outcome, words.as_bytes()).code()
+            not_begun(&outcome, words.as_bytes()).map(Exit::code)
         };
         let missing = "ERROR (catatonit:6): failed to exec pid1: No such file or directory\n";
-        assert_eq!(ended(1, missing), 127);
+        assert_eq!(ended(1, missing), Some(127));
         assert_eq!(
             ended(
                 1,
                 &missing.replace("No such file or directory", "Permission denied")
             ),
-            126
+            Some(126)
         );
-        assert_eq!(ended(2, missing), 2);
-        assert_eq!(ended(1, "No such file or directory"), 1);
-        assert_eq!(ended(-1, ""), 125);
+        assert_eq!(ended(2, missing), None);
+        assert_eq!(ended(1, "No such file or directory"), None);
+        assert_eq!(ended(-1, ""), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::error::{ApiError, Error, Kind, Result};
 use super::request::{Connection, Request};
@@ -11,7 +11,7 @@ use super::stream::JsonLines;
 use super::{Client, null};
 
 /// Something that happened.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     /// `container`, `image`, `volume`, …
@@ -29,7 +29,7 @@ pub struct Event {
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Actor {
     /// Identifier.

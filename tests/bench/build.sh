@@ -1,5 +1,5 @@
 #!/bin/bash
-# build.sh [stockade|integration]...: builds, as the caller, the static program and the integration test program (both
+# build.sh [stockade|integration|differential]...: builds, as the caller, the static program and the test programs (all
 # unless named), and puts copies where the service's user can execute them.
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -10,23 +10,25 @@ build_stockade() {
   install -m 755 "$(cat "$RELEASE_PATH")" "$SERVE/bin/stockade"
 }
 
-build_integration() {
-  local messages=$TARGETS/integration.json program
+# build_tests NAME: a program of tests
+build_tests() {
+  local messages=$TARGETS/$1.json program
   mkdir -p "$TARGETS"
-  cargo test --locked --no-run --test integration --message-format=json-render-diagnostics > "$messages"
-  program=$(executable integration < "$messages")
-  [ -x "$program" ] || die "cargo built no test program named integration"
-  install -m 755 "$program" "$SERVE/bin/integration"
+  cargo test --locked --no-run --test "$1" --message-format=json-render-diagnostics > "$messages"
+  program=$(executable "$1" < "$messages")
+  [ -x "$program" ] || die "cargo built no test program named $1"
+  install -m 755 "$program" "$SERVE/bin/$1"
 }
 
-[ $# -gt 0 ] || set -- stockade integration
+[ $# -gt 0 ] || set -- stockade integration differential
 need_toolchain
 need_packages jq
 make_service_user
 cd "$REPO"
 for name in "$@"; do
   case $name in
-    stockade | integration) step "building $name" "build_$name" ;;
+    stockade) step "building $name" build_stockade ;;
+    integration | differential) step "building $name" build_tests "$name" ;;
     *) die "nothing to build is named $name" ;;
   esac
 done

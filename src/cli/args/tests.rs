@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use clap::{Arg, Command, CommandFactory as _};
+use clap::{Arg, Command, CommandFactory as _, Parser as _};
 
 use super::Cli;
 
@@ -122,6 +122,23 @@ fn help(command: &mut Command) -> String {
 
 fn section(text: &mut String, name: &str, help: &str) {
     let _ = write!(text, "\n## `{name}`\n\n```text\n{help}\n```\n");
+}
+
+#[test]
+fn of_a_flag_that_comes_twice_the_last_one_counts() {
+    let parse = |line: &str| {
+        let words = line.split(' ');
+        Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"))
+    };
+    let super::Command::Run(run) =
+        parse("stockade run --rm --rm --name a --name=b -e A=1 -e B=2 bb").command
+    else {
+        panic!("not run")
+    };
+    let run = format!("{run:?}");
+    assert!(run.contains(r#""b""#) && !run.contains(r#""a""#), "{run}");
+    assert!(run.contains("A=1") && run.contains("B=2"), "{run}");
+    parse("stockade container rm -f -f -t 1 -t 0 x");
 }
 
 #[test]

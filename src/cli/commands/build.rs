@@ -156,14 +156,14 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
         ui,
     };
     under_way.set(true);
-    let mut built = build.run(source, extent).await?;
-    if let Built::TooLittle(mut plan) = built {
-        ui.status(
-            "a base image brings ONBUILD instructions: building again with the whole context",
-        );
-        plan.select_everything();
-        built = build.run(Source::Files(plan), Extent::Whole).await?;
-    }
+    let built = match build.run_in_full(source, extent).await {
+        Ok(built) => built,
+        Err(error) => {
+            // What the build said comes before what is said of its end.
+            let _ = output.finish().await;
+            return Err(error);
+        }
+    };
     let Built::Image(image) = built else {
         return Ok(outcome::OUTPUT_GONE);
     };
@@ -264,6 +264,19 @@ enum Answer {
 }
 
 impl Build<'_> {
+    /// Builds, and again with the whole context where a part of it was too little.
+    async fn run_in_full(&self, source: Source, extent: Extent) -> CliResult<Built> {
+        let built = self.run(source, extent).await?;
+        let Built::TooLittle(mut plan) = built else {
+            return Ok(built);
+        };
+        self.ui.status(
+            "a base image brings ONBUILD instructions: building again with the whole context",
+        );
+        plan.select_everything();
+        self.run(Source::Files(plan), Extent::Whole).await
+    }
+
     async fn run(&self, source: Source, extent: Extent) -> CliResult<Built> {
         let progress = Progress::new(self.ui, "sending the build context");
         let (body, upload) = upload(progress.meter(), move |sink| source.write(sink));
@@ -309,7 +322,19 @@ impl Build<'_> {
         let stream = self.client.build_image(self.options, body).await;
         let mut stream = stream.map_err(|error| self.not_begun(error))?;
         let mut text = None;
-        while let Some(next) = stream.next().await? {
+        loop {
+            let next = match stream.next().await {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => {
+                    progress.clear();
+                    // No id then: it is what the failing step said last.
+                    if let Some(text) = text.filter(|_| !self.quiet) {
+                        let _ = self.print(text).await;
+                    }
+                    return Err(error.into());
+                }
+            };
             progress.clear();
             if let Some(steps) = &mut steps
                 && steps.see(&next) == Seen::Triggers

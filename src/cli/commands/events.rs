@@ -1,6 +1,9 @@
 //! `stockade events`
 
+use std::collections::BTreeMap;
+
 use clap::{ArgAction, Args};
+use serde::Serialize;
 
 use crate::cli::args::Global;
 use crate::cli::connect;
@@ -33,6 +36,51 @@ pub(crate) struct EventsArgs {
     format: String,
 }
 
+/// An event as `podman events --format json` writes it, since 5.0.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    image: &'a str,
+    name: &'a str,
+    #[serde(rename = "Type")]
+    kind: &'a str,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_exit_code: Option<i32>,
+    #[serde(rename = "time")]
+    seconds: i64,
+    #[serde(rename = "timeNano")]
+    nanoseconds: i64,
+    /// Labels, among other things.
+    attributes: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Row<'a> {
+    fn of(event: &'a Event) -> Self {
+        let all = &event.actor.attributes;
+        let attribute = |name: &str| all.get(name).map_or("", String::as_str);
+        let elsewhere = ["image", "name", "podId", "containerExitCode"];
+        let attributes = all
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        Self {
+            id: &event.actor.id,
+            image: attribute("image"),
+            name: attribute("name"),
+            kind: &event.kind,
+            status: &event.action,
+            container_exit_code: event.exit_code(),
+            seconds: event.time_nanos.div_euclid(1_000_000_000),
+            nanoseconds: event.time_nanos,
+            attributes: attributes
+                .filter(|(name, _)| !elsewhere.contains(name))
+                .collect(),
+        }
+    }
+}
+
 /// Runs the verb.
 pub(crate) async fn run(args: &EventsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
@@ -53,7 +101,7 @@ async fn show(args: &EventsArgs, client: &Client, ui: &Ui) -> CliResult {
     let mut events = client.events(&options).await?;
     while let Some(event) = events.next().await? {
         let line = if args.format == "json" {
-            serde_json::to_string(&event).doing("write JSON")?
+            serde_json::to_string(&Row::of(&event)).doing("write JSON")?
         } else {
             text(&event)
         };
@@ -80,4 +128,30 @@ fn text(event: &Event) -> String {
         event.actor.id,
         attributes.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_has_podmans_keys() {
+        let event = json!({
+            "Type": "container", "Action": "died", "timeNano": 1_700_000_000_500_000_000_i64,
+            "Actor": {"ID": "abc", "Attributes": {
+                "image": "bb", "name": "box", "podId": "", "containerExitCode": "7", "label": "x",
+            }},
+        });
+        let event: Event = serde_json::from_value(event).unwrap();
+        assert_eq!(
+            serde_json::to_value(Row::of(&event)).unwrap(),
+            json!({
+                "Type": "container", "Status": "died", "ID": "abc", "Image": "bb", "Name": "box",
+                "ContainerExitCode": 7, "time": 1_700_000_000,
+                "timeNano": 1_700_000_000_500_000_000_i64, "Attributes": {"label": "x"},
+            })
+        );
+    }
 }

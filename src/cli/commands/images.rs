@@ -82,7 +82,8 @@ pub(crate) async fn run(args: &ImagesArgs, global: &Global, ui: &Ui) -> CliResul
 
 fn id(image: &ListedImage, whole: bool) -> String {
     if whole {
-        image.id.to_string()
+        // As podman has it here, and only here.
+        format!("sha256:{}", image.id)
     } else {
         image.id.short().to_owned()
     }

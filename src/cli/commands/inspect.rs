@@ -5,9 +5,8 @@ use serde_json::Value;
 
 use crate::cli::args::Global;
 use crate::cli::connect;
-use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
-use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::libpod::Client;
 
@@ -61,16 +60,19 @@ async fn describe(args: &InspectArgs, kind: Kind, global: &Global, ui: &Ui) -> C
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
     let mut documents = Vec::new();
-    for name in &args.names {
+    let found = each(&args.names, ui, async |name| {
         let mut document = one(name, kind, &client, &containers).await?;
         if !args.show_env {
             hide(&mut document);
         }
         documents.push(document);
-    }
+        Ok(())
+    });
+    let exit = found.await?;
+    // What there is, and a list even of nothing: whoever reads it as JSON gets JSON.
     let text = serde_json::to_string_pretty(&documents).doing("write JSON")?;
     ui.line(&text).doing("write")?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 async fn one(name: &str, kind: Kind, client: &Client, containers: &Containers) -> CliResult<Value> {

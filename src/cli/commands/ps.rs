@@ -45,13 +45,13 @@ struct Row<'a> {
     names: &'a [String],
     image: &'a str,
     command: &'a [String],
-    created: &'a str,
+    created: i64,
     state: &'static str,
     status: String,
     exit_code: i32,
     started_at: i64,
     exited_at: i64,
-    ports: String,
+    ports: &'a [PortForward],
 }
 
 /// Runs the verb.
@@ -139,13 +139,13 @@ fn row(container: &ListedContainer) -> Row<'_> {
         names: &container.names,
         image: &container.image,
         command: &container.command,
-        created: &container.created,
+        created: clock::unix_seconds(&container.created).unwrap_or_default(),
         state: container.state.as_str(),
         status: status(container),
         exit_code: container.exit_code,
         started_at: container.started_at,
         exited_at: container.exited_at,
-        ports: ports(&container.ports),
+        ports: &container.ports,
     }
 }
 

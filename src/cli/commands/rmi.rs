@@ -11,7 +11,7 @@ use crate::cli::ui::Ui;
 /// Remove images
 #[derive(Debug, Args)]
 pub(crate) struct RmiArgs {
-    /// Also containers made from them
+    /// Also containers made from them, and be content if there is no such image
     #[arg(short, long)]
     force: bool,
     /// Be content if there is no such image
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &RmiArgs, global: &Global, ui: &Ui) -> CliResult {
                 }
                 Ok(())
             }
-            Err(error) if args.ignore && error.is_not_found() => Ok(()),
+            Err(error) if (args.ignore || args.force) && error.is_not_found() => Ok(()),
             Err(error) if error.is_not_found() => {
                 Err(CliError::from(error).hint("`stockade images` lists them"))
             }

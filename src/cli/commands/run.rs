@@ -227,7 +227,8 @@ async fn conclude(
         }
         Ok(Begun::Foreground(Finished::Ended(ended, last_words))) => {
             outcome::report(&ended, ui);
-            (Ok(outcome::exit(&ended, &last_words)), removes)
+            let exit = outcome::exit(&ended, &last_words, launch.command(), ui);
+            (Ok(exit), removes)
         }
         // It was asked often enough.
         Ok(Begun::Foreground(Finished::Signal(caught))) => {

@@ -91,7 +91,7 @@ async fn attached(
         Finished::Ended(ended, last_words) => {
             outcome::report(&ended, ui);
             containers.remove_if_asked(&sandbox, &container).await?;
-            Ok(outcome::exit(&ended, &last_words))
+            Ok(outcome::exit(&ended, &last_words, None, ui))
         }
         Finished::Detached => {
             outcome::detached(name, ui);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::libpod::error::Result;
 use crate::libpod::request::{Connection, Request};
@@ -47,7 +47,7 @@ pub struct ListedContainer {
 }
 
 /// A forwarded port, or a range of them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct PortForward {
     /// Address on the host; empty for all.

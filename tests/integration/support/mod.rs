@@ -2,6 +2,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod command;
+pub(crate) mod content;
 pub(crate) mod dir;
 pub(crate) mod gate;
 pub(crate) mod image;
