@@ -5,8 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-TARGET=x86_64-unknown-linux-gnu
-INTEGRATION=integration   # the one test target that needs Podman
+NEED_PODMAN='integration guest'   # the test targets that other scripts run
 
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }
@@ -14,13 +13,13 @@ library_alone() { cargo check --quiet --locked --no-default-features --lib; }
 shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/integration/support/*.sh .ci/run; }
 example_agent() { tests/bench/agent-check.sh; }
 
-# Every target but the integration tests, those of tests/*.rs and tests/*/main.rs included
+# Every target but those that need Podman, those of tests/*.rs and tests/*/main.rs included
 unit_tests() {
   local file name targets=(--lib --bins)
   for file in tests/*.rs tests/*/main.rs; do
     [ -e "$file" ] || continue
     name=${file#tests/}; name=${name%/main.rs}; name=${name%.rs}
-    [ "$name" = "$INTEGRATION" ] || targets+=(--test "$name")
+    [[ " $NEED_PODMAN " == *" $name "* ]] || targets+=(--test "$name")
   done
   cargo test --locked "${targets[@]}"
 }
@@ -32,7 +31,7 @@ static_release() {
   local program headers
   need_packages binutils jq
   program=$(RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --locked --release --bin stockade \
-    --target "$TARGET" --message-format=json-render-diagnostics | executable stockade)
+    --target "$STATIC_TARGET" --message-format=json-render-diagnostics | executable stockade)
   [ -x "$program" ] || die "cargo built no program named stockade"
   headers=$(readelf --program-headers --wide "$program") || die "$program is not an ELF file"
   ! grep -q INTERP <<< "$headers" || die "$program is not static: it asks for an interpreter"

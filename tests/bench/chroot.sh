@@ -6,53 +6,8 @@
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-
-PACKAGES=podman,crun,conmon,netavark,aardvark-dns,nftables,passt,slirp4netns,uidmap,catatonit,ca-certificates
-
-# ---- the tree ---------------------------------------------------------------
-
-# The container stack from experimental, the rest from sid
-pin_experimental() {
-  cat > "$1" <<'PIN'
-Package: podman buildah netavark aardvark-dns crun conmon golang-github-containers-common containers-common containers-storage
-Pin: release a=experimental
-Pin-Priority: 990
-PIN
-}
-
-# make_tree SUITE DIRECTORY
-make_tree() {
-  local main security suite=$1 sources options=()
-  main=$(mirror)
-  case $1 in
-    sid) sources=("deb $main sid main") ;;
-    experimental)
-      suite=sid sources=("deb $main sid main" "deb $main experimental main")
-      pin_experimental "$STATE/pin"
-      options=("--setup-hook=install -Dm644 '$STATE/pin' \"\$1\"/etc/apt/preferences.d/experimental") ;;
-    *)
-      security=$(mirror security)
-      sources=("deb $main $1 main" "deb $main $1-updates main" "deb $security $1-security main") ;;
-  esac
-  as_root rm -rf --one-file-system "$2.part"
-  debian_tree --variant=minbase --include="$PACKAGES" "${options[@]}" "$suite" "$2.part" "${sources[@]}"
-  as_root rm -rf "$2.part/var/cache/apt" "$2.part/var/lib/apt/lists"
-  as_root mv "$2.part" "$2"
-}
-
-# Sets TREE to the suite's cached tree, making it where there is none of this recipe
-need_tree() {
-  local key old
-  key=$(cache_key <(declare -f make_tree pin_experimental debian_tree) <<< "$SLOT $PACKAGES")
-  TREE=$BENCH/roots/$SLOT-$key
-  [ ! -d "$TREE" ] || { say "$SLOT: tree is cached"; return; }
-  mkdir -p "$BENCH/roots"
-  need_space "$BENCH" 2048
-  for old in "$BENCH/roots/$SLOT"-*; do
-    [ ! -d "$old" ] || as_root rm -rf --one-file-system "$old"
-  done
-  step "$SLOT: tree from Debian packages (about a minute)" make_tree "$SLOT" "$TREE"
-}
+# shellcheck source=tests/bench/suites.sh
+. "$BENCH_SCRIPTS/suites.sh"
 
 # ---- the service ------------------------------------------------------------
 
@@ -129,7 +84,7 @@ up() {
   if running "$STATE/service.pid" && pings; then say "$SLOT: already up, $(version), $SOCKET"; return; fi
   need_space "$SERVE" 2048
   need_tun
-  need_tree
+  need_tree "$SLOT" "$SLOT" "$CONTAINER_PACKAGES"
   stop_service
   make_slot crun
   make_accounts
@@ -140,7 +95,7 @@ up() {
 }
 
 action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
-case $suite in *[!a-z0-9-]* | '' | host) die "not a Debian suite: $suite" ;; esac
+check_suite "$suite"
 case $action in
   up) up "$suite" ;;
   down | env | exec) "slot_$action" "$suite" "$@" ;;

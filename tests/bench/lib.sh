@@ -13,6 +13,7 @@ BENCH=${STOCKADE_BENCH:-$DEFAULT_BENCH}
 TARGETS=${CARGO_TARGET_DIR:-$REPO/target}
 RELEASE_PATH=$TARGETS/stockade.path   # where the last static release lies
 PRIVATE_SERVICE=$REPO/tests/integration/support/private_service.sh
+STATIC_TARGET=x86_64-unknown-linux-gnu
 SERVICE_USER=stockade
 SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME BENCH REPO

@@ -1,0 +1,169 @@
+#!/bin/bash
+# vm.sh up|down|version SUITE, vm.sh exec SUITE COMMAND..., vm.sh test SUITE [ARGUMENT...]: a machine of a Debian suite
+# (bookworm, trixie, sid, experimental) with systemd, cgroups v2 and rootless Podman services whose limits hold.
+#   exec  runs a command in it, as its ordinary user alice
+#   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
+#   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 30
+set -euo pipefail
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/suites.sh
+. "$BENCH_SCRIPTS/suites.sh"
+# shellcheck source=tests/bench/vm-image.sh
+. "$BENCH_SCRIPTS/vm-image.sh"
+# shellcheck source=tests/bench/vm-machine.sh
+. "$BENCH_SCRIPTS/vm-machine.sh"
+
+RUN=/run/user/1000
+STARTED=''
+
+# shellcheck disable=SC2317  # called by the trap
+clean_up() {
+  set +e; trap '' INT TERM
+  end_group TERM
+  if [ -n "$STARTED" ]; then stop_machine; fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+select_guest() {
+  SUITE=$1
+  STATE=$BENCH/vm/$SUITE
+  KEY=$BENCH/vm/id_ed25519
+  mkdir -p "$STATE"
+}
+
+lock_guest() { exec 8> "$STATE.lock"; flock 8; }
+
+# ---- into the guest ---------------------------------------------------------
+
+# guest USER COMMAND...: runs it there, each word as it is
+guest() {
+  local user=$1; shift
+  guest_command "$user"
+  "${SSH[@]}" "$(printf '%q ' "$@")"
+}
+
+# Sets SSH to what runs a line of shell as a user of the guest
+guest_command() {
+  SSH=(ssh -q -i "$KEY" -p "$(< "$STATE/port")" -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes
+    -o UserKnownHostsFile="$STATE/known_hosts" -o HostKeyAlias=guest -o ConnectTimeout=30 -o ServerAliveInterval=30 "$1@127.0.0.1")
+}
+
+# guest_file FILE NAME: puts an executable copy into the guest
+# shellcheck disable=SC2016
+guest_file() { guest alice sh -euc 'cat > "$1.new"; chmod 755 "$1.new"; mv "$1.new" "$1"' _ "/srv/bench/$2" < "$1"; }
+
+# as_alice COMMAND...: prefix of a command in a session like a person's
+AS_ALICE=(env XDG_RUNTIME_DIR="$RUN" DBUS_SESSION_BUS_ADDRESS="unix:path=$RUN/bus")
+
+wait_ssh() {
+  local start=$SECONDS
+  until guest root true 2> /dev/null; do
+    running "$STATE/qemu.pid" || return 1
+    [ $((SECONDS - start)) -lt "$BOOT_SECONDS" ] || return 1
+    sleep 0.3
+  done
+}
+
+# Both users' services have been asked once, so that a snapshot has them warm
+# shellcheck disable=SC2016
+prepare_guest() {
+  wait_ssh || return 1
+  guest root bash -euc '
+    for n in {1..600}; do [ ! -S /run/user/1000/podman/podman.sock ] || [ ! -S /run/user/1001/podman/podman.sock ] || break; sleep 0.1; done
+    for id in 1000 1001; do
+      curl --silent --show-error --fail --max-time 120 --unix-socket /run/user/$id/podman/podman.sock http://d/v4.0.0/libpod/info > /dev/null
+    done
+    sync
+    echo 3 > /proc/sys/vm/drop_caches'
+}
+
+# ---- actions ----------------------------------------------------------------
+
+up() {
+  local start=$EPOCHREALTIME how
+  select_guest "$1"
+  lock_guest
+  need_packages qemu-system-x86 qemu-utils socat openssh-client
+  need_image "$SUITE"
+  # up, and of today's recipe
+  if is_up && [ "$(< "$STATE/ready")" = "$IMAGE" ] && guest alice true; then say "$SUITE: already up, $(version)"; return; fi
+  stop_machine
+  cp "$IMAGE/known_hosts" "$STATE/known_hosts"
+  choose_acceleration
+  snapshot_directory
+  need_space "$BENCH" 2048
+  STARTED=yes
+  if [ -s "$SNAPSHOT/memory" ] && resume; then how='from its snapshot'
+  else boot; how='booted'; fi
+  echo "$IMAGE" > "$STATE/ready"
+  STARTED=''
+  say "$SUITE: $(version), $how, up in $(seconds_since "$start") s"
+}
+
+resume() {
+  if restore && wait_ssh && guest root date --set="@$(date +%s)" > /dev/null; then return; fi
+  say "$SUITE: the snapshot cannot be used (stale?): away with it"
+  stop_machine
+  rm -rf "$SNAPSHOT"
+  return 1
+}
+
+boot() {
+  step "$SUITE: boot (half a minute under emulation)" cold_start
+  step "$SUITE: snapshot" make_snapshot || { rm -rf "$SNAPSHOT.part"; stop_machine; cold_start; return; }
+  resume || cold_start
+}
+
+cold_start() {
+  start_machine "$IMAGE/disk.raw" raw || die "qemu does not start (its log is above)"
+  prepare_guest || { tail -n 30 "$STATE/console.log" >&2; die "the guest $SUITE does not come up (its console is above: $STATE/console.log)"; }
+}
+
+down() {
+  [ -d "$BENCH/vm/$1" ] || { say "$1: nothing is up"; return; }
+  select_guest "$1"
+  lock_guest
+  stop_machine
+  say "$SUITE: down"
+}
+
+is_up() { running "$STATE/qemu.pid" && [ -e "$STATE/ready" ]; }
+
+need_guest() {
+  select_guest "$1"
+  is_up || die "the guest $SUITE is not up"
+}
+
+version() { guest alice "${AS_ALICE[@]}" podman --remote version --format 'Podman {{.Server.Version}}'; }
+
+run_tests() {
+  local environment status=0 minutes=${STOCKADE_TEST_MINUTES:-30} program area=/srv/bench
+  find_service_user || die "nothing is built: tests/bench/build.sh does that"
+  for program in stockade guest; do
+    [ -x "$SERVE/bin/$program" ] || die "$program is not built: tests/bench/build.sh $program"
+    guest_file "$SERVE/bin/$program" "$program"
+  done
+  guest_file /bin/busybox busybox
+  guest_file <(printf '#!/bin/sh\nexec podman --remote --url unix://%s/podman/podman.sock "$@"\n' "$RUN") podman-remote
+  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
+    STOCKADE_TEST_SHARED="$area/shared" STOCKADE_TEST_BIN="$area/stockade" STOCKADE_TEST_BUSYBOX="$area/busybox"
+    STOCKADE_TEST_PODMAN="$area/podman-remote")
+  guest_command alice
+  start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' "${AS_ALICE[@]}" "${environment[@]}" \
+    timeout --kill-after=30 $((minutes * 60)) ../guest --include-ignored "$@")"
+  wait_group || status=$?
+  return "$status"
+}
+
+action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
+check_suite "$suite"
+case $action in
+  up | down) "$action" "$suite" ;;
+  version) need_guest "$suite"; version ;;
+  exec) need_guest "$suite"; guest alice "${AS_ALICE[@]}" "$@" ;;
+  test) need_guest "$suite"; run_tests "$@" ;;
+  *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+esac
