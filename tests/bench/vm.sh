@@ -72,12 +72,16 @@ wait_ssh() {
 prepare_guest() {
   wait_ssh || return 1
   guest root bash -euc '
-    for n in {1..600}; do [ ! -S /run/user/1000/podman/podman.sock ] || [ ! -S /run/user/1001/podman/podman.sock ] || break; sleep 0.1; done
     for id in 1000 1001; do
-      curl --silent --show-error --fail --max-time 120 --unix-socket /run/user/$id/podman/podman.sock http://d/v4.0.0/libpod/info > /dev/null
+      socket=/run/user/$id/podman/podman.sock
+      until [ -S "$socket" ]; do
+        [ "$SECONDS" -lt "$1" ] || { echo "no $socket: the session of user $id does not come up" >&2; exit 1; }
+        sleep 0.2
+      done
+      curl --silent --show-error --fail --max-time "$1" --unix-socket "$socket" http://d/v4.0.0/libpod/info > /dev/null
     done
     sync
-    echo 3 > /proc/sys/vm/drop_caches'
+    echo 3 > /proc/sys/vm/drop_caches' _ "$BOOT_SECONDS"
 }
 
 # ---- actions ----------------------------------------------------------------
@@ -148,7 +152,7 @@ run_tests() {
   done
   guest_file /bin/busybox busybox
   guest_file <(printf '#!/bin/sh\nexec podman --remote --url unix://%s/podman/podman.sock "$@"\n' "$RUN") podman-remote
-  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
+  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS=4 STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
     STOCKADE_TEST_SHARED="$area/shared" STOCKADE_TEST_BIN="$area/stockade" STOCKADE_TEST_BUSYBOX="$area/busybox"
     STOCKADE_TEST_PODMAN="$area/podman-remote")
   guest_command alice

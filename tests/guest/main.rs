@@ -20,5 +20,12 @@
 mod support;
 
 mod cgroup; // what the kernel has of a container's limits
+mod clock; // a clock that jumps while a container runs
+mod disk; // a store whose disk is full
+mod figures; // stats, pause and unpause
 mod gate; // nothing is stressed where limits do not hold
+mod isolation; // what a container cannot see, use or change
 mod limits; // limits that are asked for, and what becomes of those who exceed them
+mod network; // what a container reaches
+mod undelegated; // a user to whom a controller is not delegated
+mod verbs; // each verb once

@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 /// How long a test waits for something that takes a moment.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A limit as long as this machine needs it: one in an emulator says how much slower it is.
+pub(crate) fn stretched(limit: Duration) -> Duration {
+    let times = std::env::var("STOCKADE_TEST_SLOWNESS").ok();
+    limit * times.map_or(1, |times| times.parse().expect("a number of times"))
+}
+
 /// Bytes that a thread collects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Capture(Arc<(Mutex<State>, Condvar)>);
@@ -57,7 +63,7 @@ impl Capture {
 
     /// Waits for a text after the last one that was waited for; what it does not come, `None`.
     pub(crate) fn wait_for(&self, text: &str) -> Option<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + stretched(PATIENCE);
         let mut state = self.0.0.lock().unwrap();
         loop {
             let fresh = &state.bytes[state.seen..];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use super::capture::Capture;
+use super::capture::{Capture, stretched};
 
 /// Where programs are looked for.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -163,7 +163,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn finish(mut self) -> Output {
         self.stdin = None;
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + stretched(LIMIT);
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 break status;

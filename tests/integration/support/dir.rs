@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::capture::PATIENCE;
+use super::capture::{PATIENCE, stretched};
 use super::command::{PATH, TestCommand};
 use super::image::{self, tiny};
 use super::podman::{Podman, stockade_program};
@@ -150,7 +150,7 @@ impl TestDir {
     /// Waits until a container has written this.
     #[track_caller]
     pub(crate) fn wait_for_log(&self, name: &str, text: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + stretched(PATIENCE);
         loop {
             let logs = self.stockade(&["logs", name]).run().success();
             if logs.stdout().contains(text) {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{self, OptionalActions, Winsize};
 
-use super::capture::{Capture, PATIENCE};
+use super::capture::{Capture, PATIENCE, stretched};
 use super::command::TestCommand;
 
 /// A program whose terminal we hold. Dropping it kills the program.
@@ -101,7 +101,7 @@ impl Pty {
     /// Waits until the terminal is in raw mode.
     #[track_caller]
     pub(crate) fn wait_raw(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + stretched(PATIENCE);
         while termios::tcgetattr(&self.line)
             .expect("a terminal")
             .local_modes
@@ -129,7 +129,7 @@ impl Pty {
     /// Waits for the program's end and gives its exit code.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + stretched(PATIENCE);
         loop {
             if let Some(status) = self.child.try_wait().expect("our child") {
                 return status.code();

@@ -1,0 +1,101 @@
+//! What a container and a build reach: never what listens on the guest's loopback alone.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::gate;
+use crate::support::dir::TestDir;
+use crate::support::image::{build, tiny};
+
+/// Somebody who listens and counts who comes.
+struct Listener {
+    port: u16,
+    visits: Arc<AtomicUsize>,
+}
+
+impl Listener {
+    fn on(address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let visits = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&visits);
+        thread::spawn(move || {
+            for visit in listener.incoming() {
+                drop(visit);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { port, visits }
+    }
+
+    fn visits(&self) -> usize {
+        self.visits.load(Ordering::SeqCst)
+    }
+}
+
+/// A shell line that tries every way to the guest that a container may have: the addresses that
+/// slirp4netns and pasta give the host, the gateway, names.
+fn try_all(listeners: [&Listener; 2]) -> String {
+    let [private, open] = listeners.map(|listener| listener.port);
+    format!(
+        "g=$(ip route 2>/dev/null | sed -n 's/^default via \\([^ ]*\\).*/\\1/p'); \
+         for host in 127.0.0.1 localhost 10.0.2.2 169.254.1.1 169.254.1.2 192.168.76.15 $g \
+         host.containers.internal; do for port in {private} {open}; do \
+         nc -w 2 $host $port </dev/null 2>/dev/null && echo $host:$port reached; done; done; \
+         ls /sys/class/net | tr '\\n' ' '; echo end"
+    )
+}
+
+#[test]
+#[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
+fn the_guests_loopback_is_out_of_reach_and_without_a_network_everything_is() {
+    gate::in_a_guest();
+    let dir = TestDir::new();
+    let (private, open) = (Listener::on("127.0.0.1"), Listener::on("0.0.0.0"));
+    let script = try_all([&private, &open]);
+    let run = |flags: &[&str]| {
+        let last = [tiny(), "sh", "-c", &script];
+        let run = [&["run", "--rm"], flags, &last].concat();
+        dir.stockade(&run).run().success()
+    };
+    let none = run(&["--network", "none"]);
+    let _ = none.lacks("reached").has("lo end\n");
+    assert_eq!((private.visits(), open.visits()), (0, 0));
+
+    // By default there is a way out, and names; not to what listens on the loopback alone.
+    let default = run(&[]);
+    let _ = default
+        .has(&format!("host.containers.internal:{} reached", open.port))
+        .lacks(&format!(":{} reached", private.port));
+    assert_eq!(private.visits(), 0);
+    assert!(open.visits() > 0);
+
+    // Who shares the guest's network reaches both.
+    let shared = run(&["--network", "host"]);
+    let _ = shared
+        .has(&format!("127.0.0.1:{} reached", private.port))
+        .has(&format!("127.0.0.1:{} reached", open.port));
+    assert!(private.visits() > 0);
+}
+
+#[test]
+#[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
+fn a_step_of_a_build_reaches_nothing_on_the_guests_loopback() {
+    gate::in_a_guest();
+    let dir = TestDir::new();
+    let (private, open) = (Listener::on("127.0.0.1"), Listener::on("0.0.0.0"));
+    let script = try_all([&private, &open]);
+    dir.write("Containerfile", format!("FROM {}\nRUN {script}\n", tiny()));
+    let run = |flags: &[&str]| {
+        let built = build(&dir, &[&["--no-cache"], flags, &["."]].concat()).success();
+        dir.image(built.stdout().lines().last().expect("an id"));
+        built
+    };
+    let reached = format!(":{} reached", private.port);
+    let _ = run(&[]).has(" end\n").lacks(&reached);
+    assert_eq!(private.visits(), 0);
+    let _ = run(&["--network", "host"]).has(&reached);
+    assert!(private.visits() > 0);
+}
