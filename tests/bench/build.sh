@@ -1,6 +1,6 @@
 #!/bin/bash
 # build.sh [stockade|integration|differential|guest]...: builds, as the caller, the static program and the test programs
-# (all but guest, that of vm.sh, unless named), and puts copies where the service's user can execute them.
+# (all unless named; guest is that of vm.sh), and puts copies where the service's user can execute them.
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,7 +27,7 @@ build_guest() {
   strip --strip-debug "$SERVE/bin/guest"
 }
 
-[ $# -gt 0 ] || set -- stockade integration differential
+[ $# -gt 0 ] || set -- stockade integration differential guest
 need_toolchain
 need_packages jq
 make_service_user

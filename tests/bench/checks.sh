@@ -10,7 +10,7 @@ NEED_PODMAN='integration guest'   # the test targets that other scripts run
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }
 library_alone() { cargo check --quiet --locked --no-default-features --lib; }
-shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/integration/support/*.sh .ci/run; }
+shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/bench/guest/*.sh tests/integration/support/*.sh .ci/run; }
 example_agent() { tests/bench/agent-check.sh; }
 
 # Every target but those that need Podman, those of tests/*.rs and tests/*/main.rs included

@@ -26,13 +26,14 @@ make_initrd() {
   rm -r "$initrd"
 }
 
-modules=$(echo "$root"/kernel/{,usr/}lib/modules/*)
-version=$(basename "${modules##* }")
-cp "$root/kernel/boot/vmlinuz-$version" "$results/vmlinuz"
+# where they lie has changed over the releases
+for modules in "$root"/kernel/{,usr/}lib/modules/*; do [ ! -d "$modules" ] || break; done
+version=${modules##*/}
+vmlinuz=$root/kernel/boot/vmlinuz-$version
+[ -e "$vmlinuz" ] || vmlinuz=$modules/vmlinuz
+cp "$vmlinuz" "$results/vmlinuz"
 mkdir -p "$root/usr/lib/modules"
-for modules in "$root"/kernel/{,usr/}lib/modules/"$version"; do
-  [ ! -d "$modules/kernel" ] || cp -a "$modules" "$root/usr/lib/modules/"
-done
+cp -a "$modules" "$root/usr/lib/modules/"
 rm -r "$root/kernel"
 # hardware that no guest has
 (cd "$root/usr/lib/modules/$version/kernel" && rm -rf sound drivers/{gpu,infiniband,media,hid,usb,nvme,scsi,xen,md} \
