@@ -30,9 +30,23 @@ impl Client {
     /// [`ApiVersion::MINIMUM`].
     pub async fn connect(endpoint: &Endpoint) -> Result<Self> {
         let transport = Transport::new(endpoint.socket());
+        let version = transport.soon(Self::release(&transport)).await?;
+        if version < ApiVersion::MINIMUM {
+            return Err(Error::new(Kind::TooOld {
+                found: version.to_string(),
+                needed: "4.3",
+            }));
+        }
+        Ok(Self {
+            transport: Arc::new(transport),
+            version,
+        })
+    }
+
+    async fn release(transport: &Transport) -> Result<ApiVersion> {
         let request = Request::get(&["_ping"]);
         let name = request.endpoint();
-        let (response, loan) = transport.probe(request).await?;
+        let (response, loan) = transport.exchange(request).await?;
         let response = Response::check(name, response, loan).await?;
         let Some(text) = response.header("Libpod-API-Version").map(str::to_owned) else {
             return Err(Error::protocol(
@@ -47,16 +61,7 @@ impl Client {
             )
         })?;
         response.done().await?;
-        if version < ApiVersion::MINIMUM {
-            return Err(Error::new(Kind::TooOld {
-                found: version.to_string(),
-                needed: "4.3",
-            }));
-        }
-        Ok(Self {
-            transport: Arc::new(transport),
-            version,
-        })
+        Ok(version)
     }
 
     /// The service's version, as read when connecting.

@@ -161,10 +161,10 @@ impl Transport {
         Ok((Answer(response), Loan { sender, idle }))
     }
 
-    /// As [`Transport::exchange`], for the one question that has to be answered soon.
-    pub(crate) async fn probe(&self, request: Request) -> Result<(Answer, Loan)> {
+    /// Bounds the one question that has to be answered soon, its answer's body included.
+    pub(crate) async fn soon<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         let limit = Duration::from_secs(PROBE_SECONDS);
-        match tokio::time::timeout(limit, self.exchange(request)).await {
+        match tokio::time::timeout(limit, answer).await {
             Ok(answered) => answered,
             Err(_) => Err(Error::new(Kind::Silent {
                 path: self.socket.clone(),

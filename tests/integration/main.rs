@@ -38,5 +38,6 @@ mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once
 mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal
+mod unreachable; // sockets on which nobody answers, or not for long
 mod version; // `stockade version`, and what is said without a service
 mod watching; // stats, events, info

@@ -38,6 +38,7 @@ end_pause() {
 
 # What looks after a container or an exec session: it would go on with the store for minutes
 end_monitors() {
+  # shellcheck disable=SC2013  # pids
   for process in $(grep -lF "$directory/" /proc/[0-9]*/cmdline 2> /dev/null); do
     process=${process%/cmdline}
     [ "$(cat "$process/comm" 2> /dev/null)" != conmon ] || kill -s KILL "${process#/proc/}"
