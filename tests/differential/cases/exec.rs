@@ -55,7 +55,7 @@ cases! {
 
     attach: r#"
         podman run -d --name $A $TINY sh -c 'until [ -e /tmp/go ]; do sleep 0.05; done; echo out; echo err >&2; exit 3'
-        podman attach $A & sleep 1
+        podman attach $A & sleep 2
         "${reference[@]}" exec $A touch /tmp/go
         wait $!
         podman attach $A
@@ -67,8 +67,10 @@ cases! {
     attach_with_input: r#"
         podman run -d -i --name $A $TINY sh -c 'read x; echo "got $x"; exit 5'
         echo line | podman attach $A
-        podman run -d -i --name $B $TINY sh -c 'sleep 0.5; echo done; exit 6'
-        echo line | podman attach --no-stdin $B
+        podman run -d -i --name $B $TINY sh -c 'until [ -e /tmp/go ]; do sleep 0.05; done; echo done; exit 6'
+        echo line | podman attach --no-stdin $B & sleep 2
+        "${reference[@]}" exec $B touch /tmp/go
+        wait $!
         show "${reference[@]}" wait $A $B
     "#
 
