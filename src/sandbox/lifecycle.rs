@@ -12,6 +12,8 @@ use crate::libpod::{
 
 /// How often the service looks whether a container has ended, while it is expected to run.
 const WATCH: Duration = Duration::from_millis(250);
+/// The same, while it cleans up behind it.
+const CLEAN_UP: Duration = Duration::from_millis(5);
 /// How soon we look again at a container whose output has ended, at first.
 const SECOND_LOOK: Duration = Duration::from_millis(1);
 
@@ -181,6 +183,16 @@ impl Sandbox {
             pause *= 2;
         }
         None
+    }
+
+    /// Waits until the service has cleaned up behind a container that has ended: not before can it
+    /// be attached to for another life.
+    ///
+    /// # Errors
+    /// The service went away, or somebody removed the container on 4.3.
+    pub async fn cleaned_up(&self) -> Result<()> {
+        let waited = self.client.wait_container(&self.id, CLEAN_UP);
+        waited.await.map(drop)
     }
 
     /// The exit code in the service's event log: 4.3 forgets it with the container.

@@ -228,6 +228,13 @@ async fn conclude(
         Ok(Begun::Foreground(Finished::Ended(ended, last_words))) => {
             outcome::report(&ended, ui);
             let exit = outcome::exit(&ended, &last_words, launch.command(), ui);
+            if !removes {
+                tokio::select! {
+                    // Whoever types the next command finds it as it stays. How it ended is known.
+                    _ = sandbox.cleaned_up() => {}
+                    _ = signals.next_end() => {}
+                }
+            }
             (Ok(exit), removes)
         }
         // It was asked often enough.

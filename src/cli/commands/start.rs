@@ -1,7 +1,5 @@
 //! `stockade start`
 
-use std::time::Duration;
-
 use clap::Args;
 
 use crate::cli::args::Global;
@@ -17,9 +15,6 @@ use crate::cli::terminal::DetachKeys;
 use crate::cli::ui::Ui;
 use crate::libpod::{Client, Status};
 use crate::sandbox::Sandbox;
-
-/// Between two looks at whether the service has cleaned up behind a container.
-const CLEANING: Duration = Duration::from_millis(50);
 
 /// Start containers that have ended or never ran
 #[derive(Debug, Args)]
@@ -75,15 +70,7 @@ async fn attached(
     ui: &Ui,
 ) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
-    let mut container = containers.find(client, name).await?;
-    // It has ended, and the service has yet to clean up behind it: 4.3 attaches to it after that.
-    for _ in 0..100 {
-        if container.state.status != Status::Stopped {
-            break;
-        }
-        tokio::time::sleep(CLEANING).await;
-        container = containers.find(client, name).await?;
-    }
+    let container = containers.find(client, name).await?;
     if container.state.status.is_live() {
         return Err(
             CliError::new(Exit::NotRun, format!("`{name}` runs already"))
@@ -98,6 +85,10 @@ async fn attached(
         raw_terminal: false,
     };
     let sandbox = Sandbox::adopt(client, &container);
+    if container.state.status == Status::Stopped {
+        // 4.3 attaches to it only after that.
+        sandbox.cleaned_up().await?;
+    }
     let verify = async |sandbox: &Sandbox| launch::verify_again(sandbox, ui).await;
     let run = foreground::run(&sandbox, &streams, &mut signals, ui, verify);
     match run.await? {
