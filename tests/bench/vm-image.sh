@@ -18,8 +18,9 @@ fetch_kernel() {
   image=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9]\)/\1/p')
   mkdir "$1/kernel"
   cd "$1/kernel" || exit 1
-  for package in "$image" "linux-binary-${image#linux-image-}" "linux-modules-${image#linux-image-}"; do
+  for part in image base binary modules; do
     # newer kernels come in parts
+    package=linux-$part-${image#linux-image-}
     [ -z "$(apt-cache show "$package" 2>/dev/null)" ] || apt-get -qq -o APT::Sandbox::User=root download "$package" || exit 1
   done
   for package in *.deb; do dpkg-deb -x "$package" .; done

@@ -15,12 +15,13 @@ set -euo pipefail
 . "$BENCH_SCRIPTS/vm-machine.sh"
 
 RUN=/run/user/1000
-STARTED=''
+STARTED='' TESTING=''
 
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
   set +e; trap '' INT TERM
   end_group TERM
+  if [ -n "$TESTING" ]; then end_tests; fi
   if [ -n "$STARTED" ]; then stop_machine; fi
 }
 trap clean_up EXIT
@@ -71,7 +72,8 @@ wait_ssh() {
 # shellcheck disable=SC2016
 prepare_guest() {
   wait_ssh || return 1
-  guest root bash -euc '
+  # without --norc bash, run by sshd, reads a file that cannot stand -u
+  guest root bash --norc -euc '
     for id in 1000 1001; do
       socket=/run/user/$id/podman/podman.sock
       until [ -S "$socket" ]; do
@@ -103,7 +105,7 @@ up() {
   if [ -s "$SNAPSHOT/memory" ] && resume; then how='from its snapshot'
   else boot; how='booted'; fi
   echo "$IMAGE" > "$STATE/ready"
-  STARTED=''
+  STARTED='' TESTING=''
   say "$SUITE: $(version), $how, up in $(seconds_since "$start") s"
 }
 
@@ -155,11 +157,27 @@ run_tests() {
   environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS=4 STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
     STOCKADE_TEST_SHARED="$area/shared" STOCKADE_TEST_BIN="$area/stockade" STOCKADE_TEST_BUSYBOX="$area/busybox"
     STOCKADE_TEST_PODMAN="$area/podman-remote")
+  end_tests
+  guest root date --set="@$(date +%s)" > /dev/null
   guest_command alice
-  start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' "${AS_ALICE[@]}" "${environment[@]}" \
-    timeout --kill-after=30 $((minutes * 60)) ../guest --include-ignored "$@")"
+  TESTING=yes
+  # shellcheck disable=SC2016
+  start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' sh -c 'echo $$ > ../tests.pid; exec "$@"' _ \
+    "${AS_ALICE[@]}" "${environment[@]}" timeout --kill-after=30 $((minutes * 60)) ../guest --include-ignored "$@")"
   wait_group || status=$?
+  TESTING=''
   return "$status"
+}
+
+# What a run that was cut short left in the guest: the end of ssh is not that of what it runs
+# shellcheck disable=SC2016
+end_tests() {
+  guest alice "${AS_ALICE[@]}" sh -c 'cd /srv/bench
+    [ -s tests.pid ] || exit 0
+    read -r pid < tests.pid
+    case $(tr "\0" " " < "/proc/$pid/cmdline") in timeout*) kill "$pid" ;; esac
+    podman --remote rm --all --force --time 0
+    rm -f tests.pid' > /dev/null 2>&1 || true
 }
 
 action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
