@@ -22,6 +22,7 @@ mod client_resources; // the library's client: lists, files, secrets, volumes
 mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod cp; // `stockade cp`: where things land, and whose they are
+mod endurance; // two hundred lives, and nothing has grown
 mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
 mod forgery; // labels that claim to be ours

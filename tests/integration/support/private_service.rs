@@ -189,6 +189,19 @@ impl Service {
         }
     }
 
+    /// How many monitors of its containers there are.
+    pub(crate) fn monitors(&self) -> usize {
+        let store = self.directory.join("root");
+        let store = store.as_os_str().as_encoded_bytes();
+        let processes = std::fs::read_dir("/proc").expect("proc(5)");
+        let lines = processes
+            .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+            .filter(|line| line.starts_with(b"/usr/bin/conmon\0"));
+        lines
+            .filter(|line| line.windows(store.len()).any(|part| part == store))
+            .count()
+    }
+
     /// Its processes: two of a rootless one, the second of which serves.
     pub(crate) fn processes(&self) -> Vec<Pid> {
         let url = format!("\0{}\0", self.podman.url());
