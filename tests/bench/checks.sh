@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-NEED_PODMAN='integration guest'   # the test targets that other scripts run
+NEED_PODMAN='integration differential guest'   # the test targets that other scripts run
 
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }

@@ -57,8 +57,8 @@ fn a_limit_whose_controller_is_not_delegated_stops_the_run_before_its_first_inst
     let info = stockade(&["info", "--format", "json"]).success().json();
     assert_eq!(gate::missing(&info), ["cpu"], "the gate is shut for bob");
 
-    let _ = as_bob("mkdir", &["-p", "/home/bob/work"]).success();
-    let volume = ["-v", "/home/bob/work:/workspace:Z"];
+    let _ = as_bob("mkdir", &["-p", "/home/bob/ws"]).success();
+    let volume = ["-v", "/home/bob/ws:/workspace:Z"];
     let first = ["run", "--rm", "--network", "none", "--memory", "64m"];
     let script = [
         tiny(),
@@ -73,7 +73,7 @@ fn a_limit_whose_controller_is_not_delegated_stops_the_run_before_its_first_inst
         .complains("`cpu`")
         .complains("/etc/systemd/system/user@.service.d/delegate.conf")
         .complains("Delegate=cpu cpuset io memory pids");
-    let _ = as_bob("cat", &["/home/bob/work/ran"]).code(1);
+    let _ = as_bob("cat", &["/home/bob/ws/ran"]).code(1);
     let _ = stockade(&["ps", "-a", "-q"]).success().says("");
 
     // Without it, the others hold and he can work.
