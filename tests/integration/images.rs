@@ -9,7 +9,11 @@ fn image(dir: &TestDir, what: &str) -> String {
     dir.write("data", &name);
     dir.write(
         "Containerfile",
-        format!("FROM {}\nCOPY data /data\n", tiny()),
+        format!(
+            "FROM {}\nLABEL of={}\nCOPY data /data\n",
+            tiny(),
+            dir.name("test")
+        ),
     );
     let built = build(dir, &["-q", "-t", &name, "."]).success();
     dir.image(&built.line());
@@ -106,7 +110,10 @@ fn prune_takes_what_no_name_leads_to() {
     assert_eq!(exists(&old), Some(0));
     {
         let _no_builds = image::no_builds();
-        let pruned = dir.stockade(&["image", "prune", "-f"]).run().success();
+        // Not what other tests have built and use without a name.
+        let ours = format!("label=of={}", dir.name("test"));
+        let prune = ["image", "prune", "-f", "--filter", &ours];
+        let pruned = dir.stockade(&prune).run().success();
         let _ = pruned.has(&old).lacks(&new);
     }
     assert_eq!(exists(&old), Some(1));
