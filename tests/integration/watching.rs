@@ -66,14 +66,14 @@ fn events_tell_a_containers_life_with_its_exit_code() {
         .collect();
     let actions: Vec<_> = events
         .iter()
-        .filter_map(|event| event["Action"].as_str())
+        .filter_map(|event| event["Status"].as_str())
         .collect();
     for action in ["create", "start", "died", "remove"] {
         assert!(actions.contains(&action), "no {action}\n{said}");
     }
-    let died = events.iter().find(|event| event["Action"] == "died");
-    let code = &died.expect("it died")["Actor"]["Attributes"]["containerExitCode"];
-    assert_eq!(code, "7", "{said}");
+    let died = events.iter().find(|event| event["Status"] == "died");
+    let code = &died.expect("it died")["ContainerExitCode"];
+    assert_eq!(code, 7, "{said}");
     let text = dir.stockade(&arguments).run().success();
     let _ = text.has(" container died ").has(&format!("name={name}"));
 }
