@@ -43,6 +43,19 @@ pub(super) enum Place {
 }
 
 impl Containerfile {
+    /// Whether a step of it may run something, by its words: a line that only looks like one counts.
+    pub fn may_run(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let mut words = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().next());
+        words.any(|word| {
+            ["RUN", "ONBUILD"]
+                .iter()
+                .any(|run| word.eq_ignore_ascii_case(run))
+        })
+    }
+
     /// Instructions that are no file of the context: from standard input, say.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self {

@@ -21,6 +21,12 @@ fn run(dir: &TestDir, flags: &[&str], script: &str) -> Output {
     dir.stockade(&[&first, flags, &last].concat()).run()
 }
 
+/// Whether the service notices that memory ran out. 4.3, as Debian 12 has it with conmon 2.1.6, has
+/// `OOMKilled` false for podman itself too: the exit code is all that there is.
+fn is_told(dir: &TestDir) -> bool {
+    dir.podman().is_at_least(5, 0)
+}
+
 #[test]
 #[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
 fn what_is_asked_for_stands_in_the_kernels_files() {
@@ -105,11 +111,13 @@ fn a_hog_is_killed_and_that_is_said_with_the_limit_and_the_flag() {
     let dir = TestDir::new();
     let hog = format!("exec {HOG}");
     for init in ["--init", "--init=false"] {
-        let _ = run(&dir, &["--memory", "64m", init], &hog)
-            .code(137)
-            .complains("out of memory")
-            .complains("64MiB")
-            .complains("`--memory`");
+        let ended = run(&dir, &["--memory", "64m", init], &hog).code(137);
+        if is_told(&dir) {
+            let ended = ended.complains("out of memory").complains("64MiB");
+            let _ = ended.complains("`--memory`");
+        } else {
+            let _ = ended.does_not_complain("out of memory");
+        }
     }
     // With room enough it does no harm, and nothing is said.
     let _ = run(&dir, &["--memory", "300m"], &hog)
@@ -124,11 +132,13 @@ fn a_child_that_is_killed_for_its_memory_is_noticed_and_the_exit_code_is_the_com
     gate::limits_hold();
     let dir = TestDir::new();
     let script = format!("{HOG}; echo child=$?; exit 9");
-    let _ = run(&dir, &["--memory", "64m"], &script)
-        .code(9)
-        .has("child=137\n")
-        .complains("out of memory")
-        .complains("64MiB");
+    let ended = run(&dir, &["--memory", "64m"], &script).code(9);
+    let ended = ended.has("child=137\n");
+    if is_told(&dir) {
+        let _ = ended.complains("out of memory").complains("64MiB");
+    } else {
+        let _ = ended.does_not_complain("out of memory");
+    }
 }
 
 #[test]

@@ -94,8 +94,20 @@ fn a_step_of_a_build_reaches_nothing_on_the_guests_loopback() {
         built
     };
     let reached = format!(":{} reached", private.port);
-    let _ = run(&[]).has(" end\n").lacks(&reached);
-    assert_eq!(private.visits(), 0);
+    let built = run(&[]).has(" end\n");
+    if dir.podman().is_at_least(5, 0) {
+        let _ = built.lacks(&reached).does_not_complain("10.0.2.2");
+        assert_eq!(private.visits(), 0);
+    } else {
+        // Its slirp4netns lets a build through to the loopback, which cannot be asked of it otherwise.
+        let _ = built
+            .has(&format!("10.0.2.2{reached}"))
+            .complains("10.0.2.2")
+            .complains("--network none");
+        let _ = run(&["--network", "none"])
+            .lacks(&reached)
+            .does_not_complain("10.0.2.2");
+    }
     let _ = run(&["--network", "host"]).has(&reached);
     assert!(private.visits() > 0);
 }

@@ -141,6 +141,14 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
     if options.network == BuildNetwork::Host {
         ui.warning("`--network host`: RUN reaches what the Podman service reaches, services on the host's loopback included");
     }
+    let runs = containerfile.as_ref().is_none_or(Containerfile::may_run);
+    if options.network == BuildNetwork::Private && runs && !client.version().at_least(5, 0) {
+        // The service starts slirp4netns for it and does not keep that from the loopback.
+        ui.warning(&format!(
+            "a build by Podman {} reaches what listens on this machine's loopback, at 10.0.2.2: `--network none` where no step needs a network",
+            client.version()
+        ));
+    }
     let extent = match (&mut source, &containerfile) {
         (Source::Files(plan), Some(containerfile)) => {
             prune(plan, containerfile, &options, &client).await?
