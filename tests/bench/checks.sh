@@ -5,7 +5,8 @@ set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-NEED_PODMAN='integration differential guest'   # the test targets that other scripts run
+# the test targets that other scripts run: those that need Podman, and what `make compatibility` writes and compares
+ELSEWHERE='integration differential guest compatibility'
 
 format() { cargo fmt --check; }
 clippy() { cargo clippy --quiet --locked --all-targets -- -D warnings; }
@@ -13,13 +14,13 @@ library_alone() { cargo check --quiet --locked --no-default-features --lib; }
 shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/bench/guest/*.sh tests/integration/support/*.sh .ci/run; }
 example_agent() { tests/bench/agent-check.sh; }
 
-# Every target but those that need Podman, those of tests/*.rs and tests/*/main.rs included
+# Every other target, those of tests/*.rs and tests/*/main.rs included
 unit_tests() {
   local file name targets=(--lib --bins)
   for file in tests/*.rs tests/*/main.rs; do
     [ -e "$file" ] || continue
     name=${file#tests/}; name=${name%/main.rs}; name=${name%.rs}
-    [[ " $NEED_PODMAN " == *" $name "* ]] || targets+=(--test "$name")
+    [[ " $ELSEWHERE " == *" $name "* ]] || targets+=(--test "$name")
   done
   cargo test --locked "${targets[@]}"
 }
