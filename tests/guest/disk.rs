@@ -162,7 +162,19 @@ fn a_full_disk_is_said_and_leaves_nothing() {
         .success();
     assert_eq!(small.content(), before);
 
-    // A step of a build.
+    // Not a byte is free before anything is made.
+    let filler = small.path("filler");
+    let filled = command("dd", &["if=/dev/zero", &format!("of={filler}"), "bs=64k"]).status();
+    assert!(!filled.expect("dd runs").success(), "there was room");
+    let _ = run(&[], "echo ran").code(125).says("").complains(FULL);
+    fs::remove_file(&filler).expect("ours");
+    assert_eq!(small.content(), before);
+
+    // With room again it works.
+    let _ = run(&[], "echo ran").success().says("ran\n");
+    assert_eq!(small.content(), before);
+
+    // A step of a build. Podman may keep what it had of it in no image: this comes last.
     here.write("Containerfile", format!("FROM {}\nRUN {fill}\n", tiny()));
     let built = here.stockade(&["build", "-t", "localhost/big", "."]).run();
     // By the step itself, before 5.0 by nobody else.
@@ -178,17 +190,5 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     here.write("Containerfile", format!("FROM {}\nCOPY big /\n", tiny()));
     let built = here.stockade(&["build", "-t", "localhost/big", "."]).run();
     let _ = built.code(1).complains(FULL);
-    assert_eq!(small.content(), before);
-
-    // Not a byte is free before anything is made.
-    let filler = small.path("filler");
-    let filled = command("dd", &["if=/dev/zero", &format!("of={filler}"), "bs=64k"]).status();
-    assert!(!filled.expect("dd runs").success(), "there was room");
-    let _ = run(&[], "echo ran").code(125).says("").complains(FULL);
-    fs::remove_file(&filler).expect("ours");
-    assert_eq!(small.content(), before);
-
-    // With room again it works.
-    let _ = run(&[], "echo ran").success().says("ran\n");
     assert_eq!(small.content(), before);
 }
