@@ -162,7 +162,11 @@ run_tests() {
   guest_command alice
   TESTING=yes
   # shellcheck disable=SC2016
-  start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' sh -c 'echo $$ > ../tests.pid; exec "$@"' _ \
+  start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' sh -c '
+    # into a file: what the tests may leave running would keep ssh waiting
+    "$@" > ../tests.log 2>&1 & echo $! > ../tests.pid
+    tail --pid=$! -s 0.2 -n +1 -f ../tests.log
+    wait $!' _ \
     "${AS_ALICE[@]}" "${environment[@]}" timeout --kill-after=30 $((minutes * 60)) ../guest --include-ignored "$@")"
   wait_group || status=$?
   TESTING=''
