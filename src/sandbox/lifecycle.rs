@@ -14,6 +14,8 @@ use crate::libpod::{
 const WATCH: Duration = Duration::from_millis(250);
 /// The same, while it cleans up behind it.
 const CLEAN_UP: Duration = Duration::from_millis(5);
+/// A container behind which nobody has cleaned up for about so long is as it stays.
+const NEGLECTED: Duration = Duration::from_secs(2);
 /// How soon we look again at a container whose output has ended, at first.
 const SECOND_LOOK: Duration = Duration::from_millis(1);
 
@@ -186,13 +188,24 @@ impl Sandbox {
     }
 
     /// Waits until the service has cleaned up behind a container that has ended: not before can it
-    /// be attached to for another life.
+    /// be attached to for another life, nor be copied from. If the service never does, so much for
+    /// that: the wait is bounded.
     ///
     /// # Errors
-    /// The service went away, or somebody removed the container on 4.3.
+    /// The service went away, or somebody removed the container.
     pub async fn cleaned_up(&self) -> Result<()> {
-        let waited = self.client.wait_container(&self.id, CLEAN_UP);
-        waited.await.map(drop)
+        self.client.wait_container(&self.id, CLEAN_UP).await?;
+        // 5.8 answers as soon as the exit code is known. To look takes the lock that the clean-up
+        // holds, so that what is seen is before it or after it.
+        let mut pause = SECOND_LOOK;
+        while pause < NEGLECTED {
+            if self.inspect().await?.state.status != Status::Stopped {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Ok(())
     }
 
     /// The exit code in the service's event log: 4.3 forgets it with the container.
