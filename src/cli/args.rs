@@ -65,15 +65,21 @@ pub(crate) enum Command {
     Pause(commands::pause::PauseArgs),
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
+    Ralph(Box<commands::ralph::RalphArgs>),
+    Resume(commands::resume::ResumeArgs),
     Rm(commands::rm::RmArgs),
     Rmi(commands::rmi::RmiArgs),
     Run(Box<commands::run::RunArgs>),
+    Runs(commands::runs::RunsArgs),
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),
     Stop(commands::stop::StopArgs),
+    #[command(hide = true)]
+    Supervise(commands::supervise::SuperviseArgs),
     Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),
+    Watch(commands::watch::WatchArgs),
 }
 
 #[cfg(test)]

@@ -15,6 +15,24 @@ pub(crate) enum Exit {
     Unreachable,
     /// The container's own code, passed on.
     Container(u8),
+    /// 9: the agent claims completion, and the task has no check.
+    Unchecked,
+    /// 10: the agent claims completion, and the check failed.
+    CheckFailed,
+    /// 11: the iterations are used up.
+    Iterations,
+    /// 12: the time is used up.
+    Time,
+    /// 14: no progress.
+    NoProgress,
+    /// 17: the agent says that it cannot go on.
+    Blocked,
+    /// 20: the agent ran out of memory.
+    OutOfMemory,
+    /// 23: somebody stopped the run.
+    Stopped,
+    /// 30: a run could not begin.
+    Preflight,
     /// 125: `run`, `exec` or `attach` failed, not the container.
     NotRun,
     /// 126: the container's command cannot be invoked.
@@ -34,6 +52,15 @@ impl Exit {
             Self::Usage => 2,
             Self::Unreachable => 3,
             Self::Container(code) => code,
+            Self::Unchecked => 9,
+            Self::CheckFailed => 10,
+            Self::Iterations => 11,
+            Self::Time => 12,
+            Self::NoProgress => 14,
+            Self::Blocked => 17,
+            Self::OutOfMemory => 20,
+            Self::Stopped => 23,
+            Self::Preflight => 30,
             Self::NotRun => 125,
             Self::NotInvoked => 126,
             Self::NotFound => 127,

@@ -14,6 +14,7 @@ mod foreground;
 mod host;
 mod image;
 mod launch;
+mod night;
 mod outcome;
 mod progress;
 mod prompt;
@@ -22,12 +23,14 @@ mod sanitize;
 mod service;
 mod signals;
 mod state;
+mod supervisor;
 mod table;
 mod terminal;
 mod turn;
 mod ui;
 mod units;
 mod upload;
+mod view;
 
 use std::process::ExitCode;
 

@@ -6,8 +6,8 @@ use tokio::task::JoinHandle;
 
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
-    AttachOptions, Client, Container, ContainerId, ContainerSpec, Error, EventOptions, Removal,
-    Removed, Result, Status,
+    AttachOptions, Client, Container, ContainerId, ContainerSpec, Error, EventOptions, LogOptions,
+    LogStream, Removal, Removed, Result, Status,
 };
 
 /// How often the service looks whether a container has ended, while it is expected to run.
@@ -206,6 +206,19 @@ impl Sandbox {
             pause *= 2;
         }
         Ok(())
+    }
+
+    /// What it has written since a moment (RFC 3339), and goes on to write in this life.
+    ///
+    /// # Errors
+    /// The service's log driver keeps nothing that can be read.
+    pub async fn log_since(&self, moment: &str) -> Result<LogStream> {
+        let options = LogOptions {
+            follow: true,
+            since: Some(moment.to_owned()),
+            ..LogOptions::default()
+        };
+        self.client.container_logs(&self.id, &options).await
     }
 
     /// The exit code in the service's event log: 4.3 forgets it with the container.

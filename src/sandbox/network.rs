@@ -1,5 +1,6 @@
 //! What the sandbox reaches, and who reaches it.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::Invalid;
@@ -24,6 +25,20 @@ pub enum NetworkMode {
     Bridge,
     /// A network by name.
     Named(String),
+}
+
+impl fmt::Display for NetworkMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Full => "full",
+            Self::Host => "host",
+            Self::Slirp4netns(_) => "slirp4netns",
+            Self::Pasta(_) => "pasta",
+            Self::Bridge => "bridge",
+            Self::Named(name) => name,
+        })
+    }
 }
 
 impl NetworkMode {

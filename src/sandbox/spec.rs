@@ -41,6 +41,9 @@ pub struct Request {
     pub env: Vec<EnvArg>,
     /// Every `--volume`, `--mount` and `--tmpfs`.
     pub mounts: Vec<Mount>,
+    /// Directories of Stockade's own, which are among the forbidden for everybody else: read-only,
+    /// source and target.
+    pub own_mounts: Vec<(PathBuf, GuestPath)>,
     /// Every `--device`.
     pub devices: Vec<DeviceArg>,
     /// Every `--secret`.
@@ -258,7 +261,8 @@ impl SandboxSpec {
         request.security.check()?;
         request.user.check()?;
         check_rest(&request)?;
-        let mounts = resolve_mounts(&request.mounts, host)?;
+        let mut mounts = resolve_mounts(&request.mounts, host)?;
+        let own = own_mounts(&request.own_mounts, host, &mounts)?;
         let roots: Vec<&Path> = untrusted_roots(&mounts, host);
         for mount in &mounts {
             if let ResolvedSource::Host { path, .. } = &mount.source {
@@ -294,6 +298,7 @@ impl SandboxSpec {
         masks.dedup();
         let seccomp_profile = seccomp_profile(&request.security, host, &roots)?;
         let term = host.env.get("TERM").map(str::to_owned);
+        mounts.extend(own);
         Ok(Self {
             request,
             env,
@@ -373,6 +378,35 @@ fn resolve_mounts(mounts: &[Mount], host: &Host<'_>) -> Result<Vec<ResolvedMount
         });
     }
     Ok(resolved)
+}
+
+/// What Stockade itself gives the sandbox to read.
+fn own_mounts(
+    own: &[(PathBuf, GuestPath)],
+    host: &Host<'_>,
+    mounts: &[ResolvedMount],
+) -> Result<Vec<ResolvedMount>, SpecError> {
+    let resolve = |(path, target): &(PathBuf, GuestPath)| {
+        if mounts.iter().any(|other| other.target == *target) {
+            let target = target.clone();
+            return Err(SpecError::DuplicateTarget { target });
+        }
+        let resolved =
+            HostPath::resolve(path, host.cwd).map_err(|source| SpecError::HostPath {
+                path: path.clone(),
+                source,
+            })?;
+        let wire = utf8(resolved.path())?;
+        Ok(ResolvedMount {
+            source: ResolvedSource::Host {
+                path: resolved,
+                wire,
+            },
+            target: target.clone(),
+            options: MountOptions::own(),
+        })
+    };
+    own.iter().map(resolve).collect()
 }
 
 /// A workspace that is a link is resolved once, and shown.

@@ -17,15 +17,20 @@ pub(crate) mod man;
 pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
+pub(crate) mod ralph;
+pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod rmi;
 pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
+pub(crate) mod supervise;
 pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use super::args::{Cli, Command};
 use super::error::CliResult;
@@ -52,14 +57,19 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Pause(args) => pause::run(args, global, ui).await,
         Command::Ps(args) => ps::run(args, global, ui).await,
         Command::Pull(args) => pull::run(args, global, ui).await,
+        Command::Ralph(args) => ralph::run(args, global, ui).await,
+        Command::Resume(args) => resume::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
         Command::Rmi(args) => rmi::run(args, global, ui).await,
         Command::Run(args) => run::run(args, global, ui).await,
+        Command::Runs(args) => runs::run(args, ui),
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,
+        Command::Supervise(args) => supervise::run(args, global, ui).await,
         Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,
+        Command::Watch(args) => watch::run(args, ui).await,
     }
 }

@@ -45,6 +45,11 @@ impl MountOptions {
         Ok(Self(options))
     }
 
+    /// For a directory of our own: to be read, and labelled for this container alone.
+    pub(in crate::sandbox) fn own() -> Self {
+        Self(vec!["ro".to_owned(), "Z".to_owned()])
+    }
+
     /// Whether a word is among them.
     #[must_use]
     pub fn has(&self, word: &str) -> bool {

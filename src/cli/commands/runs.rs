@@ -1,0 +1,68 @@
+//! `stockade runs`
+
+use clap::Args;
+
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::table::Table;
+use crate::cli::ui::Ui;
+use crate::ralph::journal::Reader;
+use crate::ralph::{Event, Run};
+
+/// List runs
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// Only the ids
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
+    let runs = night::runs()?.list()?;
+    let mut table = Table::new(&["RUN", "NAME", "ITERATIONS", "STATE", "WORKSPACE"]);
+    for run in &runs {
+        if args.quiet {
+            ui.line(run.id().as_str()).doing("write")?;
+            continue;
+        }
+        let record = run.record()?;
+        let state = state(run)?;
+        table.row([
+            run.id().to_string(),
+            record.name.unwrap_or_default(),
+            format!("{}/{}", state.iterations, record.task.budget.iterations),
+            state.words,
+            record.workspace.path.display().to_string(),
+        ]);
+    }
+    if !args.quiet {
+        ui.data(&table.render()).doing("write")?;
+    }
+    Ok(Exit::Done)
+}
+
+struct State {
+    iterations: u32,
+    words: String,
+}
+
+fn state(run: &Run) -> CliResult<State> {
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let mut iterations = 0;
+    let mut verdict = None;
+    for entry in entries {
+        match entry.event {
+            Event::Ended { number, .. } => iterations = number,
+            Event::Verdict { verdict: found } => verdict = Some(found.to_string()),
+            _ => {}
+        }
+    }
+    let words = match verdict {
+        Some(verdict) => verdict,
+        None if run.is_held() => "working".to_owned(),
+        None => "left alone: `stockade resume`".to_owned(),
+    };
+    Ok(State { iterations, words })
+}

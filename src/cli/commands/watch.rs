@@ -1,0 +1,25 @@
+//! `stockade watch`
+
+use clap::Args;
+
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::night;
+use crate::cli::signals::Signals;
+use crate::cli::ui::Ui;
+use crate::cli::view::{self, Interrupt};
+
+/// Look at a run as it goes
+///
+/// Ctrl-C ends the looking, not the run. The exit code is the run's.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+}
+
+/// Runs the verb.
+pub(crate) async fn run(args: &WatchArgs, ui: &Ui) -> CliResult {
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let run = night::find(args.run.as_deref())?;
+    view::follow(&run, Interrupt::Leaves, &mut signals, ui).await
+}

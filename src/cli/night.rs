@@ -1,0 +1,92 @@
+//! Runs as the command line has them: where they are kept, and what a verdict is as an exit code.
+
+use std::time::Duration;
+
+use super::error::{CliError, CliResult};
+use super::exit::Exit;
+use super::host;
+use crate::ralph::{self, Run, Runs, Verdict};
+
+/// All runs of this person.
+pub(crate) fn runs() -> CliResult<Runs> {
+    Ok(Runs::open(&host::state_directory()?)?)
+}
+
+/// The run that a person means: the last one, if none is named.
+pub(crate) fn find(word: Option<&str>) -> CliResult<Run> {
+    Ok(runs()?.find(word)?)
+}
+
+/// The exit code of a run that has ended so.
+pub(crate) fn exit(verdict: &Verdict) -> Exit {
+    match verdict {
+        Verdict::Verified | Verdict::Claimed => Exit::Done,
+        Verdict::Unchecked => Exit::Unchecked,
+        Verdict::CheckFailed => Exit::CheckFailed,
+        Verdict::Iterations => Exit::Iterations,
+        Verdict::Time => Exit::Time,
+        Verdict::NoProgress { .. } => Exit::NoProgress,
+        Verdict::Blocked { .. } => Exit::Blocked,
+        Verdict::OutOfMemory { .. } => Exit::OutOfMemory,
+        Verdict::Stopped => Exit::Stopped,
+        _ => Exit::Failed,
+    }
+}
+
+impl From<ralph::Error> for CliError {
+    fn from(error: ralph::Error) -> Self {
+        match error {
+            ralph::Error::Podman(error) => error.into(),
+            ralph::Error::Busy { .. } => Self::from_source(Exit::Failed, &error)
+                .hint("see what it does: `stockade watch`; end it: `stockade stop RUN`"),
+            ralph::Error::NoSuchRun(_) => {
+                Self::from_source(Exit::Failed, &error).hint("to see them: `stockade runs`")
+            }
+            ralph::Error::Damaged { .. } => Self::from_source(Exit::Failed, &error)
+                .hint("it was changed by somebody else, or the disk is at fault"),
+            _ => Self::from_source(Exit::Failed, &error),
+        }
+    }
+}
+
+/// A time as people write it: `8h`, `90m`, `1h 30m`, or seconds.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let span = text.parse::<jiff::SignedDuration>().ok();
+            span.and_then(|span| Duration::try_from(span).ok())
+        }
+    };
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| "write it as in 8h, 90m or 1h30m".to_owned())
+}
+
+/// A time as people read it.
+pub(crate) fn shown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..60 => format!("{}.{} s", seconds, time.subsec_millis() / 100),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_shown() {
+        for (text, seconds) in [("8h", 28_800), ("90m", 5400), ("1h30m", 5400), ("45", 45)] {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "0s", "-1h", "tomorrow", "8 parsecs"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+        assert_eq!(shown(Duration::from_millis(950)), "950 ms");
+        assert_eq!(shown(Duration::from_millis(12_340)), "12.3 s");
+        assert_eq!(shown(Duration::from_secs(5400)), "1 h 30 min");
+    }
+}

@@ -1,0 +1,209 @@
+//! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
+//! go; the run does not mind.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::time::Duration;
+
+use super::error::{CliError, CliResult, Context as _};
+use super::exit::Exit;
+use super::night;
+use super::signals::{Caught, Signals};
+use super::terminal::{Output, Policy};
+use super::ui::Ui;
+use crate::libpod::stream::{Channel, Chunk};
+use crate::ralph::journal::Reader;
+use crate::ralph::{Cut, Entry, Event, Follow, Record, Run, Stop, Verdict};
+
+/// How much of the output is read at once, in bytes.
+const READ: u64 = 64 << 10;
+
+/// What a person does with a run that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// Ctrl-C ends the run.
+    Stops,
+    /// Ctrl-C ends the looking.
+    Leaves,
+}
+
+/// Shows a run until it has ended, from its beginning.
+pub(crate) async fn follow(
+    run: &Run,
+    interrupt: Interrupt,
+    signals: &mut Signals,
+    ui: &Ui,
+) -> CliResult {
+    let record = run.record()?;
+    let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
+    let mut view = View {
+        run,
+        record: &record,
+        output,
+        shown: 0,
+        ui,
+    };
+    let mut asked = 0u8;
+    let seen = async move {
+        let mut follow = Follow::new(run)?;
+        let mut reader = Reader::default();
+        loop {
+            // Before the journal is read, so that what it says on leaving is not missed.
+            let held = run.is_held();
+            for entry in reader.more(&run.journal_path())? {
+                if let Some(verdict) = view.entry(&entry).await? {
+                    // A reader that has gone is no failure.
+                    let _ = view.output.finish().await;
+                    return Ok(verdict);
+                }
+            }
+            view.output(u64::MAX).await?;
+            if !held {
+                return Err(gone(run));
+            }
+            follow.changed().await;
+        }
+    };
+    tokio::pin!(seen);
+    let verdict = loop {
+        tokio::select! {
+            seen = &mut seen => break seen?,
+            caught = signals.next_end() => {
+                if interrupt == Interrupt::Leaves || caught == Caught::HangUp {
+                    return Ok(Exit::Signal(caught.number()));
+                }
+                asked += 1;
+                run.ask_to_stop(if asked == 1 { Stop::Gently } else { Stop::Now })?;
+                if asked == 1 {
+                    ui.status("stopping the agent; again to kill it");
+                }
+            }
+        }
+    };
+    ui.status(&format!("{}: {verdict}", run.id()));
+    Ok(match (asked, verdict) {
+        (1.., Verdict::Stopped) => Exit::Signal(Caught::Interrupt.number()),
+        (_, verdict) => night::exit(&verdict),
+    })
+}
+
+fn gone(run: &Run) -> CliError {
+    CliError::new(
+        Exit::Failed,
+        format!("nobody has the run {} in hand, and it has not ended", run.id()),
+    )
+    .hint(format!("take it up again: `stockade resume {}`", run.id()))
+}
+
+struct View<'a> {
+    run: &'a Run,
+    record: &'a Record,
+    output: Output,
+    /// Bytes of output that were shown.
+    shown: u64,
+    ui: &'a Ui,
+}
+
+impl View<'_> {
+    /// Shows an entry; a verdict is left to the caller.
+    async fn entry(&mut self, entry: &Entry) -> CliResult<Option<Verdict>> {
+        if let Event::Iteration { output, .. } | Event::Ended { output, .. } = &entry.event {
+            self.output(*output).await?;
+        }
+        if let Event::Verdict { verdict } = &entry.event {
+            return Ok(Some(verdict.clone()));
+        }
+        if let Some(text) = words(&entry.event, self.record) {
+            self.ui.status(&format!("== {text}"));
+        }
+        Ok(None)
+    }
+
+    /// Shows the agent's output up to so many bytes from its beginning.
+    async fn output(&mut self, until: u64) -> CliResult<()> {
+        let Ok(mut file) = File::open(self.run.output_path()) else {
+            // Nothing was written yet.
+            return Ok(());
+        };
+        // Rewound after a loss: what was shown already comes no second time.
+        while self.shown < until {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(self.shown))
+                .and_then(|_| {
+                    (&file)
+                        .take(READ.min(until - self.shown))
+                        .read_to_end(&mut bytes)
+                })
+                .doing("read the output")?;
+            if bytes.is_empty() {
+                break;
+            }
+            self.shown += bytes.len() as u64;
+            let chunk = Chunk {
+                channel: Channel::Stdout,
+                bytes: bytes.into(),
+            };
+            if self.output.write(chunk).await.is_err() {
+                // Whoever read it has had enough; the run goes on.
+                self.shown = u64::MAX;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event in words; `None` for what only matters to us.
+pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
+    let time = |millis: u64| night::shown(Duration::from_millis(millis));
+    Some(match event {
+        Event::Resumed { .. } => "taken up again".to_owned(),
+        Event::Checkpoint {
+            number,
+            files,
+            changed,
+            ..
+        } => format!("checkpoint {number}: {files} files, {changed} changed"),
+        Event::Iteration { number, .. } => {
+            format!("iteration {number} of {}", record.task.budget.iterations)
+        }
+        Event::Ended {
+            number,
+            exit_code,
+            oom_killed,
+            took,
+            cut,
+            ..
+        } => {
+            let cut = match cut {
+                None => "",
+                Some(Cut::Stopped) => ", stopped",
+                Some(Cut::IterationTime) => ", it took too long",
+                Some(Cut::Time) => ", the run's time is used up",
+                Some(Cut::Lost) => ", nobody saw its end",
+            };
+            let memory = if *oom_killed { ", out of memory" } else { "" };
+            format!(
+                "iteration {number} ended after {} with {exit_code}{memory}{cut}",
+                time(*took)
+            )
+        }
+        Event::Claimed { number } => format!("the agent claims completion in iteration {number}"),
+        Event::Checking { checkpoint, .. } => {
+            format!("check of checkpoint {checkpoint}, in a clean container")
+        }
+        Event::Checked {
+            exit_code: 0, took, ..
+        } => format!("the check passed after {}", time(*took)),
+        Event::Checked {
+            timed_out: true,
+            took,
+            ..
+        } => format!("the check took too long, and was ended after {}", time(*took)),
+        Event::Checked {
+            exit_code, took, ..
+        } => format!("the check failed after {} with {exit_code}", time(*took)),
+        Event::Warning { text } => format!("warning: {text}"),
+        Event::Verdict { verdict } => verdict.to_string(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,61 @@
+//! What can go wrong with a run, besides the work itself.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::libpod;
+
+/// The result of a step of a run.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of the run's record.
+    #[error("cannot {operation} `{}`", path.display())]
+    File {
+        /// Such as `write`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A record that is not what we wrote.
+    #[error("`{}` is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where, and how.
+        what: String,
+    },
+    /// Somebody else has the run in hand.
+    #[error("the run {run} is in the hands of another process")]
+    Busy {
+        /// Which.
+        run: String,
+    },
+    /// There is no such run, or more than one.
+    #[error("{0}")]
+    NoSuchRun(String),
+    /// The service.
+    #[error(transparent)]
+    Podman(#[from] libpod::Error),
+}
+
+impl Error {
+    pub(super) fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::File {
+            operation,
+            path,
+            source,
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+        let (path, what) = (path.to_owned(), what.into());
+        Self::Damaged { path, what }
+    }
+}

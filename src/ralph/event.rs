@@ -1,0 +1,117 @@
+//! What happens in a run, as it is journalled and shown.
+
+use super::verdict::Verdict;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run began.
+    Begun {
+        /// The version of Stockade.
+        version: String,
+    },
+    /// A process took the run in hand again, after another had gone.
+    Resumed {
+        /// The version of Stockade.
+        version: String,
+    },
+    /// A container is about to be made: known before it is.
+    Creating {
+        /// Its name.
+        name: String,
+    },
+    /// It was made.
+    Created {
+        /// Its id.
+        container: String,
+    },
+    /// A checkpoint of the workspace was taken.
+    Checkpoint {
+        /// Its number in the run.
+        number: u32,
+        /// Files in it.
+        files: u64,
+        /// Bytes in them.
+        bytes: u64,
+        /// What differs from the checkpoint before.
+        changed: u64,
+        /// Entries that it does not hold.
+        left_out: u64,
+        /// Milliseconds that it took.
+        took: u64,
+    },
+    /// An iteration begins.
+    Iteration {
+        /// From 1.
+        number: u32,
+        /// Bytes of output before it.
+        output: u64,
+    },
+    /// Its process has ended.
+    Ended {
+        /// From 1.
+        number: u32,
+        /// Its exit code.
+        exit_code: i32,
+        /// Something in it was killed for want of memory.
+        #[serde(default)]
+        oom_killed: bool,
+        /// Milliseconds that it took.
+        took: u64,
+        /// Bytes of output after it.
+        output: u64,
+        /// Why it was not left to end by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cut: Option<super::Cut>,
+    },
+    /// The agent claimed completion.
+    Claimed {
+        /// The iteration.
+        number: u32,
+    },
+    /// A check begins.
+    Checking {
+        /// The iteration whose claim it is.
+        number: u32,
+        /// The checkpoint that it is made on.
+        checkpoint: u32,
+    },
+    /// A check has ended.
+    Checked {
+        /// The iteration whose claim it was.
+        number: u32,
+        /// Its exit code.
+        exit_code: i32,
+        /// It was ended at its time-out.
+        #[serde(default)]
+        timed_out: bool,
+        /// Milliseconds that it took.
+        took: u64,
+    },
+    /// Something that the person should know, and that ends nothing.
+    Warning {
+        /// In words.
+        text: String,
+    },
+    /// The run has ended.
+    Verdict {
+        /// How.
+        verdict: Verdict,
+    },
+}
+
+/// A line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Entry {
+    /// From 0.
+    pub line: u64,
+    /// When, as in RFC 3339, in UTC.
+    pub at: String,
+    /// SHA-256 of the line before, without its newline; empty in the first.
+    pub before: String,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

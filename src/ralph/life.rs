@@ -1,0 +1,219 @@
+//! One iteration: a life of the sandbox's main process, from attach to clean-up.
+
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::error::{Error, Result};
+use super::night::{Fault, Gate};
+use super::transcript::Transcript;
+use crate::libpod::stream::{Attached, Chunk};
+use crate::libpod::{Container, Status};
+use crate::sandbox::{Outcome, Sandbox};
+
+/// Seconds between asking an agent to end and killing it.
+const GRACE: u32 = 10;
+
+/// Whether the person wants the run to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// No.
+    No,
+    /// The agent is asked first.
+    Gently,
+    /// At once.
+    Now,
+}
+
+/// Why an iteration was not left to end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// Somebody stopped the run.
+    Stopped,
+    /// The iteration took too long.
+    IterationTime,
+    /// The run took too long.
+    Time,
+    /// We were not there when it ended.
+    Lost,
+}
+
+/// When an iteration has to be over, and why.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    pub(super) why: Cut,
+}
+
+impl Deadline {
+    /// The earlier of both.
+    pub(super) fn earliest(
+        now: Instant,
+        run: Option<Duration>,
+        iteration: Option<Duration>,
+    ) -> Option<Self> {
+        let run = run.and_then(|left| now.checked_add(left)).map(|at| Self { at, why: Cut::Time });
+        let iteration = iteration.and_then(|left| now.checked_add(left)).map(|at| Self {
+            at,
+            why: Cut::IterationTime,
+        });
+        [run, iteration].into_iter().flatten().min_by_key(|deadline| deadline.at)
+    }
+}
+
+/// How an iteration ended.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) outcome: Outcome,
+    pub(super) cut: Option<Cut>,
+}
+
+/// Lets the agent live once: it gets the prompt on standard input.
+pub(super) async fn live<G: Gate>(
+    sandbox: &Sandbox,
+    prompt: &[u8],
+    transcript: &mut Transcript,
+    deadline: Option<Deadline>,
+    stop: &mut watch::Receiver<Stop>,
+    gate: &G,
+) -> std::result::Result<Life, Fault<G::Error>> {
+    let attached = sandbox.attach(true).await.map_err(Error::from)?;
+    gate.admit(sandbox).await.map_err(Fault::Refused)?;
+    let watch = sandbox.watch();
+    sandbox.start().await.map_err(Error::from)?;
+    let Attached { mut input, mut output } = attached;
+    let tell = async {
+        // An agent that reads its prompt elsewhere, or has ended, is no failure.
+        let _ = input.write(prompt).await;
+        let _ = input.close().await;
+        pending::<()>().await;
+    };
+    let work = async {
+        while let Some(chunk) = output.next().await? {
+            transcript.write(&chunk)?;
+        }
+        Ok(sandbox.outcome(watch).await?)
+    };
+    tokio::pin!(tell);
+    let life = until_over(sandbox, work, tell, deadline, stop).await?;
+    Ok(life)
+}
+
+/// When a life began that we did not begin.
+#[derive(Debug, Clone)]
+pub(super) struct Started(jiff::Timestamp);
+
+/// When the container's last life began, if that was after a moment that we noted.
+pub(super) fn started_after(container: &Container, noted: &str) -> Option<Started> {
+    let noted: jiff::Timestamp = noted.parse().ok()?;
+    let started: jiff::Timestamp = container.state.started_at.parse().ok()?;
+    (started >= noted && container.state.status != Status::Initialized).then_some(Started(started))
+}
+
+impl Started {
+    /// How long ago.
+    pub(super) fn elapsed(&self) -> Duration {
+        let now = jiff::Timestamp::now();
+        now.duration_since(self.0).try_into().unwrap_or_default()
+    }
+
+    /// How long that life was, as the service has it.
+    pub(super) async fn until_end(&self, sandbox: &Sandbox) -> Duration {
+        let ended = sandbox.inspect().await.ok();
+        let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
+        let took = ended.and_then(|at| at.duration_since(self.0).try_into().ok());
+        took.unwrap_or_else(|| self.elapsed())
+    }
+}
+
+/// Goes on with a life that we did not begin: all that was said in it comes from the service's log.
+pub(super) async fn join(
+    sandbox: &Sandbox,
+    started: &Started,
+    transcript: &mut Transcript,
+    deadline: Option<Deadline>,
+    stop: &mut watch::Receiver<Stop>,
+) -> Result<Life> {
+    let watch = sandbox.watch();
+    let work = async {
+        let mut log = sandbox.log_since(&started.0.to_string()).await?;
+        while let Some(line) = log.next().await? {
+            transcript.write(&Chunk {
+                channel: line.channel,
+                bytes: line.payload,
+            })?;
+        }
+        Ok(sandbox.outcome(watch).await?)
+    };
+    until_over(sandbox, work, pending(), deadline, stop).await
+}
+
+/// Lets it go on until it ends, or has to.
+async fn until_over(
+    sandbox: &Sandbox,
+    work: impl Future<Output = Result<Outcome>>,
+    mut aside: impl Future<Output = ()> + Unpin,
+    deadline: Option<Deadline>,
+    stop: &mut watch::Receiver<Stop>,
+) -> Result<Life> {
+    tokio::pin!(work);
+    let mut ending = Ending {
+        sandbox,
+        cut: None,
+        hardest: Stop::No,
+    };
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome?,
+            () = &mut aside => {}
+            why = over(deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
+            asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
+        }
+    };
+    // Not before can it be attached to again.
+    sandbox.cleaned_up().await?;
+    let cut = ending.cut;
+    Ok(Life { outcome, cut })
+}
+
+/// How an iteration is brought to its end.
+struct Ending<'a> {
+    sandbox: &'a Sandbox,
+    cut: Option<Cut>,
+    hardest: Stop,
+}
+
+impl Ending<'_> {
+    fn begin(&mut self, why: Cut, how: Stop) {
+        self.cut = self.cut.or(Some(why));
+        self.hardest = self.hardest.max(how);
+        let sandbox = self.sandbox.clone();
+        // That it has ended is seen elsewhere; a service that refuses leaves it to the next word.
+        tokio::spawn(async move {
+            match how {
+                Stop::Now => sandbox.signal("KILL").await,
+                _ => sandbox.stop(Some(GRACE)).await,
+            }
+        });
+    }
+}
+
+async fn over(deadline: Option<Deadline>) -> Cut {
+    match deadline {
+        Some(Deadline { at, why }) => {
+            tokio::time::sleep_until(at.into()).await;
+            why
+        }
+        None => pending().await,
+    }
+}
+
+/// The person's word, if it is harder than what was said before.
+async fn asked(stop: &mut watch::Receiver<Stop>, before: Stop) -> Stop {
+    match stop.wait_for(|now| *now > before).await {
+        Ok(now) => *now,
+        Err(_) => pending().await,
+    }
+}

@@ -1,0 +1,39 @@
+//! The Ralph loop: one task, the same prompt again and again, until the work is done; and the record
+//! of it that outlives this process.
+//!
+//! A [`Task`] says what is to be done and when it is. A [`Run`] is one attempt at it: a private
+//! directory with a [`journal`] of [`Event`]s and the agent's output. [`Night`] lives one
+//! iteration after another in a sandbox, each a life of the same container, and ends with a
+//! [`Verdict`]. It prints nothing: who wants to see reads the run's directory.
+
+mod error;
+mod event;
+mod follow;
+mod life;
+mod night;
+mod prompt;
+mod promise;
+mod record;
+mod store;
+mod task;
+mod transcript;
+mod verdict;
+
+pub mod journal;
+
+pub use error::{Error, Result};
+pub use event::{Entry, Event};
+pub use follow::Follow;
+pub use life::{Cut, Stop};
+pub use night::{Fault, Gate, Night};
+pub use promise::{Claim, Promise, Reading};
+pub use prompt::{Finding, Prompt};
+pub use record::{Image, Record, Workspace};
+pub use store::{Held, Run, RunId, Runs};
+pub use task::{Budget, Check, Task};
+pub use verdict::Verdict;
+
+/// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
+pub const PROMPT_DIRECTORY: &str = "/run/stockade";
+/// The prompt of the iteration that runs.
+pub const PROMPT_FILE: &str = "/run/stockade/prompt.md";

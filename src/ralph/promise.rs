@@ -1,0 +1,182 @@
+//! The promise: the tag with which an agent claims that it has completed. A claim is all it is.
+
+use crate::sandbox::Invalid;
+
+/// How long a promise may be, in bytes.
+const MAX: usize = 200;
+/// How much of a reason for being blocked is kept, in bytes.
+const REASON: usize = 1000;
+/// What an agent says in place of the promise when it cannot go on.
+const BLOCKED: &str = "BLOCKED:";
+
+/// What an agent says, in a tag, when it has completed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Promise(String);
+
+/// How strictly a promise is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// The exact tag, alone on the last line that says anything.
+    #[default]
+    Strict,
+    /// The tag anywhere in the agent's last words, as simple loops have it.
+    Loose,
+}
+
+/// What an agent's last words claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing.
+    None,
+    /// The work is done.
+    Complete,
+    /// It cannot be done, and why.
+    Blocked(String),
+}
+
+impl Promise {
+    /// Reads what `--completion-promise` was given.
+    ///
+    /// # Errors
+    /// It is empty, long, more than a line, or would make the tag ambiguous.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        let invalid = |reason| Err(Invalid::new("completion promise", text, reason));
+        if text.is_empty() {
+            return invalid("it is empty");
+        }
+        if text.len() > MAX {
+            return invalid("it is longer than 200 bytes");
+        }
+        if text.contains(['<', '>']) || text.chars().any(char::is_control) {
+            return invalid("it may have no `<`, `>` and no control characters: the tag is ours");
+        }
+        if text.starts_with(BLOCKED) {
+            return invalid("`BLOCKED:` is what an agent says when it cannot go on");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Without the tag.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// As the agent has to say it.
+    pub fn tag(&self) -> String {
+        format!("<promise>{}</promise>", self.0)
+    }
+
+    /// What the agent's last words claim. An echo of the prompt claims nothing: a tag that comes
+    /// after the same line as it does in the prompt.
+    pub fn claim(&self, last_words: &str, prompt: &str, reading: Reading) -> Claim {
+        let lines: Vec<&str> = said(last_words).collect();
+        let Some((last, before)) = lines.split_last() else {
+            return Claim::None;
+        };
+        if let Some(reason) = inside(last).and_then(|text| text.strip_prefix(BLOCKED)) {
+            let reason = reason.trim();
+            let end = (0..=REASON.min(reason.len())).rev();
+            let end = end
+                .into_iter()
+                .find(|at| reason.is_char_boundary(*at))
+                .unwrap_or(0);
+            return Claim::Blocked(reason.get(..end).unwrap_or_default().to_owned());
+        }
+        let tag = self.tag();
+        match reading {
+            Reading::Loose if last_words.contains(&tag) => Claim::Complete,
+            Reading::Strict if *last == tag && !echoes(&tag, before.last(), prompt) => {
+                Claim::Complete
+            }
+            _ => Claim::None,
+        }
+    }
+}
+
+/// The lines that say anything.
+fn said(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+/// What stands in the tag, if a line is one.
+fn inside(line: &str) -> Option<&str> {
+    line.strip_prefix("<promise>")?.strip_suffix("</promise>")
+}
+
+/// Whether the prompt has the tag alone on a line, after the same line as the output.
+fn echoes(tag: &str, before: Option<&&str>, prompt: &str) -> bool {
+    let mut previous = None;
+    for line in said(prompt) {
+        if line == tag && previous == before.copied() {
+            return true;
+        }
+        previous = Some(line);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(output: &str) -> Claim {
+        let promise = Promise::parse("COMPLETE").unwrap();
+        promise.claim(output, "Do it.\nThen say:\n<promise>COMPLETE</promise>\n", Reading::Strict)
+    }
+
+    #[test]
+    fn the_tag_alone_on_the_last_line_is_a_claim() {
+        assert_eq!(claim("All done.\n<promise>COMPLETE</promise>\n\n"), Claim::Complete);
+        assert_eq!(claim("  <promise>COMPLETE</promise>  "), Claim::Complete);
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        for output in [
+            "",
+            "\n \n",
+            "COMPLETE",
+            "<promise>INCOMPLETE</promise>",
+            "I will say <promise>COMPLETE</promise>",
+            "<promise>COMPLETE</promise>\nnot yet, though",
+            "<promise>complete</promise>",
+            "<promise> COMPLETE </promise>",
+            "<promise>COMPLETE</promise><promise>COMPLETE</promise>",
+        ] {
+            assert_eq!(claim(output), Claim::None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn an_echo_of_the_prompt_claims_nothing() {
+        assert_eq!(claim("Do it.\nThen say:\n<promise>COMPLETE</promise>"), Claim::None);
+        assert_eq!(claim("> Then say:\nThen say:\n\n<promise>COMPLETE</promise>"), Claim::None);
+    }
+
+    #[test]
+    fn a_loose_reading_takes_it_anywhere() {
+        let promise = Promise::parse("DONE").unwrap();
+        let text = "I say <promise>DONE</promise> now.\nBye.";
+        assert_eq!(promise.claim(text, "", Reading::Loose), Claim::Complete);
+        assert_eq!(promise.claim("DONE", "", Reading::Loose), Claim::None);
+    }
+
+    #[test]
+    fn an_agent_may_be_blocked() {
+        let said = claim("Hm.\n<promise>BLOCKED: no compiler here</promise>");
+        assert_eq!(said, Claim::Blocked("no compiler here".into()));
+        let long = format!("<promise>BLOCKED:{}</promise>", "ä".repeat(900));
+        let Claim::Blocked(reason) = claim(&long) else { panic!("not blocked") };
+        assert_eq!(reason.len(), 1000);
+    }
+
+    #[test]
+    fn a_promise_has_to_make_a_tag() {
+        for text in ["", "  ", "a<b", "a\nb", "BLOCKED: x", &"x".repeat(201)] {
+            assert!(Promise::parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(Promise::parse(" DONE ").unwrap().tag(), "<promise>DONE</promise>");
+    }
+}

@@ -1,0 +1,458 @@
+//! Where runs are kept: a private directory each, one process at a time that may write in it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::{Error, Result};
+use super::life::Stop;
+use super::record::Record;
+
+/// How long a look at the lock may take, and how many there may be one after the other.
+const GLANCE: Duration = Duration::from_millis(2);
+const GLANCES: u32 = 20;
+/// The longest `run.json` that is read, in bytes.
+const MAX_RECORD: u64 = 1 << 20;
+
+/// The name of a run: when it began, and six hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Makes one.
+    pub fn new(now: jiff::Timestamp, random: [u8; 3]) -> Self {
+        let [a, b, c] = random;
+        let at = now.strftime("%Y%m%d-%H%M%S");
+        Self(format!("{at}-{a:02x}{b:02x}{c:02x}"))
+    }
+
+    /// Reads one; `None` if it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let shape = "dddddddd-dddddd-xxxxxx";
+        let fits = text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(byte, kind)| match kind {
+                b'd' => byte.is_ascii_digit(),
+                b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+                _ => byte == kind,
+            });
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All runs of this person on this machine.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    directory: PathBuf,
+}
+
+/// One run's directory.
+#[derive(Debug, Clone)]
+pub struct Run {
+    id: RunId,
+    directory: PathBuf,
+}
+
+/// As long as it lives, nobody else writes in the run's directory.
+#[derive(Debug)]
+pub struct Held(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Runs {
+    /// The runs in a state directory, which is there and private.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or others can get at it.
+    pub fn open(state: &Path) -> Result<Self> {
+        let directory = state.join("runs");
+        private_directory(&directory)?;
+        Ok(Self { directory })
+    }
+
+    /// Begins one. What was asked for is on disk when this returns.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin(&self, id: &RunId, record: &Record, prompt: &str) -> Result<Run> {
+        let run = Run {
+            id: id.clone(),
+            directory: self.directory.join(id.as_str()),
+        };
+        private_directory(&run.directory)?;
+        let shared = run.prompt_directory();
+        // The sandbox's user reads it, and need not be ours.
+        DirBuilder::new()
+            .mode(0o755)
+            .create(&shared)
+            .and_then(|()| fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)))
+            .map_err(|e| Error::file("make", &shared, e))?;
+        write_whole(&run.directory.join("prompt.md"), prompt.as_bytes(), 0o600)?;
+        let path = run.record_path();
+        let text = serde_json::to_vec_pretty(record).map_err(|e| Error::file("write", &path, e.into()))?;
+        write_whole(&path, &text, 0o600)?;
+        Ok(run)
+    }
+
+    /// All of them, the oldest first. What is no run is passed over.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Run>> {
+        let fault = |e| Error::file("read", &self.directory, e);
+        let mut runs = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let id = entry.file_name().to_str().and_then(RunId::parse);
+            // One that was never written whole is none.
+            if let Some(id) = id
+                && entry.path().join("run.json").exists()
+            {
+                let directory = entry.path();
+                runs.push(Run { id, directory });
+            }
+        }
+        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(runs)
+    }
+
+    /// The run that a person means: its id or the end or beginning of it, its name; without a word
+    /// the last one.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn find(&self, word: Option<&str>) -> Result<Run> {
+        let mut runs = self.list()?;
+        let none = |text: String| Err(Error::NoSuchRun(text));
+        let Some(word) = word else {
+            return match runs.pop() {
+                Some(run) => Ok(run),
+                None => none("there are no runs".to_owned()),
+            };
+        };
+        if let Some(run) = runs.iter().find(|run| run.id.as_str() == word) {
+            return Ok(run.clone());
+        }
+        // Of those with one name the last: the person has used it again.
+        let named = runs.iter().rev().find(|run| {
+            let record = run.record();
+            record.is_ok_and(|record| record.name.as_deref() == Some(word))
+        });
+        if let Some(run) = named {
+            return Ok(run.clone());
+        }
+        let fits = |run: &&Run| run.id.as_str().starts_with(word) || run.id.as_str().ends_with(word);
+        let mut fitting = runs.iter().filter(fits);
+        match (fitting.next(), fitting.next()) {
+            (Some(run), None) if !word.is_empty() => Ok(run.clone()),
+            (Some(_), Some(_)) => none(format!("more than one run fits `{word}`")),
+            _ => none(format!("there is no run `{word}`")),
+        }
+    }
+}
+
+impl Run {
+    /// Its id.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Where it is kept.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its journal.
+    pub fn journal_path(&self) -> PathBuf {
+        self.directory.join("journal.jsonl")
+    }
+
+    /// What the agent has written, as it came.
+    pub fn output_path(&self) -> PathBuf {
+        self.directory.join("output.log")
+    }
+
+    /// What a check wrote.
+    pub fn check_path(&self, iteration: u32) -> PathBuf {
+        self.directory.join(format!("check-{iteration}.log"))
+    }
+
+    /// What is mounted in the sandbox.
+    pub fn prompt_directory(&self) -> PathBuf {
+        self.directory.join("prompt")
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.directory.join("run.json")
+    }
+
+    /// What was asked for.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what we wrote.
+    pub fn record(&self) -> Result<Record> {
+        let path = self.record_path();
+        let text = read_bounded(&path, MAX_RECORD)?;
+        let record: Record =
+            serde_json::from_slice(&text).map_err(|e| Error::damaged(&path, e.to_string()))?;
+        if record.version != Record::VERSION {
+            let what = format!("format {} is not known to this version", record.version);
+            return Err(Error::damaged(&path, what));
+        }
+        Ok(record)
+    }
+
+    /// The person's prompt, as it was when the run began.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn prompt(&self) -> Result<String> {
+        let path = self.directory.join("prompt.md");
+        let text = read_bounded(&path, MAX_RECORD)?;
+        String::from_utf8(text).map_err(|e| Error::damaged(&path, e.to_string()))
+    }
+
+    /// Gives the sandbox the prompt of its next iteration.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn show_prompt(&self, text: &str) -> Result<()> {
+        write_whole(&self.prompt_directory().join("prompt.md"), text.as_bytes(), 0o644)
+    }
+
+    /// Asks whoever has the run in hand to end it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn ask_to_stop(&self, how: Stop) -> Result<()> {
+        let word = match how {
+            Stop::No => return self.withdraw_stop(),
+            Stop::Gently => "gently",
+            Stop::Now => "now",
+        };
+        write_whole(&self.stop_path(), word.as_bytes(), 0o600)
+    }
+
+    /// What was asked for in that way.
+    pub fn asked_to_stop(&self) -> Stop {
+        match fs::read(self.stop_path()).as_deref() {
+            Ok(b"now") => Stop::Now,
+            Ok(_) => Stop::Gently,
+            Err(_) => Stop::No,
+        }
+    }
+
+    /// Takes it back, before the run is taken up again.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub fn withdraw_stop(&self) -> Result<()> {
+        let path = self.stop_path();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::file("remove", &path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn stop_path(&self) -> PathBuf {
+        self.directory.join("stop")
+    }
+
+    /// Forgets a run that never began.
+    ///
+    /// # Errors
+    /// Something of it cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        let removed = fs::remove_dir_all(&self.directory);
+        removed.map_err(|e| Error::file("remove", &self.directory, e))
+    }
+
+    /// Whether a process has the run in hand.
+    pub fn is_held(&self) -> bool {
+        // Read-only: whoever watches the directory need not be told of us.
+        let Ok(file) = File::open(self.lock_path()) else {
+            return false;
+        };
+        flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.directory.join("lock")
+    }
+
+    /// Takes the run in hand; nobody else can then.
+    ///
+    /// # Errors
+    /// Somebody has it.
+    pub fn hold(&self) -> Result<Held> {
+        let path = self.lock_path();
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| Error::file("open", &path, e))?;
+        // Somebody who only looks has it for a moment.
+        for _ in 0..GLANCES {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Held(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(GLANCE),
+                Err(errno) => return Err(Error::file("lock", &path, errno.into())),
+            }
+        }
+        Err(Error::Busy {
+            run: self.id.to_string(),
+        })
+    }
+}
+
+/// Makes a directory that is ours alone, or makes sure that it is.
+fn private_directory(path: &Path) -> Result<()> {
+    let fault = |e| Error::file("use", path, e);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(fault)?;
+    let found = fs::symlink_metadata(path).map_err(fault)?;
+    let ours = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
+    if !ours || found.mode() & 0o077 != 0 {
+        let text = "it must be a directory that is yours alone";
+        return Err(fault(std::io::Error::other(text)));
+    }
+    Ok(())
+}
+
+fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(max).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|e| Error::file("read", path, e))
+}
+
+/// Writes a file that is there whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let temporary = path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
+        // Whatever the umask is.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|e| Error::file("write", path, e))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::ralph::record::{Image, Workspace};
+    use crate::ralph::task::{Budget, Check, Task};
+
+    /// A run that asks for little.
+    pub(crate) fn run_in(state: &Path) -> Run {
+        let record = Record {
+            version: Record::VERSION,
+            begun: "2026-11-24T10:00:00Z".into(),
+            name: Some("nightly".into()),
+            workspace: Workspace {
+                path: "/w".into(),
+                device: 1,
+                inode: 2,
+                target: "/workspace".into(),
+            },
+            image: Image {
+                name: "i".into(),
+                id: "1".into(),
+            },
+            command: vec!["agent".into()],
+            network: "full".into(),
+            task: Task {
+                promise: None,
+                reading: Default::default(),
+                check: Check::Missing,
+                budget: Budget {
+                    iterations: NonZeroU32::MIN,
+                    time: None,
+                    iteration_time: None,
+                    no_progress: None,
+                    check_time: Duration::from_secs(1),
+                },
+            },
+        };
+        let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);
+        let runs = Runs::open(state).unwrap();
+        runs.begin(&id, &record, "Do it.").unwrap()
+    }
+
+    #[test]
+    fn a_run_is_found_by_what_a_person_remembers() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run_in(dir.path());
+        let runs = Runs::open(dir.path()).unwrap();
+        let id = run.id().as_str();
+        for word in [None, Some(id), Some(&id[..12]), Some("010203"), Some("nightly")] {
+            assert_eq!(runs.find(word).unwrap().id(), run.id(), "{word:?}");
+        }
+        for word in ["", "other", "..", "/"] {
+            assert!(runs.find(Some(word)).is_err(), "{word:?}");
+        }
+        assert_eq!(run.record().unwrap().name.as_deref(), Some("nightly"));
+        assert_eq!(run.prompt().unwrap(), "Do it.");
+    }
+
+    #[test]
+    fn one_process_at_a_time_has_it_in_hand() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run_in(dir.path());
+        let held = run.hold().unwrap();
+        assert!(matches!(run.hold(), Err(Error::Busy { .. })));
+        drop(held);
+        assert!(!run.is_held());
+    }
+
+    #[test]
+    fn a_stop_can_be_asked_for_and_withdrawn() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run_in(dir.path());
+        assert_eq!(run.asked_to_stop(), Stop::No);
+        run.ask_to_stop(Stop::Gently).unwrap();
+        run.ask_to_stop(Stop::Now).unwrap();
+        assert_eq!(run.asked_to_stop(), Stop::Now);
+        run.withdraw_stop().unwrap();
+        assert_eq!(run.asked_to_stop(), Stop::No);
+    }
+
+    #[test]
+    fn nothing_of_it_is_for_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run_in(dir.path());
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(run.directory()), 0o700);
+        assert_eq!(mode(&run.record_path()), 0o600);
+        fs::set_permissions(dir.path().join("runs"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Runs::open(dir.path()).is_err());
+    }
+}

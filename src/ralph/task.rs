@@ -1,0 +1,47 @@
+//! What is to be done, and when it is enough.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::promise::{Promise, Reading};
+
+/// A task: everything the person said of the work itself, apart from the prompt.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Task {
+    /// How the agent claims completion; without one only limits end the loop.
+    pub promise: Option<Promise>,
+    /// How strictly that is read.
+    #[serde(default)]
+    pub reading: Reading,
+    /// What verifies a claim.
+    pub check: Check,
+    /// How much it may take.
+    pub budget: Budget,
+}
+
+/// Whether a claim is verified.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// By this shell command, in a clean container.
+    Command(String),
+    /// The person wants none: a claim is enough.
+    Waived,
+    /// The task has none.
+    Missing,
+}
+
+/// How much a run may take.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Budget {
+    /// Iterations.
+    pub iterations: NonZeroU32,
+    /// For the whole run.
+    pub time: Option<Duration>,
+    /// For one iteration.
+    pub iteration_time: Option<Duration>,
+    /// So many iterations in a row that change nothing, or say the same, are no progress.
+    pub no_progress: Option<NonZeroU32>,
+    /// For one check.
+    pub check_time: Duration,
+}

@@ -1,0 +1,110 @@
+//! What an agent writes: kept as it comes, both channels in one, and the end of what it says.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use crate::libpod::stream::{Channel, Chunk};
+
+/// The most that is kept of one run's output, in bytes.
+const MAX: u64 = 1 << 30;
+/// How much of the end of an iteration's standard output is read for a claim, in bytes.
+const LAST_WORDS: usize = 64 << 10;
+
+/// The output of a run.
+#[derive(Debug)]
+pub(super) struct Transcript {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    last_words: Vec<u8>,
+}
+
+impl Transcript {
+    /// Opens or begins it.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let (file, length) = open().map_err(|e| Error::file("open", path, e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            length,
+            last_words: Vec::new(),
+        })
+    }
+
+    /// An iteration begins: what was said before is not its last word.
+    pub(super) fn begin(&mut self) {
+        self.last_words.clear();
+    }
+
+    /// Forgets what came after so many bytes: it comes once more, from the service's log.
+    pub(super) fn rewind(&mut self, length: u64) -> Result<()> {
+        if length < self.length {
+            let cut = self.file.set_len(length);
+            cut.map_err(|e| Error::file("cut", &self.path, e))?;
+            self.length = length;
+        }
+        self.begin();
+        Ok(())
+    }
+
+    /// Keeps output; past a gigabyte, only the last words.
+    pub(super) fn write(&mut self, chunk: &Chunk) -> Result<()> {
+        if self.length < MAX {
+            let written = self.file.write_all(&chunk.bytes);
+            written.map_err(|e| Error::file("write", &self.path, e))?;
+            self.length += chunk.bytes.len() as u64;
+        }
+        if chunk.channel == Channel::Stdout {
+            let words = &mut self.last_words;
+            words.extend_from_slice(&chunk.bytes);
+            words.drain(..words.len().saturating_sub(LAST_WORDS));
+        }
+        Ok(())
+    }
+
+    /// Bytes kept so far.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The end of what this iteration said on standard output.
+    pub(super) fn last_words(&self) -> String {
+        String::from_utf8_lossy(&self.last_words).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_channels_are_kept_and_one_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("output.log");
+        let mut transcript = Transcript::open(&path).unwrap();
+        let chunk = |channel, text: &'static str| Chunk {
+            channel,
+            bytes: text.into(),
+        };
+        transcript.write(&chunk(Channel::Stdout, "one\n")).unwrap();
+        transcript.begin();
+        transcript.write(&chunk(Channel::Stderr, "two\n")).unwrap();
+        transcript.write(&chunk(Channel::Stdout, "three\n")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
+        assert_eq!(transcript.last_words(), "three\n");
+        assert_eq!(Transcript::open(&path).unwrap().length(), 14);
+    }
+}

@@ -1,0 +1,67 @@
+//! How a run ended, by facts: never from what the agent says, but for its claim to be blocked.
+
+use std::fmt;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The check passed on what the agent had claimed to be complete.
+    Verified,
+    /// The agent claims completion, and the person wanted no check.
+    Claimed,
+    /// The agent claims completion; the task has no check.
+    Unchecked,
+    /// The last claim did not pass the check, and the iterations are used up.
+    CheckFailed,
+    /// The iterations are used up.
+    Iterations,
+    /// The time is used up.
+    Time,
+    /// Iterations went by and nothing changed.
+    NoProgress {
+        /// How many.
+        iterations: u32,
+    },
+    /// The agent says that it cannot go on.
+    Blocked {
+        /// Why, in its own words: not to be trusted.
+        reason: String,
+    },
+    /// The agent itself died for want of memory, again.
+    OutOfMemory {
+        /// The limit, in bytes; 0 is none.
+        limit: i64,
+    },
+    /// Somebody stopped the run.
+    Stopped,
+    /// The run could not go on: the service, or its own record.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified => f.write_str("verified: the check passed"),
+            Self::Claimed => f.write_str("claimed: the agent says that it is done, unchecked as asked"),
+            Self::Unchecked => f.write_str("claimed: the agent says that it is done, and the task has no check"),
+            Self::CheckFailed => f.write_str("not done: the agent claimed it, and the check failed; iterations used up"),
+            Self::Iterations => f.write_str("not done: iterations used up"),
+            Self::Time => f.write_str("not done: time used up"),
+            Self::NoProgress { iterations } => {
+                write!(f, "not done: no progress in {iterations} iterations")
+            }
+            Self::Blocked { reason } => write!(f, "blocked, says the agent: {reason}"),
+            Self::OutOfMemory { limit: 0 } => f.write_str("not done: the agent ran out of memory"),
+            Self::OutOfMemory { limit } => {
+                write!(f, "not done: the agent ran out of memory, at {limit} bytes")
+            }
+            Self::Stopped => f.write_str("stopped"),
+            Self::Failed { reason } => write!(f, "failed: {reason}"),
+        }
+    }
+}
