@@ -54,6 +54,10 @@ pub(crate) async fn follow(
                 if let Some(verdict) = view.entry(&entry).await? {
                     // A reader that has gone is no failure.
                     let _ = view.output.finish().await;
+                    // Until the container is gone, too.
+                    while run.is_held() {
+                        follow.changed().await;
+                    }
                     return Ok(verdict);
                 }
             }
@@ -90,7 +94,10 @@ pub(crate) async fn follow(
 fn gone(run: &Run) -> CliError {
     CliError::new(
         Exit::Failed,
-        format!("nobody has the run {} in hand, and it has not ended", run.id()),
+        format!(
+            "nobody has the run {} in hand, and it has not ended",
+            run.id()
+        ),
     )
     .hint(format!("take it up again: `stockade resume {}`", run.id()))
 }
@@ -198,7 +205,10 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             timed_out: true,
             took,
             ..
-        } => format!("the check took too long, and was ended after {}", time(*took)),
+        } => format!(
+            "the check took too long, and was ended after {}",
+            time(*took)
+        ),
         Event::Checked {
             exit_code, took, ..
         } => format!("the check failed after {} with {exit_code}", time(*took)),

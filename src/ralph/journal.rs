@@ -131,9 +131,9 @@ impl Reader {
             let Some(text) = line.strip_suffix(b"\n") else {
                 break;
             };
-            let damaged = |what: &str| Error::damaged(path, format!("line {}: {what}", self.next + 1));
-            let entry: Entry =
-                serde_json::from_slice(text).map_err(|e| damaged(&e.to_string()))?;
+            let damaged =
+                |what: &str| Error::damaged(path, format!("line {}: {what}", self.next + 1));
+            let entry: Entry = serde_json::from_slice(text).map_err(|e| damaged(&e.to_string()))?;
             if entry.line != self.next {
                 return Err(damaged("a line is missing or doubled"));
             }
@@ -155,7 +155,10 @@ impl Reader {
 }
 
 fn hash(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(line)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

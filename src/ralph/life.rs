@@ -4,6 +4,7 @@ use std::future::pending;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::error::{Error, Result};
 use super::night::{Fault, Gate};
@@ -14,6 +15,9 @@ use crate::sandbox::{Outcome, Sandbox};
 
 /// Seconds between asking an agent to end and killing it.
 const GRACE: u32 = 10;
+
+/// How long after a word that did not end it it is said again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether the person wants the run to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,12 +58,19 @@ impl Deadline {
         run: Option<Duration>,
         iteration: Option<Duration>,
     ) -> Option<Self> {
-        let run = run.and_then(|left| now.checked_add(left)).map(|at| Self { at, why: Cut::Time });
-        let iteration = iteration.and_then(|left| now.checked_add(left)).map(|at| Self {
-            at,
-            why: Cut::IterationTime,
-        });
-        [run, iteration].into_iter().flatten().min_by_key(|deadline| deadline.at)
+        let run = run
+            .and_then(|left| now.checked_add(left))
+            .map(|at| Self { at, why: Cut::Time });
+        let iteration = iteration
+            .and_then(|left| now.checked_add(left))
+            .map(|at| Self {
+                at,
+                why: Cut::IterationTime,
+            });
+        [run, iteration]
+            .into_iter()
+            .flatten()
+            .min_by_key(|deadline| deadline.at)
     }
 }
 
@@ -83,7 +94,10 @@ pub(super) async fn live<G: Gate>(
     gate.admit(sandbox).await.map_err(Fault::Refused)?;
     let watch = sandbox.watch();
     sandbox.start().await.map_err(Error::from)?;
-    let Attached { mut input, mut output } = attached;
+    let Attached {
+        mut input,
+        mut output,
+    } = attached;
     let tell = async {
         // An agent that reads its prompt elsewhere, or has ended, is no failure.
         let _ = input.write(prompt).await;
@@ -163,6 +177,7 @@ async fn until_over(
         sandbox,
         cut: None,
         hardest: Stop::No,
+        under_way: None,
     };
     let outcome = loop {
         tokio::select! {
@@ -183,6 +198,7 @@ struct Ending<'a> {
     sandbox: &'a Sandbox,
     cut: Option<Cut>,
     hardest: Stop,
+    under_way: Option<JoinHandle<()>>,
 }
 
 impl Ending<'_> {
@@ -190,13 +206,27 @@ impl Ending<'_> {
         self.cut = self.cut.or(Some(why));
         self.hardest = self.hardest.max(how);
         let sandbox = self.sandbox.clone();
-        // That it has ended is seen elsewhere; a service that refuses leaves it to the next word.
-        tokio::spawn(async move {
-            match how {
-                Stop::Now => sandbox.signal("KILL").await,
-                _ => sandbox.stop(Some(GRACE)).await,
+        let task = tokio::spawn(async move {
+            // That it has ended is seen elsewhere, and ends this.
+            loop {
+                let _ = match how {
+                    Stop::Now => sandbox.signal("KILL").await,
+                    _ => sandbox.stop(Some(GRACE)).await,
+                };
+                tokio::time::sleep(AGAIN).await;
             }
         });
+        if let Some(softer) = self.under_way.replace(task) {
+            softer.abort();
+        }
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.under_way {
+            task.abort();
+        }
     }
 }
 

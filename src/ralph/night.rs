@@ -29,7 +29,10 @@ pub trait Gate {
     ///
     /// # Errors
     /// It must not be started.
-    fn admit(&self, sandbox: &Sandbox) -> impl Future<Output = std::result::Result<(), Self::Error>>;
+    fn admit(
+        &self,
+        sandbox: &Sandbox,
+    ) -> impl Future<Output = std::result::Result<(), Self::Error>>;
 }
 
 /// Why a night ended without a verdict of its own.
@@ -94,7 +97,12 @@ impl Past {
                 self.iterations = *number;
                 self.spent += Duration::from_millis(*took);
             }
-            Event::Checked { number, exit_code, took, .. } => {
+            Event::Checked {
+                number,
+                exit_code,
+                took,
+                ..
+            } => {
                 self.spent += Duration::from_millis(*took);
                 self.check_failed = (*exit_code != 0).then_some(*number);
             }
@@ -154,7 +162,9 @@ impl Night {
                 (None, None) => self.iterate(sandbox, gate, &mut stop).await?,
             };
             if let Some(verdict) = verdict {
-                let event = Event::Verdict { verdict: verdict.clone() };
+                let event = Event::Verdict {
+                    verdict: verdict.clone(),
+                };
                 self.note(event)?;
                 return Ok(verdict);
             }
@@ -170,7 +180,10 @@ impl Night {
         if stop != Stop::No {
             return Some(Verdict::Stopped);
         }
-        if budget.no_progress.is_some_and(|most| self.past.idle >= most.get()) {
+        if budget
+            .no_progress
+            .is_some_and(|most| self.past.idle >= most.get())
+        {
             let iterations = self.past.idle;
             return Some(Verdict::NoProgress { iterations });
         }
@@ -179,7 +192,11 @@ impl Night {
         }
         if self.past.iterations >= budget.iterations.get() {
             let last = self.past.check_failed == Some(self.past.iterations);
-            return Some(if last { Verdict::CheckFailed } else { Verdict::Iterations });
+            return Some(if last {
+                Verdict::CheckFailed
+            } else {
+                Verdict::Iterations
+            });
         }
         None
     }
@@ -199,8 +216,7 @@ impl Night {
         let begun = Instant::now();
         let deadline = self.deadline(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
-        let life =
-            life::live(sandbox, prompt.as_bytes(), transcript, deadline, stop, gate).await?;
+        let life = life::live(sandbox, prompt.as_bytes(), transcript, deadline, stop, gate).await?;
         Ok(self.classify(number, &life, begun.elapsed(), &prompt)?)
     }
 
@@ -235,7 +251,9 @@ impl Night {
     /// When an iteration that has taken `spent` so far has to be over.
     fn deadline(&self, now: Instant, spent: Duration) -> Option<Deadline> {
         let budget = &self.record.task.budget;
-        let run = budget.time.map(|most| most.saturating_sub(self.past.spent + spent));
+        let run = budget
+            .time
+            .map(|most| most.saturating_sub(self.past.spent + spent));
         let iteration = budget.iteration_time.map(|most| most.saturating_sub(spent));
         Deadline::earliest(now, run, iteration)
     }
@@ -272,10 +290,9 @@ impl Night {
         }
         let words = self.transcript.last_words();
         let task = &self.record.task;
-        let claim = task
-            .promise
-            .as_ref()
-            .map_or(Claim::None, |promise| promise.claim(&words, prompt, task.reading));
+        let claim = task.promise.as_ref().map_or(Claim::None, |promise| {
+            promise.claim(&words, prompt, task.reading)
+        });
         self.progress(words);
         match claim {
             Claim::None => Ok(None),

@@ -123,12 +123,19 @@ mod tests {
 
     fn claim(output: &str) -> Claim {
         let promise = Promise::parse("COMPLETE").unwrap();
-        promise.claim(output, "Do it.\nThen say:\n<promise>COMPLETE</promise>\n", Reading::Strict)
+        promise.claim(
+            output,
+            "Do it.\nThen say:\n<promise>COMPLETE</promise>\n",
+            Reading::Strict,
+        )
     }
 
     #[test]
     fn the_tag_alone_on_the_last_line_is_a_claim() {
-        assert_eq!(claim("All done.\n<promise>COMPLETE</promise>\n\n"), Claim::Complete);
+        assert_eq!(
+            claim("All done.\n<promise>COMPLETE</promise>\n\n"),
+            Claim::Complete
+        );
         assert_eq!(claim("  <promise>COMPLETE</promise>  "), Claim::Complete);
     }
 
@@ -151,8 +158,14 @@ mod tests {
 
     #[test]
     fn an_echo_of_the_prompt_claims_nothing() {
-        assert_eq!(claim("Do it.\nThen say:\n<promise>COMPLETE</promise>"), Claim::None);
-        assert_eq!(claim("> Then say:\nThen say:\n\n<promise>COMPLETE</promise>"), Claim::None);
+        assert_eq!(
+            claim("Do it.\nThen say:\n<promise>COMPLETE</promise>"),
+            Claim::None
+        );
+        assert_eq!(
+            claim("> Then say:\nThen say:\n\n<promise>COMPLETE</promise>"),
+            Claim::None
+        );
     }
 
     #[test]
@@ -168,7 +181,9 @@ mod tests {
         let said = claim("Hm.\n<promise>BLOCKED: no compiler here</promise>");
         assert_eq!(said, Claim::Blocked("no compiler here".into()));
         let long = format!("<promise>BLOCKED:{}</promise>", "ä".repeat(900));
-        let Claim::Blocked(reason) = claim(&long) else { panic!("not blocked") };
+        let Claim::Blocked(reason) = claim(&long) else {
+            panic!("not blocked")
+        };
         assert_eq!(reason.len(), 1000);
     }
 
@@ -177,6 +192,9 @@ mod tests {
         for text in ["", "  ", "a<b", "a\nb", "BLOCKED: x", &"x".repeat(201)] {
             assert!(Promise::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(Promise::parse(" DONE ").unwrap().tag(), "<promise>DONE</promise>");
+        assert_eq!(
+            Promise::parse(" DONE ").unwrap().tag(),
+            "<promise>DONE</promise>"
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,11 +36,14 @@ impl RunId {
     pub fn parse(text: &str) -> Option<Self> {
         let shape = "dddddddd-dddddd-xxxxxx";
         let fits = text.len() == shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(byte, kind)| match kind {
-                b'd' => byte.is_ascii_digit(),
-                b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-                _ => byte == kind,
-            });
+            && text
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(byte, kind)| match kind {
+                    b'd' => byte.is_ascii_digit(),
+                    b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+                    _ => byte == kind,
+                });
         fits.then(|| Self(text.to_owned()))
     }
 
@@ -101,7 +106,8 @@ impl Runs {
             .map_err(|e| Error::file("make", &shared, e))?;
         write_whole(&run.directory.join("prompt.md"), prompt.as_bytes(), 0o600)?;
         let path = run.record_path();
-        let text = serde_json::to_vec_pretty(record).map_err(|e| Error::file("write", &path, e.into()))?;
+        let text =
+            serde_json::to_vec_pretty(record).map_err(|e| Error::file("write", &path, e.into()))?;
         write_whole(&path, &text, 0o600)?;
         Ok(run)
     }
@@ -153,7 +159,8 @@ impl Runs {
         if let Some(run) = named {
             return Ok(run.clone());
         }
-        let fits = |run: &&Run| run.id.as_str().starts_with(word) || run.id.as_str().ends_with(word);
+        let fits =
+            |run: &&Run| run.id.as_str().starts_with(word) || run.id.as_str().ends_with(word);
         let mut fitting = runs.iter().filter(fits);
         match (fitting.next(), fitting.next()) {
             (Some(run), None) if !word.is_empty() => Ok(run.clone()),
@@ -229,7 +236,11 @@ impl Run {
     /// # Errors
     /// It cannot be written.
     pub fn show_prompt(&self, text: &str) -> Result<()> {
-        write_whole(&self.prompt_directory().join("prompt.md"), text.as_bytes(), 0o644)
+        write_whole(
+            &self.prompt_directory().join("prompt.md"),
+            text.as_bytes(),
+            0o644,
+        )
     }
 
     /// Asks whoever has the run in hand to end it.
@@ -413,7 +424,13 @@ pub(super) mod tests {
         let run = run_in(dir.path());
         let runs = Runs::open(dir.path()).unwrap();
         let id = run.id().as_str();
-        for word in [None, Some(id), Some(&id[..12]), Some("010203"), Some("nightly")] {
+        for word in [
+            None,
+            Some(id),
+            Some(&id[..12]),
+            Some("010203"),
+            Some("nightly"),
+        ] {
             assert_eq!(runs.find(word).unwrap().id(), run.id(), "{word:?}");
         }
         for word in ["", "other", "..", "/"] {

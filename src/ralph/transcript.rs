@@ -102,7 +102,9 @@ mod tests {
         transcript.write(&chunk(Channel::Stdout, "one\n")).unwrap();
         transcript.begin();
         transcript.write(&chunk(Channel::Stderr, "two\n")).unwrap();
-        transcript.write(&chunk(Channel::Stdout, "three\n")).unwrap();
+        transcript
+            .write(&chunk(Channel::Stdout, "three\n"))
+            .unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
         assert_eq!(transcript.last_words(), "three\n");
         assert_eq!(Transcript::open(&path).unwrap().length(), 14);

@@ -47,9 +47,15 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verified => f.write_str("verified: the check passed"),
-            Self::Claimed => f.write_str("claimed: the agent says that it is done, unchecked as asked"),
-            Self::Unchecked => f.write_str("claimed: the agent says that it is done, and the task has no check"),
-            Self::CheckFailed => f.write_str("not done: the agent claimed it, and the check failed; iterations used up"),
+            Self::Claimed => {
+                f.write_str("claimed: the agent says that it is done, unchecked as asked")
+            }
+            Self::Unchecked => {
+                f.write_str("claimed: the agent says that it is done, and the task has no check")
+            }
+            Self::CheckFailed => f.write_str(
+                "not done: the agent claimed it, and the check failed; iterations used up",
+            ),
             Self::Iterations => f.write_str("not done: iterations used up"),
             Self::Time => f.write_str("not done: time used up"),
             Self::NoProgress { iterations } => {

@@ -391,11 +391,10 @@ fn own_mounts(
             let target = target.clone();
             return Err(SpecError::DuplicateTarget { target });
         }
-        let resolved =
-            HostPath::resolve(path, host.cwd).map_err(|source| SpecError::HostPath {
-                path: path.clone(),
-                source,
-            })?;
+        let resolved = HostPath::resolve(path, host.cwd).map_err(|source| SpecError::HostPath {
+            path: path.clone(),
+            source,
+        })?;
         let wire = utf8(resolved.path())?;
         Ok(ResolvedMount {
             source: ResolvedSource::Host {

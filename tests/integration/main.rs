@@ -31,6 +31,7 @@ mod images; // images, rmi, tag, prune, pull
 mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed
+mod night; // `stockade ralph`: a scripted agent, again and again
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
 mod releases; // where releases answer differently

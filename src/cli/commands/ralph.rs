@@ -44,7 +44,12 @@ const MAX_PROMPT: u64 = 1 << 20;
 #[command(override_usage = "stockade ralph [OPTIONS] --image IMAGE -- AGENT [ARG...]")]
 pub(crate) struct RalphArgs {
     /// What is to be done
-    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file", help_heading = "Task")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "prompt_file",
+        help_heading = "Task"
+    )]
     prompt: Option<String>,
     /// File that says what is to be done
     #[arg(long, value_name = "FILE", help_heading = "Task")]
@@ -59,7 +64,12 @@ pub(crate) struct RalphArgs {
     #[arg(long, help_heading = "Task")]
     no_check: bool,
     /// Iterations at most
-    #[arg(long, value_name = "NUMBER", default_value = "50", help_heading = "Task")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "50",
+        help_heading = "Task"
+    )]
     max_iterations: NonZeroU32,
     /// Time for the whole run, as in 8h
     #[arg(long, value_name = "TIME", value_parser = night::parse_time, help_heading = "Task")]
@@ -68,7 +78,12 @@ pub(crate) struct RalphArgs {
     #[arg(long, value_name = "TIME", value_parser = night::parse_time, help_heading = "Task")]
     iteration_timeout: Option<Duration>,
     /// End after so many iterations in a row that change nothing; 0 for never
-    #[arg(long, value_name = "NUMBER", default_value = "5", help_heading = "Task")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "5",
+        help_heading = "Task"
+    )]
     no_progress: u32,
     /// Image to work in
     #[arg(long, value_name = "IMAGE")]
@@ -91,18 +106,28 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         prepared = prepared => prepared,
         caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
     };
-    let Some(prepared) = prepared.map_err(|error| error.or_exit(Exit::Preflight))? else {
+    let Some(prepared) = prepared.map_err(not_begun)? else {
         return Ok(Exit::Done);
     };
     let Prepared { run, service } = prepared;
     supervisor::start(&run, &service.endpoint, global).await?;
     if args.sandbox.detach {
         let id = run.id();
-        ui.status(&format!("working in the background; to see it: `stockade watch {id}`"));
+        ui.status(&format!(
+            "working in the background; to see it: `stockade watch {id}`"
+        ));
         ui.line(id.as_str()).doing("write")?;
         return Ok(Exit::Done);
     }
     view::follow(&run, Interrupt::Stops, &mut signals, ui).await
+}
+
+/// A run that could not begin, whatever the reason; but for a command line that makes no sense.
+fn not_begun(mut error: CliError) -> CliError {
+    if error.exit != Exit::Usage {
+        error.exit = Exit::Preflight;
+    }
+    error
 }
 
 /// A run whose container is made, looked at and not started.
@@ -164,7 +189,9 @@ async fn make(
     let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
     request.own_mounts.push((run.prompt_directory(), target));
     let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
-    request.env.insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
+    request
+        .env
+        .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
     request.stdin = Stdin::Open;
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
     let launch = Launch::new(request, image, service, unenforced)?;
@@ -219,8 +246,8 @@ fn workspace(request: &mut Request, cwd: &Path) -> CliResult<Workspace> {
     if request.workdir.is_none() {
         request.workdir = Some(GuestPath::parse(WORKSPACE).map_err(|e| invalid(&e))?);
     }
-    let path = HostPath::resolve(&typed, cwd)
-        .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let path =
+        HostPath::resolve(&typed, cwd).map_err(|e| CliError::from_source(Exit::Failed, &e))?;
     let identity = path.identity();
     Ok(Workspace {
         path: path.path().to_owned(),
@@ -294,8 +321,16 @@ fn record(args: &RalphArgs, request: &Request, workspace: Workspace, image: &Ima
         network: request.network.to_string(),
         task: Task {
             promise: args.completion_promise.clone(),
-            reading: if args.loose_promise { Reading::Loose } else { Reading::Strict },
-            check: if args.no_check { Check::Waived } else { Check::Missing },
+            reading: if args.loose_promise {
+                Reading::Loose
+            } else {
+                Reading::Strict
+            },
+            check: if args.no_check {
+                Check::Waived
+            } else {
+                Check::Missing
+            },
             budget: Budget {
                 iterations: args.max_iterations,
                 time: args.time,

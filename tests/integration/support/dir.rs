@@ -139,7 +139,7 @@ impl TestDir {
     }
 
     /// The tests' image, which is on its service.
-    fn tiny(&self) -> &'static str {
+    pub(crate) fn tiny(&self) -> &'static str {
         if std::ptr::eq(self.podman(), Podman::get()) {
             tiny()
         } else {
