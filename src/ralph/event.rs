@@ -1,5 +1,7 @@
 //! What happens in a run, as it is journalled and shown.
 
+use super::life::Cut;
+use super::promise::Claim;
 use super::verdict::Verdict;
 
 /// One thing that happened.
@@ -60,16 +62,17 @@ pub enum Event {
         oom_killed: bool,
         /// Milliseconds that it took.
         took: u64,
+        /// Its memory limit in bytes; 0 is none.
+        memory_limit: i64,
         /// Bytes of output after it.
         output: u64,
         /// Why it was not left to end by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        cut: Option<super::Cut>,
-    },
-    /// The agent claimed completion.
-    Claimed {
-        /// The iteration.
-        number: u32,
+        cut: Option<Cut>,
+        /// What its last words claim.
+        claim: Claim,
+        /// SHA-256 of all that it said on standard output; empty if that was nothing.
+        words: String,
     },
     /// A check begins.
     Checking {
@@ -77,6 +80,8 @@ pub enum Event {
         number: u32,
         /// The checkpoint that it is made on.
         checkpoint: u32,
+        /// The name of its container: known before it is made.
+        container: String,
     },
     /// A check has ended.
     Checked {

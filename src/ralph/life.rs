@@ -40,8 +40,6 @@ pub enum Cut {
     IterationTime,
     /// The run took too long.
     Time,
-    /// We were not there when it ended.
-    Lost,
 }
 
 /// When an iteration has to be over, and why.

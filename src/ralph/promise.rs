@@ -25,7 +25,8 @@ pub enum Reading {
 }
 
 /// What an agent's last words claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Claim {
     /// Nothing.
     None,

@@ -265,10 +265,8 @@ fn an_agent_that_ends_while_nobody_looks_is_not_lost() {
         .run()
         .success();
     let _ = watching.finish().code(1);
-    let _ = dir
-        .stockade(&["wait", &format!("ralph-{id}")])
-        .run()
-        .success();
+    let waited = dir.stockade(&["wait", &format!("ralph-{id}")]).run();
+    assert_eq!(waited.code(1).stdout(), "1\n", "the end of its first life");
     let output = dir.stockade(&["resume"]).run();
     let _ = ended(&dir, output, 0, 2);
     assert_all_said_once(&dir);

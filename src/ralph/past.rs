@@ -1,0 +1,229 @@
+//! What has happened in a run, from its journal alone, and what comes next. Pure: a run that was cut
+//! off anywhere goes on as if it had not been.
+
+use std::time::Duration;
+
+use super::event::{Entry, Event};
+use super::life::{Cut, Stop};
+use super::promise::Claim;
+use super::task::{Check, Task};
+use super::verdict::Verdict;
+
+/// So many times in a row the agent may run out of memory.
+const OUT_OF_MEMORY: u32 = 2;
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// Iterations that have ended.
+    pub(super) iterations: u32,
+    /// What they and the checks took.
+    pub(super) spent: Duration,
+    /// The iteration that began and whose end nobody has seen.
+    pub(super) open: Option<Open>,
+    /// The last iteration that has ended.
+    last: Option<Last>,
+    /// The number of the last checkpoint.
+    pub(super) checkpoint: Option<u32>,
+    /// Something has happened since.
+    stale: bool,
+    /// The last iteration whose claim did not pass its check.
+    pub(super) check_failed: Option<u32>,
+    /// The same, and the one that passed.
+    checked: Option<(u32, bool)>,
+    /// The container of a check that began and whose end nobody has seen.
+    pub(super) checking: Option<String>,
+    same_tree: u32,
+    same_words: u32,
+    out_of_memory: u32,
+    verdict: Option<Verdict>,
+}
+
+/// An iteration whose end nobody has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) number: u32,
+    /// Bytes of output before it.
+    pub(super) output: u64,
+    /// When it was about to begin (RFC 3339).
+    pub(super) at: String,
+}
+
+#[derive(Debug)]
+struct Last {
+    number: u32,
+    cut: Option<Cut>,
+    claim: Claim,
+    words: String,
+    memory_limit: i64,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// An iteration that somebody else began is waited for.
+    TakeUp(Open),
+    /// The workspace is kept as it is.
+    Checkpoint,
+    /// The claim of this iteration is checked.
+    Verify(u32),
+    /// The agent works.
+    Iterate,
+    /// Nothing.
+    End(Verdict),
+}
+
+impl Past {
+    /// All that a journal says.
+    pub(super) fn of(entries: &[Entry]) -> Self {
+        let mut past = Self {
+            stale: true,
+            ..Self::default()
+        };
+        for entry in entries {
+            past.add(entry);
+        }
+        past
+    }
+
+    /// One more thing.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Iteration { number, output } => {
+                self.open = Some(Open {
+                    number: *number,
+                    output: *output,
+                    at: entry.at.clone(),
+                });
+            }
+            Event::Ended {
+                number,
+                exit_code,
+                oom_killed,
+                took,
+                cut,
+                claim,
+                words,
+                memory_limit,
+                ..
+            } => {
+                let same = self.last.as_ref().is_some_and(|last| last.words == *words);
+                self.same_words = if same && !words.is_empty() { self.same_words + 1 } else { 0 };
+                // A child's death is evidence, no more: the agent may have dealt with it.
+                let died = *oom_killed && *exit_code == 137;
+                self.out_of_memory = if died { self.out_of_memory + 1 } else { 0 };
+                self.open = None;
+                self.iterations = *number;
+                self.spent += Duration::from_millis(*took);
+                self.stale = true;
+                self.last = Some(Last {
+                    number: *number,
+                    cut: *cut,
+                    claim: claim.clone(),
+                    words: words.clone(),
+                    memory_limit: *memory_limit,
+                });
+            }
+            Event::Checkpoint { number, changed, .. } => {
+                let same = self.checkpoint.is_some() && *changed == 0;
+                self.same_tree = if same { self.same_tree + 1 } else { 0 };
+                self.checkpoint = Some(*number);
+                self.stale = false;
+            }
+            Event::Checking { container, .. } => self.checking = Some(container.clone()),
+            Event::Checked {
+                number,
+                exit_code,
+                timed_out,
+                took,
+            } => {
+                let passed = *exit_code == 0 && !timed_out;
+                self.spent += Duration::from_millis(*took);
+                self.checking = None;
+                self.checked = Some((*number, passed));
+                self.check_failed = (!passed).then_some(*number);
+            }
+            Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
+            _ => {}
+        }
+    }
+
+    /// An iteration that never started is none.
+    pub(super) fn never_started(&mut self) {
+        self.open = None;
+    }
+
+    /// What comes next.
+    pub(super) fn next(&self, task: &Task, stop: Stop) -> Step {
+        if let Some(verdict) = &self.verdict {
+            return Step::End(verdict.clone());
+        }
+        if let Some(open) = &self.open {
+            return Step::TakeUp(open.clone());
+        }
+        if self.stale {
+            return Step::Checkpoint;
+        }
+        if let Some(step) = self.last.as_ref().and_then(|last| self.judge(last, task, stop)) {
+            return step;
+        }
+        match self.used_up(task, stop) {
+            Some(verdict) => Step::End(verdict),
+            None => Step::Iterate,
+        }
+    }
+
+    /// What the last iteration means for the run.
+    fn judge(&self, last: &Last, task: &Task, stop: Stop) -> Option<Step> {
+        match last.cut {
+            Some(Cut::Stopped) => return Some(Step::End(Verdict::Stopped)),
+            Some(Cut::Time) => return Some(Step::End(Verdict::Time)),
+            // Killed in mid-sentence: it claims nothing.
+            Some(Cut::IterationTime) => return None,
+            None => {}
+        }
+        if self.out_of_memory >= OUT_OF_MEMORY {
+            let limit = last.memory_limit;
+            return Some(Step::End(Verdict::OutOfMemory { limit }));
+        }
+        match (&last.claim, &task.check) {
+            (Claim::None, _) => None,
+            (Claim::Blocked(reason), _) => Some(Step::End(Verdict::Blocked {
+                reason: reason.clone(),
+            })),
+            (Claim::Complete, Check::Waived) => Some(Step::End(Verdict::Claimed)),
+            (Claim::Complete, Check::Missing) => Some(Step::End(Verdict::Unchecked)),
+            (Claim::Complete, Check::Command(_)) => match self.checked {
+                Some((number, true)) if number == last.number => {
+                    Some(Step::End(Verdict::Verified))
+                }
+                Some((number, false)) if number == last.number => None,
+                _ if stop != Stop::No => Some(Step::End(Verdict::Stopped)),
+                _ => Some(Step::Verify(last.number)),
+            },
+        }
+    }
+
+    /// What has run out before another iteration begins.
+    fn used_up(&self, task: &Task, stop: Stop) -> Option<Verdict> {
+        let budget = &task.budget;
+        if stop != Stop::No {
+            return Some(Verdict::Stopped);
+        }
+        let failed = self.check_failed.is_some() && self.check_failed == Some(self.iterations);
+        if budget.time.is_some_and(|most| self.spent >= most) {
+            return Some(Verdict::Time);
+        }
+        if self.iterations >= budget.iterations.get() {
+            return Some(if failed { Verdict::CheckFailed } else { Verdict::Iterations });
+        }
+        let iterations = self.same_tree.max(self.same_words);
+        if budget.no_progress.is_some_and(|most| iterations >= most.get()) {
+            return Some(Verdict::NoProgress { iterations });
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

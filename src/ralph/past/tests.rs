@@ -1,0 +1,170 @@
+use std::num::NonZeroU32;
+
+use super::*;
+use crate::ralph::promise::{Promise, Reading};
+use crate::ralph::task::Budget;
+
+fn task(check: Check) -> Task {
+    Task {
+        promise: Some(Promise::parse("DONE").unwrap()),
+        reading: Reading::Strict,
+        check,
+        budget: Budget {
+            iterations: NonZeroU32::new(3).unwrap(),
+            time: Some(Duration::from_secs(100)),
+            iteration_time: None,
+            no_progress: NonZeroU32::new(2),
+            check_time: Duration::from_secs(1),
+        },
+    }
+}
+
+fn checked() -> Task {
+    task(Check::Command("true".into()))
+}
+
+/// Events, as short as they can be written.
+enum Then {
+    Began(u32),
+    Ended(u32, &'static str),
+    Claimed(u32),
+    Cut(u32, Cut),
+    Memory(u32),
+    Kept(u32, u64),
+    Checked(u32, i32),
+}
+
+fn past(events: &[Then]) -> Past {
+    let mut past = Past::of(&[]);
+    for then in events {
+        let event = match then {
+            Then::Began(number) => Event::Iteration {
+                number: *number,
+                output: 7,
+            },
+            Then::Ended(number, words) => ended(*number, words, Claim::None, None, 0),
+            Then::Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
+            Then::Cut(number, cut) => ended(*number, "x", Claim::Complete, Some(*cut), 0),
+            Then::Memory(number) => ended(*number, "", Claim::None, None, 137),
+            Then::Kept(number, changed) => Event::Checkpoint {
+                number: *number,
+                files: 1,
+                bytes: 1,
+                changed: *changed,
+                left_out: 0,
+                took: 1,
+            },
+            Then::Checked(number, exit_code) => Event::Checked {
+                number: *number,
+                exit_code: *exit_code,
+                timed_out: false,
+                took: 1000,
+            },
+        };
+        past.add(&Entry {
+            line: 0,
+            at: "2026-11-24T10:00:00Z".into(),
+            before: String::new(),
+            event,
+        });
+    }
+    past
+}
+
+fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i32) -> Event {
+    Event::Ended {
+        number,
+        exit_code,
+        oom_killed: exit_code == 137,
+        memory_limit: 64,
+        took: 40_000,
+        output: 9,
+        cut,
+        claim,
+        words: words.into(),
+    }
+}
+
+use Then::{Began, Checked, Claimed, Ended, Kept, Memory};
+
+#[test]
+fn a_run_begins_with_a_checkpoint_and_goes_on_with_one_after_each_iteration() {
+    let task = checked();
+    let next = |events: &[Then]| past(events).next(&task, Stop::No);
+    assert_eq!(next(&[]), Step::Checkpoint);
+    assert_eq!(next(&[Kept(0, 0)]), Step::Iterate);
+    let open = Open {
+        number: 1,
+        output: 7,
+        at: "2026-11-24T10:00:00Z".into(),
+    };
+    assert_eq!(next(&[Kept(0, 0), Began(1)]), Step::TakeUp(open));
+    assert_eq!(next(&[Kept(0, 0), Began(1), Ended(1, "a")]), Step::Checkpoint);
+    assert_eq!(next(&[Kept(0, 0), Began(1), Ended(1, "a"), Kept(1, 4)]), Step::Iterate);
+}
+
+#[test]
+fn a_claim_is_checked_once() {
+    let claimed = [Kept(0, 0), Claimed(1), Kept(1, 1)];
+    assert_eq!(past(&claimed).next(&checked(), Stop::No), Step::Verify(1));
+    let end = |verdict| Step::End(verdict);
+    let waived = past(&claimed).next(&task(Check::Waived), Stop::No);
+    assert_eq!(waived, end(Verdict::Claimed));
+    let missing = past(&claimed).next(&task(Check::Missing), Stop::No);
+    assert_eq!(missing, end(Verdict::Unchecked));
+    let passed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 0)];
+    assert_eq!(past(&passed).next(&checked(), Stop::No), end(Verdict::Verified));
+    // Also when somebody stops it at this moment: it is done.
+    assert_eq!(past(&passed).next(&checked(), Stop::Now), end(Verdict::Verified));
+    let failed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 2)];
+    assert_eq!(past(&failed).next(&checked(), Stop::No), Step::Iterate);
+    assert_eq!(past(&failed).check_failed, Some(1));
+}
+
+#[test]
+fn what_is_used_up_ends_it() {
+    let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
+    let three = [Kept(0, 0), Ended(1, "a"), Kept(1, 1), Ended(2, "b"), Kept(2, 1), Ended(3, "c"), Kept(3, 1)];
+    // Two iterations of forty seconds leave time, three do not: that is said first.
+    assert_eq!(next(&three), Step::End(Verdict::Time));
+    assert_eq!(next(&three[..5]), Step::Iterate);
+    let failed = [Kept(0, 0), Claimed(3), Kept(3, 1), Checked(3, 1)];
+    assert_eq!(next(&failed), Step::End(Verdict::CheckFailed));
+    assert_eq!(next(&[Kept(0, 0), Ended(3, "c"), Kept(3, 1)]), Step::End(Verdict::Iterations));
+}
+
+#[test]
+fn no_progress_is_an_unchanged_tree_or_the_same_words() {
+    let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
+    let stuck = Step::End(Verdict::NoProgress { iterations: 2 });
+    assert_eq!(next(&[Kept(0, 0), Ended(1, "a"), Kept(1, 0), Ended(2, "b"), Kept(2, 0)]), stuck);
+    assert_eq!(next(&[Kept(0, 0), Ended(1, "a"), Kept(1, 0), Ended(2, "b"), Kept(2, 1)]), Step::Iterate);
+    let mut short = [Kept(0, 0), Ended(0, "a"), Kept(1, 1), Ended(1, "a"), Kept(2, 1), Ended(2, "a"), Kept(3, 1)];
+    let mut patient = checked();
+    patient.budget.time = None;
+    assert_eq!(past(&short).next(&patient, Stop::No), stuck);
+    short[5] = Ended(2, "");
+    assert_eq!(past(&short).next(&patient, Stop::No), Step::Iterate);
+}
+
+#[test]
+fn an_iteration_that_was_cut_claims_nothing() {
+    let next = |cut, stop| past(&[Kept(0, 0), Then::Cut(1, cut), Kept(1, 1)]).next(&checked(), stop);
+    assert_eq!(next(Cut::IterationTime, Stop::No), Step::Iterate);
+    assert_eq!(next(Cut::IterationTime, Stop::Gently), Step::End(Verdict::Stopped));
+    assert_eq!(next(Cut::Stopped, Stop::No), Step::End(Verdict::Stopped));
+    assert_eq!(next(Cut::Time, Stop::No), Step::End(Verdict::Time));
+}
+
+#[test]
+fn memory_may_run_out_once() {
+    let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
+    let once = [Kept(0, 0), Memory(1), Kept(1, 1)];
+    assert_eq!(next(&once), Step::Iterate);
+    let twice = [Kept(0, 0), Memory(1), Kept(1, 1), Memory(2), Kept(2, 1)];
+    assert_eq!(next(&twice), Step::End(Verdict::OutOfMemory { limit: 64 }));
+    let between = [Kept(0, 0), Memory(0), Kept(1, 1), Ended(1, "a"), Kept(2, 1), Memory(2), Kept(3, 1)];
+    let mut patient = checked();
+    patient.budget.time = None;
+    assert_eq!(past(&between).next(&patient, Stop::No), Step::Iterate);
+}
