@@ -1,0 +1,278 @@
+//! The hostile tree on disk: names are looked up one by one relative to an open directory, no link
+//! is followed, no mount point crossed, and what is opened is what was found.
+
+use std::ffi::CStr;
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd as _;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::Access;
+use rustix::fs::AtFlags;
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::RawDir;
+use rustix::fs::ResolveFlags;
+use rustix::fs::Stat;
+use rustix::io::Errno;
+
+use crate::workspace::error::Error;
+use crate::workspace::error::Result;
+
+/// Device and inode.
+pub(super) type FileId = (u64, u64);
+
+/// A moment as a file system has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Time {
+    pub(super) seconds: i64,
+    pub(super) nanoseconds: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    Directory,
+    File,
+    Link,
+    Special,
+}
+
+/// What a name stood for at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) kind: Type,
+    /// Permission, set-id and sticky bits.
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
+    pub(super) id: FileId,
+    pub(super) links: u64,
+    pub(super) size: u64,
+    pub(super) mtime: Time,
+    pub(super) ctime: Time,
+}
+
+#[expect(
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ between architectures"
+)]
+impl From<Stat> for Found {
+    fn from(stat: Stat) -> Self {
+        Self {
+            kind: match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => Type::Directory,
+                FileType::RegularFile => Type::File,
+                FileType::Symlink => Type::Link,
+                _ => Type::Special,
+            },
+            mode: stat.st_mode & 0o7777,
+            owner: (stat.st_uid, stat.st_gid),
+            id: (stat.st_dev as u64, stat.st_ino as u64),
+            links: stat.st_nlink as u64,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime: Time {
+                seconds: stat.st_mtime as i64,
+                nanoseconds: stat.st_mtime_nsec as u32,
+            },
+            ctime: Time {
+                seconds: stat.st_ctime as i64,
+                nanoseconds: stat.st_ctime_nsec as u32,
+            },
+        }
+    }
+}
+
+impl Found {
+    /// Nothing that was read has changed since.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        let version = |found: &Self| (found.kind, found.id, found.size, found.mtime, found.ctime);
+        version(self) == version(other)
+    }
+}
+
+/// Looks a name up without following it.
+pub(super) fn find(dir: impl AsFd, name: &CStr) -> Result<Found, Errno> {
+    rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map(Found::from)
+}
+
+/// What is open.
+pub(super) fn found(fd: impl AsFd) -> Result<Found, Errno> {
+    rustix::fs::fstat(fd).map(Found::from)
+}
+
+/// A directory that the person named.
+#[derive(Debug)]
+pub struct Root {
+    pub(super) fd: OwnedFd,
+    pub(super) path: PathBuf,
+    pub(super) id: FileId,
+}
+
+impl Root {
+    /// Opens a directory; links in its path are followed, this once.
+    ///
+    /// # Errors
+    ///
+    /// It is none or cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::file("open", path))?;
+        let found = found(&fd).map_err(Error::file("open", path))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+            id: found.id,
+        })
+    }
+
+    /// Device and inode, to be compared with what was mounted.
+    pub fn id(&self) -> (u64, u64) {
+        self.id
+    }
+
+    /// As it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory once more, with a reading position of its own.
+    pub(super) fn reopen(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.fd, c".", flags, Mode::empty())
+    }
+}
+
+/// Whether the kernel has `openat2`, or may be asked for it.
+static CONFINED: AtomicBool = AtomicBool::new(true);
+
+/// Opens one name: no link, nothing across a mount point, nothing that would wait.
+pub(super) fn open(dir: impl AsFd, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    if CONFINED.load(Ordering::Relaxed) {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        match rustix::fs::openat2(&dir, name, flags, Mode::empty(), resolve) {
+            // A filter of system calls may answer with either.
+            Err(Errno::NOSYS | Errno::PERM) => {}
+            result => return result,
+        }
+        if matches!(
+            rustix::fs::openat2(&dir, c".", OFlags::PATH, Mode::empty(), resolve),
+            Err(Errno::NOSYS | Errno::PERM)
+        ) {
+            CONFINED.store(false, Ordering::Relaxed);
+        }
+    }
+    // Then a mount of the same file system goes unnoticed; others are told by their device.
+    rustix::fs::openat(&dir, name, flags, Mode::empty())
+}
+
+/// Opens a directory that was found, and makes sure that it is that one.
+pub(super) fn open_directory(
+    dir: impl AsFd,
+    name: &CStr,
+    wanted: FileId,
+) -> Result<OwnedFd, Errno> {
+    let fd = open(dir, name, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    if found(&fd)?.id == wanted {
+        Ok(fd)
+    } else {
+        Err(Errno::STALE)
+    }
+}
+
+/// Whether names in an open directory can be looked up, and also made and removed.
+pub(super) fn is_usable(fd: impl AsFd, to_write: bool) -> bool {
+    let mut access = Access::EXEC_OK;
+    if to_write {
+        access |= Access::WRITE_OK;
+    }
+    rustix::fs::accessat(fd, c".", access, AtFlags::EACCESS).is_ok()
+}
+
+/// A directory or file that its owner closed to itself is opened up for as long as this lives.
+#[derive(Debug)]
+pub(super) struct OpenedUp {
+    path: OwnedFd,
+    mode: u32,
+}
+
+impl OpenedUp {
+    /// `None` if it is not ours to open up, or another one by now.
+    pub(super) fn new(dir: impl AsFd, name: &CStr, wanted: &Found) -> Option<Self> {
+        let rights = match wanted.kind {
+            Type::Directory => 0o700,
+            Type::File => 0o600,
+            _ => return None,
+        };
+        let us = rustix::process::geteuid().as_raw();
+        if wanted.mode & rights == rights || wanted.owner.0 != us {
+            return None;
+        }
+        let path = open(dir, name, OFlags::PATH).ok()?;
+        if found(&path).ok()?.id != wanted.id {
+            return None;
+        }
+        let mode = wanted.mode;
+        let opened = Self { path, mode };
+        set_mode(&opened.path, mode | rights).ok()?;
+        Some(opened)
+    }
+
+    /// It gets another mode in the end.
+    pub(super) fn set(&mut self, mode: u32) {
+        self.mode = mode;
+    }
+}
+
+impl Drop for OpenedUp {
+    fn drop(&mut self) {
+        // It may be gone.
+        let _ = set_mode(&self.path, self.mode);
+    }
+}
+
+/// Sets the mode of what a descriptor stands for, one without rights to its content included.
+pub(super) fn set_mode(path: &OwnedFd, mode: u32) -> Result<(), Errno> {
+    let name = format!("/proc/self/fd/{}", path.as_raw_fd());
+    rustix::fs::chmod(name, Mode::from_raw_mode(mode))
+}
+
+/// The names in a directory, sorted by their bytes; `None` if there are more than `limit`.
+pub(super) fn list(dir: impl AsFd, limit: usize) -> Result<Option<Vec<CString>>, Errno> {
+    let mut names = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if names.len() == limit {
+            return Ok(None);
+        }
+        names.push(name.to_owned());
+    }
+    names.sort_unstable();
+    Ok(Some(names))
+}
+
+/// Reads until the buffer is full or the file ends.
+pub(super) fn read_full(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match rustix::io::read(&fd, room) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(filled)
+}

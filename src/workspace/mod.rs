@@ -1,0 +1,222 @@
+//! Checkpoints of a directory that somebody else writes: taken, compared, sent on as a tar stream and
+//! gone back to, without ever following a link in it or running a program on it.
+//!
+//! They are kept in a bare git repository of the SHA-256 format, which nobody can plant collisions in.
+//! Stockade writes it by hand and any `git` can read it: each checkpoint is one pack without deltas,
+//! and a ref `refs/checkpoints/SERIES/NUMBER` to a commit with the parts `workspace` (the tree, where
+//! `.git` is a directory like any other), `metadata` (what git's trees do not know) and `policy` (what
+//! is left out). A writer that is killed leaves a repository that can be read; the next one clears
+//! what is incomplete.
+//!
+//! Not kept: extended attributes and access control lists, and times finer than a file system has.
+//!
+//! Everything here blocks.
+
+mod changes;
+mod contents;
+mod descent;
+mod disk;
+mod error;
+mod files;
+mod id;
+mod index;
+mod metadata;
+mod object;
+mod pack;
+mod policy;
+mod rollback;
+mod series;
+mod snapshot;
+mod store;
+mod take;
+mod tar;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+
+pub use changes::Change;
+pub use changes::ChangeKind;
+pub use changes::Entries;
+pub use changes::Entry;
+pub use disk::Root;
+pub use error::Error;
+pub use error::Result;
+pub use id::ObjectId;
+pub use policy::Caps;
+pub use policy::LeaveOut;
+pub use policy::OnCap;
+pub use policy::Policy;
+pub use rollback::Failed;
+pub use rollback::RolledBack;
+pub use series::Checkpoint;
+pub use series::Series;
+pub use snapshot::EntryKind;
+pub use snapshot::Reason;
+pub use take::LeftOut;
+pub use take::Taken;
+pub use tar::Selected;
+
+use crate::workspace::id::Kind;
+use crate::workspace::store::Store;
+
+/// A repository of checkpoints.
+pub struct Repository {
+    store: Store,
+}
+
+impl Repository {
+    /// Opens a repository; it is made, for its owner alone, if nothing is there.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to somebody else, is open to others, or is damaged.
+    pub fn open(directory: &Path) -> Result<Self> {
+        Store::open(directory).map(|store| Self { store })
+    }
+
+    /// Learns of checkpoints that another process took or removed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.store.load()
+    }
+
+    /// Takes a checkpoint. Files that did not change since the last one are not read.
+    ///
+    /// # Errors
+    ///
+    /// Another process writes to the repository, the root cannot be read, the repository cannot be
+    /// written, or the caps are exceeded and the policy is to fail. What cannot be read below the
+    /// root is no error: it is left out and listed.
+    pub fn take(
+        &mut self,
+        root: &Root,
+        series: &Series,
+        reason: &str,
+        policy: &Policy,
+    ) -> Result<Taken> {
+        let _lock = self.store.lock()?;
+        take::take(&mut self.store, root, series, reason, policy)
+    }
+
+    /// All series that have checkpoints, by name.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read.
+    pub fn series(&self) -> Result<Vec<Series>> {
+        let mut series = self.store.series()?;
+        series.sort();
+        Ok(series)
+    }
+
+    /// The checkpoints of a series by number; none if there is no such series.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged.
+    pub fn list(&self, series: &Series) -> Result<Vec<Checkpoint>> {
+        let refs = self.store.refs(series)?.into_iter();
+        refs.map(|(number, id)| Checkpoint::load(&self.store, series, number, id))
+            .collect()
+    }
+
+    /// One checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that number, or the repository cannot be read or is damaged.
+    pub fn checkpoint(&self, series: &Series, number: u32) -> Result<Checkpoint> {
+        let refs = self.store.refs(series)?;
+        let found = refs.into_iter().find(|(other, _)| *other == number);
+        let (_, id) = found.ok_or_else(|| Error::no_checkpoint(series.as_str(), number))?;
+        Checkpoint::load(&self.store, series, number, id)
+    }
+
+    /// What differs between two checkpoints, of any series, in the order of paths. Times alone are no
+    /// difference.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged, or the paths alone are larger than what fits.
+    pub fn changes(&self, from: &Checkpoint, to: &Checkpoint) -> Result<Vec<Change>> {
+        changes::changes(&from.snapshot(&self.store)?, &to.snapshot(&self.store)?)
+    }
+
+    /// Everything in a checkpoint, what was left out included.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged.
+    pub fn entries(&self, at: &Checkpoint) -> Result<Entries> {
+        at.snapshot(&self.store).map(Entries::new)
+    }
+
+    /// The content of a file, or the target of a link.
+    ///
+    /// # Errors
+    ///
+    /// It has more bytes than `limit`, is not there, or is damaged.
+    pub fn read_blob(&self, id: ObjectId, limit: u64) -> Result<Vec<u8>> {
+        self.store.read(id, Kind::Blob, limit)
+    }
+
+    /// Writes the tree of a checkpoint as a tar stream; `select` is asked about every path.
+    ///
+    /// # Errors
+    ///
+    /// The repository is damaged or the sink refuses. The stream then has no end, so that no reader
+    /// takes it for a whole one.
+    pub fn write_tar(
+        &self,
+        at: &Checkpoint,
+        out: &mut dyn Write,
+        select: &mut dyn FnMut(&Path) -> Selected,
+    ) -> Result<()> {
+        let at = at.snapshot(&self.store)?;
+        tar::write(&self.store, &at, None, out, select)
+    }
+
+    /// As [`Repository::write_tar`], and [`Selected::Base`] takes a path from a second checkpoint
+    /// instead. Paths that only that one has are asked about too, and left out unless so selected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::write_tar`].
+    pub fn write_tar_over(
+        &self,
+        base: &Checkpoint,
+        at: &Checkpoint,
+        out: &mut dyn Write,
+        select: &mut dyn FnMut(&Path) -> Selected,
+    ) -> Result<()> {
+        let base = base.snapshot(&self.store)?;
+        let at = at.snapshot(&self.store)?;
+        tar::write(&self.store, &at, Some(&base), out, select)
+    }
+
+    /// Makes the tree what it was, given what it is: `now` is a checkpoint that was just taken. With
+    /// `paths`, only these and what is below them. What checkpoints do not know is left and listed;
+    /// where something fails, the rest goes on. Cut short, it can be done again.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint cannot be read, a path leads out of the root, or the root cannot be opened.
+    pub fn rollback(
+        &self,
+        root: &Root,
+        now: &Checkpoint,
+        to: &Checkpoint,
+        paths: &[PathBuf],
+    ) -> Result<RolledBack> {
+        let now = now.snapshot(&self.store)?;
+        let to = to.snapshot(&self.store)?;
+        rollback::rollback(&self.store, root, &now, &to, paths)
+    }
+}

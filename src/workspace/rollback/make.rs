@@ -1,0 +1,261 @@
+//! Files and links as they were: made under a name of their own, completed, and then renamed.
+
+use std::ffi::CStr;
+use std::ffi::CString;
+use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::AtFlags;
+use rustix::fs::Gid;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::SeekFrom;
+use rustix::fs::Timespec;
+use rustix::fs::Timestamps;
+use rustix::fs::Uid;
+use rustix::io::Errno;
+
+use crate::workspace::disk;
+use crate::workspace::disk::FileId;
+use crate::workspace::disk::Type;
+use crate::workspace::error::Result;
+use crate::workspace::id::Kind;
+use crate::workspace::id::checksum;
+use crate::workspace::snapshot::At;
+use crate::workspace::snapshot::EntryKind;
+use crate::workspace::snapshot::Node;
+
+use super::Rollback;
+
+/// Targets of links are no longer on Linux.
+const MAX_TARGET: u64 = 64 * 1024;
+
+const PIECE: usize = 64 * 1024;
+
+/// The first name of a file with several.
+pub(super) struct Made {
+    id: FileId,
+    path: Vec<u8>,
+}
+
+impl Rollback<'_> {
+    /// Makes the name that the path ends in what it was.
+    pub(super) fn file(&mut self, now: Option<At>, to: At) {
+        let Some(node) = self.to.node(to).copied() else {
+            return;
+        };
+        let now = now.and_then(|at| self.now.node(at));
+        let same = now.is_some_and(|now| self.plan.is_same_content(now, &node));
+        let name = self.to.c_name(to);
+        match self.make(&name, &node, same) {
+            Ok(()) => self.result.restored += 1,
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn make(&mut self, name: &CStr, node: &Node, same: bool) -> Result<()> {
+        let here = Arc::clone(self.descent.here().map_err(self.failed("find"))?);
+        if same && self.adjust(&here, name, node)? {
+            return Ok(());
+        }
+        // Always the same one, so that what a killed rollback left is found again.
+        let sum = checksum(name.to_bytes());
+        let sum: String = sum
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let temporary = CString::new(format!(".stockade-{sum}")).unwrap_or_default();
+        let made = match node.kind {
+            EntryKind::Symlink => self.link(&here, &temporary, node).map(|()| None),
+            _ => self.contents(&here, &temporary, node),
+        };
+        let settled = made.and_then(|made| {
+            rustix::fs::renameat(&here, &temporary, &here, name).map_err(self.failed("replace"))?;
+            Ok(made)
+        });
+        // Of two names for one file, a rename leaves both.
+        let _ = rustix::fs::unlinkat(&here, &temporary, AtFlags::empty());
+        if let Some(id) = settled? {
+            let path = self.path.clone();
+            self.made.entry(node.group).or_insert(Made { id, path });
+        }
+        Ok(())
+    }
+
+    /// Sets what can be set on what is there; false if that is not what it should be.
+    fn adjust(&self, here: &OwnedFd, name: &CStr, node: &Node) -> Result<bool> {
+        let failed = |errno| self.failed("complete")(errno);
+        let Ok(fd) = disk::open(here, name, OFlags::PATH) else {
+            return Ok(false);
+        };
+        let found = disk::found(&fd).map_err(failed)?;
+        let fits = match node.kind {
+            EntryKind::Symlink => found.kind == Type::Link,
+            _ => found.kind == Type::File && found.size == node.size,
+        };
+        if !fits {
+            return Ok(false);
+        }
+        let owned = set_owner(&fd, found.owner, node);
+        if node.kind == EntryKind::File && (found.mode != node.mode || found.owner != node.owner) {
+            disk::set_mode(&fd, node.mode).map_err(failed)?;
+        }
+        // By name, as a descriptor like this one cannot be used; no link is followed.
+        rustix::fs::utimensat(here, name, &times(node), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(failed)?;
+        owned.map_err(failed)?;
+        Ok(true)
+    }
+
+    fn link(&self, here: &OwnedFd, temporary: &CStr, node: &Node) -> Result<()> {
+        let failed = |errno| self.failed("create")(errno);
+        let target = self.store.read(node.id, Kind::Blob, MAX_TARGET)?;
+        let target = CString::new(target).map_err(|_| failed(Errno::INVAL))?;
+        again(here, temporary, || {
+            rustix::fs::symlinkat(&target, here, temporary)
+        })
+        .map_err(failed)?;
+        let found = disk::find(here, temporary).map_err(failed)?;
+        if found.owner != node.owner {
+            let (user, group) = owner(node);
+            rustix::fs::chownat(here, temporary, user, group, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(failed)?;
+        }
+        rustix::fs::utimensat(here, temporary, &times(node), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(failed)
+    }
+
+    /// A file of its content, or a further name for one that was made; which it is, if it is the
+    /// first of several.
+    fn contents(&self, here: &OwnedFd, temporary: &CStr, node: &Node) -> Result<Option<FileId>> {
+        let failed = |errno| self.failed("create")(errno);
+        if let Some(made) = self.made.get(&node.group)
+            && let Ok(()) = self.further(here, temporary, made)
+        {
+            return Ok(None);
+        }
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::EXCL
+            | OFlags::NOFOLLOW
+            | OFlags::NOCTTY
+            | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fd = again(here, temporary, || {
+            rustix::fs::openat(here, temporary, flags, mode)
+        })
+        .map_err(failed)?;
+        self.write(&fd, node)?;
+        let found = disk::found(&fd).map_err(failed)?;
+        let owned = set_owner(&fd, found.owner, node);
+        // Somebody else's set-id file is worse than none.
+        owned.map_err(failed)?;
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(node.mode)).map_err(failed)?;
+        rustix::fs::futimens(&fd, &times(node)).map_err(failed)?;
+        Ok((node.group != 0).then_some(found.id))
+    }
+
+    fn write(&self, fd: &OwnedFd, node: &Node) -> Result<()> {
+        let failed = |errno| self.failed("write")(errno);
+        let mut object = self.store.object(node.id, Kind::Blob)?;
+        let mut buffer = vec![0; PIECE];
+        let mut position = 0;
+        let mut hole = false;
+        loop {
+            // Full pieces, so that holes are found.
+            let mut filled = 0;
+            while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+                match object.read(room)? {
+                    0 => break,
+                    got => filled += got,
+                }
+            }
+            let mut rest = buffer.get(..filled).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            position += filled as u64;
+            hole = filled == PIECE && rest.iter().all(|byte| *byte == 0);
+            if hole {
+                rustix::fs::seek(fd, SeekFrom::Start(position)).map_err(failed)?;
+                continue;
+            }
+            while !rest.is_empty() {
+                match rustix::io::write(fd, rest) {
+                    Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(failed(errno)),
+                }
+            }
+        }
+        if hole {
+            rustix::fs::ftruncate(fd, position).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a file that was made a further name.
+    fn further(&self, here: &OwnedFd, temporary: &CStr, made: &Made) -> Result<(), Errno> {
+        let mut names = made.path.split(|&byte| byte == b'/').peekable();
+        let mut dir = self.root.reopen()?;
+        while let Some(name) = names.next() {
+            let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+            if names.peek().is_some() {
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                dir = disk::open(&dir, &name, flags)?;
+                continue;
+            }
+            again(here, temporary, || {
+                rustix::fs::linkat(&dir, &name, here, temporary, AtFlags::empty())
+            })?;
+            // Only what has the new name is what got it.
+            if disk::find(here, temporary)?.id != made.id {
+                rustix::fs::unlinkat(here, temporary, AtFlags::empty())?;
+                return Err(Errno::STALE);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes something under a temporary name; what a killed rollback left there goes.
+fn again<T>(
+    here: &OwnedFd,
+    temporary: &CStr,
+    mut make: impl FnMut() -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    match make() {
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(here, temporary, AtFlags::empty())?;
+            make()
+        }
+        result => result,
+    }
+}
+
+fn owner(node: &Node) -> (Option<Uid>, Option<Gid>) {
+    let (user, group) = node.owner;
+    (Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+}
+
+/// Gives something its owner, where it has another one.
+pub(super) fn set_owner(fd: &OwnedFd, found: (u32, u32), node: &Node) -> Result<(), Errno> {
+    if found == node.owner {
+        return Ok(());
+    }
+    let (user, group) = owner(node);
+    rustix::fs::chownat(fd.as_fd(), c"", user, group, AtFlags::EMPTY_PATH)
+}
+
+pub(super) fn times(node: &Node) -> Timestamps {
+    let at = Timespec {
+        tv_sec: node.mtime.seconds,
+        tv_nsec: node.mtime.nanoseconds.into(),
+    };
+    Timestamps {
+        last_access: at,
+        last_modification: at,
+    }
+}

@@ -1,0 +1,346 @@
+//! Taking a checkpoint: the walk, the contents, then trees, metadata and commit, and last the ref.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::SystemTime;
+
+use crate::workspace::contents::Done;
+use crate::workspace::contents::Sink;
+use crate::workspace::disk::Root;
+use crate::workspace::error::Error;
+use crate::workspace::error::Result;
+use crate::workspace::files;
+use crate::workspace::id::Kind;
+use crate::workspace::id::ObjectId;
+use crate::workspace::index::Index;
+use crate::workspace::index::MAX_INDEX;
+use crate::workspace::metadata;
+use crate::workspace::object::Commit;
+use crate::workspace::object::TreeEntry;
+use crate::workspace::object::Type;
+use crate::workspace::object::encode_tree;
+use crate::workspace::pack::Deflater;
+use crate::workspace::policy::OnCap;
+use crate::workspace::policy::Policy;
+use crate::workspace::policy::Rules;
+use crate::workspace::series::Checkpoint;
+use crate::workspace::series::Series;
+use crate::workspace::series::clean;
+use crate::workspace::snapshot;
+use crate::workspace::snapshot::At;
+use crate::workspace::snapshot::EntryKind;
+use crate::workspace::snapshot::Reason;
+use crate::workspace::snapshot::Snapshot;
+use crate::workspace::store::Store;
+use crate::workspace::walk;
+use crate::workspace::walk::Walk;
+use crate::workspace::walk::Walked;
+
+const INDEX: &str = "stockade-index";
+const TEMPORARY_INDEX: &str = "stockade-index.tmp";
+
+/// Batches of jobs that wait; their directories are open.
+const WAITING: usize = 8;
+
+/// The most threads that read.
+const MAX_THREADS: usize = 8;
+
+/// The longest list of decisions that is read.
+const MAX_RULES: u64 = 1 << 20;
+
+/// Of what was left out, so many are named, with paths of so many bytes.
+const NAMED: usize = 10_000;
+const NAMED_BYTES: usize = 16 << 20;
+
+/// Something that a checkpoint does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Relative to the root, not escaped.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A checkpoint that was taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Taken {
+    /// It.
+    pub checkpoint: Checkpoint,
+    /// What it does not hold; with very many, the first ones.
+    pub left_out: Vec<LeftOut>,
+    /// How many further ones were left out.
+    pub left_out_more: u64,
+    /// Files whose content kept changing.
+    pub torn: Vec<PathBuf>,
+    /// Files and links in it.
+    pub files: u64,
+    /// Bytes of its files, each once.
+    pub bytes: u64,
+    /// Files and links that had to be read.
+    pub read: u64,
+}
+
+/// Takes a checkpoint; the caller holds the lock.
+pub(super) fn take(
+    store: &mut Store,
+    root: &Root,
+    series: &Series,
+    reason: &str,
+    policy: &Policy,
+) -> Result<Taken> {
+    let last = store.refs(series)?.pop();
+    let last = last.map(|(number, id)| Checkpoint::load(store, series, number, id));
+    let last = last.transpose()?;
+    let rules = match &last {
+        Some(last) => {
+            let text = store.read(last.parts.policy, Kind::Blob, MAX_RULES)?;
+            Rules::parse(&text).ok_or_else(|| Error::damaged("a checkpoint", "its policy"))?
+        }
+        None => Rules::decide(&policy.leave_out, root)?,
+    };
+    let index = match policy.reread {
+        true => None,
+        // An index that cannot be read is as good as none.
+        false => files::read(&store.path().join(INDEX), MAX_INDEX).unwrap_or(None),
+    };
+    let index = index.and_then(Index::parse);
+    let sink = Sink::new(store)?;
+    let (walked, done) = walk_and_read(store, &sink, root, &rules, index.as_ref(), policy)?;
+    let Walked {
+        mut snapshot,
+        links,
+        mut draft,
+        bytes,
+    } = walked;
+    let read = done.len() as u64;
+    for (at, content) in done {
+        let Some(node) = snapshot.node_mut(at) else {
+            continue;
+        };
+        match content {
+            Ok(content) => {
+                walk::describe(node, &content.found);
+                (node.id, node.size, node.torn) = (content.id, content.size, content.torn);
+                if !content.torn {
+                    draft.add(&content.found, content.id);
+                }
+            }
+            Err(reason) => node.kind = EntryKind::LeftOut(reason),
+        }
+    }
+    tie(&mut snapshot, &links);
+    let mut report = Report::default();
+    report.fill(&snapshot);
+    if let Some(over) = report.over_cap.filter(|_| policy.on_cap == OnCap::Fail) {
+        return Err(Error::cap(&over.path, over.reason.as_str()));
+    }
+    let number = last.as_ref().map_or(Ok(0), |last| {
+        let next = last.number().checked_add(1);
+        next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
+    })?;
+    let parent = last.as_ref().map(Checkpoint::id);
+    let id = commit(&sink, &mut snapshot, &rules, number, parent, reason)?;
+    let index = sink.into_writer().finish()?;
+    store.add_pack(&index)?;
+    store.write_ref(series, number, id)?;
+    let path = store.path();
+    files::replace(
+        &path.join(INDEX),
+        &path.join(TEMPORARY_INDEX),
+        &draft.encode(),
+    )?;
+    Ok(Taken {
+        checkpoint: Checkpoint::load(store, series, number, id)?,
+        left_out: report.left_out,
+        left_out_more: report.more,
+        torn: report.torn,
+        files: report.files,
+        bytes,
+        read,
+    })
+}
+
+/// Walks in this thread and reads in others.
+fn walk_and_read(
+    store: &Store,
+    sink: &Sink<'_>,
+    root: &Root,
+    rules: &Rules,
+    index: Option<&Index>,
+    policy: &Policy,
+) -> Result<(Walked, Vec<Done>)> {
+    let known = |found: &_| {
+        let id = index?.find(found)?;
+        store.contains(&id).then_some(id)
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let (sender, receiver) = mpsc::sync_channel(WAITING);
+    let receiver = Mutex::new(receiver);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.clamp(2, MAX_THREADS))
+            .map(|_| scope.spawn(|| sink.work(&receiver)))
+            .collect();
+        let walk = Walk {
+            root,
+            rules,
+            caps: policy.caps,
+            known: &known,
+            jobs: sender,
+        };
+        // It drops the sender, which ends the workers.
+        let walked = walk.run();
+        let mut done = Vec::new();
+        let mut failed = None;
+        for worker in workers {
+            match worker.join() {
+                Ok(Ok(some)) => done.extend(some),
+                Ok(Err(error)) => failed = Some(error),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((walked?, done)),
+        }
+    })
+}
+
+/// Gives every further name of a file the content of the first, and both a group.
+fn tie(snapshot: &mut Snapshot, links: &[(At, At)]) {
+    let mut groups = 0;
+    for (at, first) in links {
+        let Some(first) = snapshot.node_mut(*first) else {
+            continue;
+        };
+        if first.group == 0 {
+            groups += 1;
+            first.group = groups;
+        }
+        let first = *first;
+        if let Some(node) = snapshot.node_mut(*at) {
+            // The same file: whatever is known of the one is true of the other.
+            (node.id, node.size, node.torn) = (first.id, first.size, first.torn);
+            (node.mode, node.mtime, node.owner) = (first.mode, first.mtime, first.owner);
+            (node.kind, node.group) = (first.kind, first.group);
+        }
+    }
+}
+
+/// Writes trees, metadata, policy and the commit.
+fn commit(
+    sink: &Sink<'_>,
+    snapshot: &mut Snapshot,
+    rules: &Rules,
+    number: u32,
+    parent: Option<ObjectId>,
+    reason: &str,
+) -> Result<ObjectId> {
+    let deflater = &mut Deflater::new();
+    let mut buffer = Vec::new();
+    // Children stand behind their directories.
+    for at in (0..snapshot.len()).rev() {
+        let at = At::try_from(at).unwrap_or(0);
+        if snapshot.node(at).is_none_or(|node| !node.is_directory()) {
+            continue;
+        }
+        let children = snapshot.children(at);
+        let entries = children.filter_map(|at| {
+            let node = snapshot.node(at)?;
+            let kind = match node.kind {
+                EntryKind::Directory => Type::Directory,
+                EntryKind::File if node.mode & 0o100 != 0 => Type::Executable,
+                EntryKind::File => Type::File,
+                EntryKind::Symlink => Type::Link,
+                EntryKind::LeftOut(_) => return None,
+            };
+            let (name, id) = (snapshot.name(at), node.id);
+            Some(TreeEntry { name, kind, id })
+        });
+        encode_tree(&mut entries.collect::<Vec<_>>(), &mut buffer);
+        let id = sink.put(deflater, Kind::Tree, &buffer)?;
+        if let Some(node) = snapshot.node_mut(at) {
+            node.id = id;
+        }
+    }
+    let workspace = snapshot.node(0).map_or(ObjectId::NONE, |node| node.id);
+    let mut chunks = Vec::new();
+    metadata::encode(snapshot, |chunk| {
+        let name = format!("{:06}", chunks.len()).into_bytes();
+        chunks.push((name, sink.put(deflater, Kind::Blob, chunk)?));
+        Ok::<_, Error>(())
+    })?;
+    let chunks = chunks.iter().map(|(name, id)| entry(name, Type::File, *id));
+    encode_tree(&mut chunks.collect::<Vec<_>>(), &mut buffer);
+    let metadata = sink.put(deflater, Kind::Tree, &buffer)?;
+    let policy = sink.put(deflater, Kind::Blob, rules.encode().as_bytes())?;
+    let mut parts = [
+        entry(b"metadata", Type::Directory, metadata),
+        entry(b"policy", Type::File, policy),
+        entry(b"workspace", Type::Directory, workspace),
+    ];
+    encode_tree(&mut parts, &mut buffer);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let commit = Commit {
+        tree: sink.put(deflater, Kind::Tree, &buffer)?,
+        parent,
+        seconds: now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0)),
+        message: format!("checkpoint {number}: {}", clean(reason)),
+    };
+    sink.put(deflater, Kind::Commit, commit.encode().as_bytes())
+}
+
+fn entry(name: &[u8], kind: Type, id: ObjectId) -> TreeEntry<'_> {
+    TreeEntry { name, kind, id }
+}
+
+/// What the caller is told.
+#[derive(Default)]
+struct Report {
+    left_out: Vec<LeftOut>,
+    bytes: usize,
+    more: u64,
+    torn: Vec<PathBuf>,
+    files: u64,
+    over_cap: Option<LeftOut>,
+}
+
+impl Report {
+    fn fill(&mut self, snapshot: &Snapshot) {
+        snapshot.walk(|directory, path| {
+            for at in snapshot.children(directory) {
+                let Some(node) = snapshot.node(at) else {
+                    continue;
+                };
+                let path = || {
+                    let mut path = path.to_vec();
+                    snapshot::join(&mut path, snapshot.name(at));
+                    snapshot::path(&path)
+                };
+                match node.kind {
+                    EntryKind::LeftOut(reason) => self.left_out(path, reason),
+                    EntryKind::File | EntryKind::Symlink => self.files += 1,
+                    EntryKind::Directory => {}
+                }
+                if node.torn && self.torn.len() < NAMED {
+                    self.torn.push(path());
+                }
+            }
+        });
+    }
+
+    fn left_out(&mut self, path: impl Fn() -> PathBuf, reason: Reason) {
+        if reason.is_cap() && self.over_cap.is_none() {
+            let path = path();
+            self.over_cap = Some(LeftOut { path, reason });
+        }
+        if self.left_out.len() >= NAMED || self.bytes >= NAMED_BYTES {
+            self.more += 1;
+            return;
+        }
+        let path = path();
+        self.bytes += path.as_os_str().len();
+        self.left_out.push(LeftOut { path, reason });
+    }
+}
