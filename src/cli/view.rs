@@ -13,7 +13,7 @@ use super::terminal::{Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Cut, Entry, Event, Follow, Record, Run, Stop, Verdict};
+use crate::ralph::{Claim, Cut, Entry, Event, Follow, Record, Run, Stop, Verdict};
 
 /// How much of the output is read at once, in bytes.
 const READ: u64 = 64 << 10;
@@ -179,22 +179,25 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             oom_killed,
             took,
             cut,
+            claim,
             ..
         } => {
+            let claim = match claim {
+                Claim::Complete => "; the agent claims completion",
+                _ => "",
+            };
             let cut = match cut {
                 None => "",
                 Some(Cut::Stopped) => ", stopped",
                 Some(Cut::IterationTime) => ", it took too long",
                 Some(Cut::Time) => ", the run's time is used up",
-                Some(Cut::Lost) => ", nobody saw its end",
             };
             let memory = if *oom_killed { ", out of memory" } else { "" };
             format!(
-                "iteration {number} ended after {} with {exit_code}{memory}{cut}",
+                "iteration {number} ended after {} with {exit_code}{memory}{cut}{claim}",
                 time(*took)
             )
         }
-        Event::Claimed { number } => format!("the agent claims completion in iteration {number}"),
         Event::Checking { checkpoint, .. } => {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }

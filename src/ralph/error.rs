@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::libpod;
+use crate::{libpod, workspace};
 
 /// The result of a step of a run.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -39,6 +39,15 @@ pub enum Error {
     /// There is no such run, or more than one.
     #[error("{0}")]
     NoSuchRun(String),
+    /// The workspace is not the directory that it was.
+    #[error("`{}` is another directory than the one that the run began with", path.display())]
+    Replaced {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The checkpoints.
+    #[error(transparent)]
+    Workspace(#[from] workspace::Error),
     /// The service.
     #[error(transparent)]
     Podman(#[from] libpod::Error),

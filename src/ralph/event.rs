@@ -2,6 +2,7 @@
 
 use super::life::Cut;
 use super::promise::Claim;
+use super::selection::Findings;
 use super::verdict::Verdict;
 
 /// One thing that happened.
@@ -94,6 +95,9 @@ pub enum Event {
         timed_out: bool,
         /// Milliseconds that it took.
         took: u64,
+        /// What the agent has done to what decides the outcome.
+        #[serde(default)]
+        findings: Findings,
     },
     /// Something that the person should know, and that ends nothing.
     Warning {

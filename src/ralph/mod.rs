@@ -6,21 +6,26 @@
 //! iteration after another in a sandbox, each a life of the same container, and ends with a
 //! [`Verdict`]. It prints nothing: who wants to see reads the run's directory.
 
+mod checkpoints;
 mod error;
 mod event;
 mod follow;
 mod life;
 mod night;
+mod past;
 mod promise;
 mod prompt;
 mod record;
+mod selection;
 mod store;
 mod task;
 mod transcript;
 mod verdict;
+mod verification;
 
 pub mod journal;
 
+pub use checkpoints::Checkpoints;
 pub use error::{Error, Result};
 pub use event::{Entry, Event};
 pub use follow::Follow;
@@ -29,6 +34,7 @@ pub use night::{Fault, Gate, Night};
 pub use promise::{Claim, Promise, Reading};
 pub use prompt::{Finding, Prompt};
 pub use record::{Image, Record, Workspace};
+pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
 pub use verdict::Verdict;

@@ -2,27 +2,30 @@
 
 use std::time::{Duration, Instant};
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::journal::Journal;
 use super::life::{self, Cut, Deadline, Life, Stop};
+use super::past::{Open, Past, Step};
 use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::store::Run;
-use super::task::Check;
 use super::transcript::Transcript;
 use super::verdict::Verdict;
+use super::verification::{Claimed, joined};
 use crate::sandbox::Sandbox;
 
-/// So many times in a row the agent may run out of memory.
-const OUT_OF_MEMORY: u32 = 2;
+/// How much of the end of a check's output is kept for the agent, in bytes.
+const FAILURE: u64 = 64 << 10;
 
 /// What a night asks of the layer above, which knows what the person allows.
 pub trait Gate {
-    /// Why a container is not admitted.
+    /// Why a container is not admitted, or not made.
     type Error;
 
     /// Looks at a prepared container before its first instruction.
@@ -33,6 +36,16 @@ pub trait Gate {
         &self,
         sandbox: &Sandbox,
     ) -> impl Future<Output = std::result::Result<(), Self::Error>>;
+
+    /// Makes the container for a check: from the run's image, without a network and with nothing of
+    /// the host in it. One of that name that is left from before goes first.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn make_clean(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = std::result::Result<Sandbox, Self::Error>>;
 }
 
 /// Why a night ended without a verdict of its own.
@@ -58,58 +71,8 @@ pub struct Night {
     prompt: Prompt,
     journal: Journal,
     transcript: Transcript,
+    checkpoints: Checkpoints,
     past: Past,
-}
-
-/// What has happened so far, from the journal alone.
-#[derive(Debug, Default)]
-struct Past {
-    iterations: u32,
-    spent: Duration,
-    idle: u32,
-    out_of_memory: u32,
-    said: Option<String>,
-    check_failed: Option<u32>,
-    open: Option<Open>,
-    verdict: Option<Verdict>,
-}
-
-/// An iteration that began, and whose end nobody has seen.
-#[derive(Debug, Clone)]
-struct Open {
-    number: u32,
-    output: u64,
-    at: String,
-}
-
-impl Past {
-    fn add(&mut self, entry: &Entry) {
-        match &entry.event {
-            Event::Iteration { number, output } => {
-                self.open = Some(Open {
-                    number: *number,
-                    output: *output,
-                    at: entry.at.clone(),
-                });
-            }
-            Event::Ended { number, took, .. } => {
-                self.open = None;
-                self.iterations = *number;
-                self.spent += Duration::from_millis(*took);
-            }
-            Event::Checked {
-                number,
-                exit_code,
-                took,
-                ..
-            } => {
-                self.spent += Duration::from_millis(*took);
-                self.check_failed = (*exit_code != 0).then_some(*number);
-            }
-            Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
-            _ => {}
-        }
-    }
 }
 
 impl Night {
@@ -119,22 +82,25 @@ impl Night {
     /// The record cannot be read, or is damaged.
     pub fn open(run: &Run) -> Result<(Self, Vec<Entry>)> {
         let (journal, entries) = Journal::open(&run.journal_path())?;
-        let mut past = Past::default();
-        for entry in &entries {
-            past.add(entry);
-        }
+        let record = run.record()?;
         let night = Self {
-            record: run.record()?,
+            checkpoints: run.checkpoints(&record)?,
+            record,
             prompt: Prompt::new(run.prompt()?),
             transcript: Transcript::open(&run.output_path())?,
             run: run.clone(),
             journal,
-            past,
+            past: Past::of(&entries),
         };
         Ok((night, entries))
     }
 
-    /// Journals something that happened elsewhere.
+    /// What was asked for.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Journals something that happened.
     ///
     /// # Errors
     /// The journal cannot be written.
@@ -156,49 +122,31 @@ impl Night {
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
         loop {
             let asked = *stop.borrow();
-            let verdict = match (self.past.open.clone(), self.over(asked)) {
-                (Some(open), _) => self.take_up(sandbox, &open, &mut stop).await?,
-                (None, Some(verdict)) => Some(verdict),
-                (None, None) => self.iterate(sandbox, gate, &mut stop).await?,
-            };
-            if let Some(verdict) = verdict {
-                let event = Event::Verdict {
-                    verdict: verdict.clone(),
-                };
-                self.note(event)?;
-                return Ok(verdict);
+            match self.past.next(&self.record.task, asked) {
+                Step::TakeUp(open) => self.take_up(sandbox, &open, &mut stop).await?,
+                Step::Checkpoint => self.checkpoint().await?,
+                Step::Verify(number) => self.verify(number, gate, &mut stop).await?,
+                Step::Iterate => self.iterate(sandbox, gate, &mut stop).await?,
+                Step::End(verdict) => {
+                    self.note(Event::Verdict {
+                        verdict: verdict.clone(),
+                    })?;
+                    return Ok(verdict);
+                }
             }
         }
     }
 
-    /// Whether something has run out before another iteration begins.
-    fn over(&self, stop: Stop) -> Option<Verdict> {
-        let budget = &self.record.task.budget;
-        if let Some(verdict) = &self.past.verdict {
-            return Some(verdict.clone());
-        }
-        if stop != Stop::No {
-            return Some(Verdict::Stopped);
-        }
-        if budget
-            .no_progress
-            .is_some_and(|most| self.past.idle >= most.get())
-        {
-            let iterations = self.past.idle;
-            return Some(Verdict::NoProgress { iterations });
-        }
-        if budget.time.is_some_and(|most| self.past.spent >= most) {
-            return Some(Verdict::Time);
-        }
-        if self.past.iterations >= budget.iterations.get() {
-            let last = self.past.check_failed == Some(self.past.iterations);
-            return Some(if last {
-                Verdict::CheckFailed
-            } else {
-                Verdict::Iterations
-            });
-        }
-        None
+    /// Keeps the workspace as it is.
+    async fn checkpoint(&mut self) -> Result<()> {
+        let checkpoints = self.checkpoints.clone();
+        let reason = match self.past.iterations {
+            0 => "before the agent".to_owned(),
+            number => format!("after iteration {number}"),
+        };
+        let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
+        let (_, event) = joined(taken.await)?;
+        self.note(event)
     }
 
     async fn iterate<G: Gate>(
@@ -206,7 +154,7 @@ impl Night {
         sandbox: &Sandbox,
         gate: &G,
         stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<Option<Verdict>, Fault<G::Error>> {
+    ) -> std::result::Result<(), Fault<G::Error>> {
         let number = self.past.iterations + 1;
         let prompt = self.compose();
         self.run.show_prompt(&prompt)?;
@@ -217,103 +165,116 @@ impl Night {
         let deadline = self.deadline(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
         let life = life::live(sandbox, prompt.as_bytes(), transcript, deadline, stop, gate).await?;
-        Ok(self.classify(number, &life, begun.elapsed(), &prompt)?)
+        Ok(self.ended(number, &life, begun.elapsed(), &prompt)?)
     }
 
     /// Goes on with an iteration that somebody else began: the service's log has all that the
     /// agent has said. One that never started is begun again.
-    async fn take_up<E>(
+    async fn take_up(
         &mut self,
         sandbox: &Sandbox,
         open: &Open,
         stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<Option<Verdict>, Fault<E>> {
-        let container = sandbox.inspect().await.map_err(Error::from)?;
+    ) -> Result<()> {
+        let container = sandbox.inspect().await?;
         let Some(started) = life::started_after(&container, &open.at) else {
-            self.past.open = None;
-            return Ok(None);
+            self.past.never_started();
+            return Ok(());
         };
         let prompt = self.compose();
         self.transcript.rewind(open.output)?;
-        let spent = started.elapsed();
-        let deadline = self.deadline(Instant::now(), spent);
+        let deadline = self.deadline(Instant::now(), started.elapsed());
         let transcript = &mut self.transcript;
         let life = life::join(sandbox, &started, transcript, deadline, stop).await?;
         let took = started.until_end(sandbox).await;
-        Ok(self.classify(open.number, &life, took, &prompt)?)
+        self.ended(open.number, &life, took, &prompt)
     }
 
+    /// What the agent is told now.
     fn compose(&self) -> String {
         let promise = self.record.task.promise.as_ref();
-        self.prompt.compose(promise, &[], None)
+        let failure = self.past.check_failed.map(|number| {
+            // Without it the agent still learns that the check failed.
+            super::store::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+        });
+        self.prompt.compose(promise, &[], failure.as_deref())
     }
 
     /// When an iteration that has taken `spent` so far has to be over.
     fn deadline(&self, now: Instant, spent: Duration) -> Option<Deadline> {
         let budget = &self.record.task.budget;
-        let run = budget
-            .time
-            .map(|most| most.saturating_sub(self.past.spent + spent));
-        let iteration = budget.iteration_time.map(|most| most.saturating_sub(spent));
+        let run = budget.time;
+        let run = run.map(|most| most.saturating_sub(self.past.spent + spent));
+        let iteration = budget.iteration_time;
+        let iteration = iteration.map(|most| most.saturating_sub(spent));
         Deadline::earliest(now, run, iteration)
     }
 
-    /// What an iteration that has ended means for the run.
-    fn classify(
-        &mut self,
-        number: u32,
-        life: &Life,
-        took: Duration,
-        prompt: &str,
-    ) -> Result<Option<Verdict>> {
+    /// Notes how an iteration ended, and what the agent said last.
+    fn ended(&mut self, number: u32, life: &Life, took: Duration, prompt: &str) -> Result<()> {
+        let words = self.transcript.last_words();
+        let task = &self.record.task;
+        let claim = match (&task.promise, life.cut) {
+            (Some(promise), None) => promise.claim(&words, prompt, task.reading),
+            _ => Claim::None,
+        };
+        let hash = |byte: &u8| format!("{byte:02x}");
+        let words = match words.trim() {
+            "" => String::new(),
+            said => Sha256::digest(said).iter().map(hash).collect(),
+        };
         self.note(Event::Ended {
             number,
             exit_code: life.outcome.exit_code,
             oom_killed: life.outcome.oom_killed,
+            memory_limit: life.outcome.memory_limit,
             took: millis(took),
             output: self.transcript.length(),
             cut: life.cut,
+            claim,
+            words,
+        })
+    }
+
+    /// Checks the claim of an iteration.
+    async fn verify<G: Gate>(
+        &mut self,
+        number: u32,
+        gate: &G,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> std::result::Result<(), Fault<G::Error>> {
+        let at = self.past.checkpoint.unwrap_or_default();
+        let container = format!("ralph-{}-check-{number}", self.run.id());
+        self.note(Event::Checking {
+            number,
+            checkpoint: at,
+            container: container.clone(),
         })?;
-        match life.cut {
-            Some(Cut::Stopped) => return Ok(Some(Verdict::Stopped)),
-            Some(Cut::Time) => return Ok(Some(Verdict::Time)),
-            // Killed in mid-sentence: it claims nothing.
-            Some(Cut::IterationTime | Cut::Lost) => return Ok(None),
-            None => {}
+        let sandbox = gate.make_clean(&container).await.map_err(Fault::Refused)?;
+        let mut output = Transcript::anew(&self.run.check_path(number))?;
+        let claimed = Claimed {
+            checkpoints: &self.checkpoints,
+            at,
+            protect: &self.record.task.protect,
+            target: &self.record.workspace.target,
+            time: self.record.task.budget.check_time,
+        };
+        let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
+        // Everything worth keeping is kept by now; one that stays goes before the next.
+        let removed = sandbox.remove().await;
+        let checked = checked?;
+        removed.map_err(Error::from)?;
+        if checked.cut == Some(Cut::Stopped) {
+            // Not said of the work: the claim stays unchecked.
+            return Ok(());
         }
-        // A child's death is evidence, no verdict: the agent may have dealt with it.
-        let died = life.outcome.oom_killed && life.outcome.exit_code == 137;
-        self.past.out_of_memory = if died { self.past.out_of_memory + 1 } else { 0 };
-        if self.past.out_of_memory >= OUT_OF_MEMORY {
-            let limit = life.outcome.memory_limit;
-            return Ok(Some(Verdict::OutOfMemory { limit }));
-        }
-        let words = self.transcript.last_words();
-        let task = &self.record.task;
-        let claim = task.promise.as_ref().map_or(Claim::None, |promise| {
-            promise.claim(&words, prompt, task.reading)
-        });
-        self.progress(words);
-        match claim {
-            Claim::None => Ok(None),
-            Claim::Blocked(reason) => Ok(Some(Verdict::Blocked { reason })),
-            Claim::Complete => self.claimed(number),
-        }
-    }
-
-    fn progress(&mut self, said: String) {
-        let same = self.past.said.as_ref() == Some(&said);
-        self.past.idle = if same { self.past.idle + 1 } else { 0 };
-        self.past.said = Some(said);
-    }
-
-    fn claimed(&mut self, number: u32) -> Result<Option<Verdict>> {
-        self.note(Event::Claimed { number })?;
-        match &self.record.task.check {
-            Check::Waived => Ok(Some(Verdict::Claimed)),
-            Check::Missing => Ok(Some(Verdict::Unchecked)),
-            Check::Command(_) => Ok(None),
-        }
+        Ok(self.note(Event::Checked {
+            number,
+            exit_code: checked.exit_code,
+            timed_out: checked.cut.is_some(),
+            took: millis(checked.took),
+            findings: checked.findings,
+        })?)
     }
 }
 

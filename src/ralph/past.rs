@@ -108,7 +108,11 @@ impl Past {
                 ..
             } => {
                 let same = self.last.as_ref().is_some_and(|last| last.words == *words);
-                self.same_words = if same && !words.is_empty() { self.same_words + 1 } else { 0 };
+                self.same_words = if same && !words.is_empty() {
+                    self.same_words + 1
+                } else {
+                    0
+                };
                 // A child's death is evidence, no more: the agent may have dealt with it.
                 let died = *oom_killed && *exit_code == 137;
                 self.out_of_memory = if died { self.out_of_memory + 1 } else { 0 };
@@ -124,7 +128,9 @@ impl Past {
                     memory_limit: *memory_limit,
                 });
             }
-            Event::Checkpoint { number, changed, .. } => {
+            Event::Checkpoint {
+                number, changed, ..
+            } => {
                 let same = self.checkpoint.is_some() && *changed == 0;
                 self.same_tree = if same { self.same_tree + 1 } else { 0 };
                 self.checkpoint = Some(*number);
@@ -136,6 +142,7 @@ impl Past {
                 exit_code,
                 timed_out,
                 took,
+                ..
             } => {
                 let passed = *exit_code == 0 && !timed_out;
                 self.spent += Duration::from_millis(*took);
@@ -164,7 +171,11 @@ impl Past {
         if self.stale {
             return Step::Checkpoint;
         }
-        if let Some(step) = self.last.as_ref().and_then(|last| self.judge(last, task, stop)) {
+        if let Some(step) = self
+            .last
+            .as_ref()
+            .and_then(|last| self.judge(last, task, stop))
+        {
             return step;
         }
         match self.used_up(task, stop) {
@@ -194,9 +205,7 @@ impl Past {
             (Claim::Complete, Check::Waived) => Some(Step::End(Verdict::Claimed)),
             (Claim::Complete, Check::Missing) => Some(Step::End(Verdict::Unchecked)),
             (Claim::Complete, Check::Command(_)) => match self.checked {
-                Some((number, true)) if number == last.number => {
-                    Some(Step::End(Verdict::Verified))
-                }
+                Some((number, true)) if number == last.number => Some(Step::End(Verdict::Verified)),
                 Some((number, false)) if number == last.number => None,
                 _ if stop != Stop::No => Some(Step::End(Verdict::Stopped)),
                 _ => Some(Step::Verify(last.number)),
@@ -215,10 +224,17 @@ impl Past {
             return Some(Verdict::Time);
         }
         if self.iterations >= budget.iterations.get() {
-            return Some(if failed { Verdict::CheckFailed } else { Verdict::Iterations });
+            return Some(if failed {
+                Verdict::CheckFailed
+            } else {
+                Verdict::Iterations
+            });
         }
         let iterations = self.same_tree.max(self.same_words);
-        if budget.no_progress.is_some_and(|most| iterations >= most.get()) {
+        if budget
+            .no_progress
+            .is_some_and(|most| iterations >= most.get())
+        {
             return Some(Verdict::NoProgress { iterations });
         }
         None

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
+
 use super::task::Task;
 
 /// The record of a run, as `run.json` has it.
@@ -46,6 +48,21 @@ pub struct Image {
     pub name: String,
     /// What that was.
     pub id: String,
+}
+
+impl Workspace {
+    /// A name for it, in files: of its path, device and inode.
+    pub fn id(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.device.to_le_bytes());
+        hash.update(self.inode.to_le_bytes());
+        hash.update(self.path.as_os_str().as_encoded_bytes());
+        hash.finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }
 
 impl Record {

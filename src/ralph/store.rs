@@ -1,7 +1,7 @@
 //! Where runs are kept: a private directory each, one process at a time that may write in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::life::Stop;
 use super::record::Record;
@@ -176,6 +177,15 @@ impl Run {
         &self.id
     }
 
+    /// What was kept of its workspace.
+    ///
+    /// # Errors
+    /// None that a run of ours would give.
+    pub fn checkpoints(&self, record: &Record) -> Result<Checkpoints> {
+        let state = self.directory.ancestors().nth(2);
+        Checkpoints::of(state.unwrap_or(&self.directory), record, &self.id)
+    }
+
     /// Where it is kept.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -333,7 +343,7 @@ impl Run {
 }
 
 /// Makes a directory that is ours alone, or makes sure that it is.
-fn private_directory(path: &Path) -> Result<()> {
+pub(super) fn private_directory(path: &Path) -> Result<()> {
     let fault = |e| Error::file("use", path, e);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(fault)?;
@@ -350,6 +360,19 @@ fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(max).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|e| Error::file("read", path, e))
+}
+
+/// The end of a file.
+pub(super) fn read_end(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     read().map_err(|e| Error::file("read", path, e))
@@ -404,6 +427,7 @@ pub(super) mod tests {
                 promise: None,
                 reading: Default::default(),
                 check: Check::Missing,
+                protect: Vec::new(),
                 budget: Budget {
                     iterations: NonZeroU32::MIN,
                     time: None,

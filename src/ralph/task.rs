@@ -15,6 +15,9 @@ pub struct Task {
     pub reading: Reading,
     /// What verifies a claim.
     pub check: Check,
+    /// Paths that are the person's: a check has them as they were in the beginning.
+    #[serde(default)]
+    pub protect: Vec<String>,
     /// How much it may take.
     pub budget: Budget,
 }

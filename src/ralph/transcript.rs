@@ -44,6 +44,13 @@ impl Transcript {
         })
     }
 
+    /// Begins it, whatever was there.
+    pub(super) fn anew(path: &Path) -> Result<Self> {
+        let mut transcript = Self::open(path)?;
+        transcript.rewind(0)?;
+        Ok(transcript)
+    }
+
     /// An iteration begins: what was said before is not its last word.
     pub(super) fn begin(&mut self) {
         self.last_words.clear();

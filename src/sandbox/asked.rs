@@ -45,6 +45,18 @@ impl Asked {
         }
     }
 
+    /// The same limits, for another container.
+    #[must_use]
+    pub fn again(&self) -> LimitsAsked {
+        LimitsAsked {
+            memory: self.memory.map(ByteSize::new).map(Bound::At),
+            memory_swap: self.memory_swap.map(ByteSize::new).map(Bound::At),
+            cpus: self.cpus.map(NanoCpus::new).map(Bound::At),
+            pids: self.pids.map(Bound::At),
+            ..LimitsAsked::default()
+        }
+    }
+
     /// As a label of the container.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {

@@ -1,13 +1,14 @@
 //! A sandbox's life: create, attach, start, wait, harvest, remove. Evidence first, removal second.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
-    AttachOptions, Client, Container, ContainerId, ContainerSpec, Error, EventOptions, LogOptions,
-    LogStream, Removal, Removed, Result, Status,
+    ArchiveWrite, AttachOptions, Client, Container, ContainerId, ContainerSpec, CopyOwnership,
+    Error, EventOptions, LogOptions, LogStream, Removal, Removed, Result, Status, TarBody,
 };
 
 /// How often the service looks whether a container has ended, while it is expected to run.
@@ -117,6 +118,18 @@ impl Sandbox {
         Watch(Some(tokio::spawn(async move {
             client.wait_container(&id, WATCH).await
         })))
+    }
+
+    /// Unpacks an archive into a directory of it; everything belongs to its user.
+    pub async fn unpack(&self, directory: &str, archive: TarBody) -> Result<()> {
+        let how = ArchiveWrite {
+            ownership: CopyOwnership::Container,
+            overwrite: false,
+            rename: BTreeMap::new(),
+        };
+        self.client
+            .write_archive(&self.id, directory, &how, archive)
+            .await
     }
 
     /// Lets the process run.

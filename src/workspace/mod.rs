@@ -49,6 +49,7 @@ pub use id::ObjectId;
 pub use policy::Caps;
 pub use policy::LeaveOut;
 pub use policy::OnCap;
+pub use policy::Pattern;
 pub use policy::Policy;
 pub use rollback::Failed;
 pub use rollback::RolledBack;

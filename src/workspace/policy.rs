@@ -11,7 +11,7 @@ use crate::workspace::disk::Type;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 
-use pattern::Pattern;
+pub use pattern::Pattern;
 
 /// Directories that a tool makes again from what is beside them.
 const REGENERABLE: &[&str] = &[

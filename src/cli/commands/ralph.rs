@@ -30,6 +30,7 @@ use crate::sandbox::mounts::{Mount, MountSource, parse_volume};
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::spec::Stdin;
 use crate::sandbox::{Request, Sandbox};
+use crate::workspace::Pattern;
 
 /// Where the agent finds what it works on.
 const WORKSPACE: &str = "/workspace";
@@ -60,6 +61,20 @@ pub(crate) struct RalphArgs {
     /// Take the promise anywhere in the agent's last words
     #[arg(long, help_heading = "Task")]
     loose_promise: bool,
+    /// What verifies a claim: a shell command, in a clean container without a network
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with = "no_check",
+        help_heading = "Task"
+    )]
+    check: Option<String>,
+    /// Time for one check
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = night::parse_time, help_heading = "Task")]
+    check_timeout: Duration,
+    /// Paths that are yours: a check has them as they were (can be repeated)
+    #[arg(long, value_name = "GLOB", value_parser = parse_glob, help_heading = "Task")]
+    protect: Vec<String>,
     /// A claim is enough: there is no check
     #[arg(long, help_heading = "Task")]
     no_check: bool,
@@ -285,6 +300,12 @@ fn prompt(args: &RalphArgs, cwd: &Path, workspace: &Workspace) -> CliResult<Stri
     Ok(text)
 }
 
+/// A pattern for paths.
+fn parse_glob(text: &str) -> Result<String, String> {
+    Pattern::parse(text).map_err(str::to_owned)?;
+    Ok(text.to_owned())
+}
+
 /// Says what is odd about the prompt.
 fn lint(args: &RalphArgs, prompt: &Prompt, ui: &Ui) -> CliResult<()> {
     for finding in prompt.lint(args.completion_promise.as_ref()) {
@@ -326,17 +347,18 @@ fn record(args: &RalphArgs, request: &Request, workspace: Workspace, image: &Ima
             } else {
                 Reading::Strict
             },
-            check: if args.no_check {
-                Check::Waived
-            } else {
-                Check::Missing
+            check: match &args.check {
+                Some(command) => Check::Command(command.clone()),
+                None if args.no_check => Check::Waived,
+                None => Check::Missing,
             },
+            protect: args.protect.clone(),
             budget: Budget {
                 iterations: args.max_iterations,
                 time: args.time,
                 iteration_time: args.iteration_timeout,
                 no_progress: NonZeroU32::new(args.no_progress),
-                check_time: Duration::from_secs(600),
+                check_time: args.check_timeout,
             },
         },
     }

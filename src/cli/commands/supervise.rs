@@ -9,12 +9,21 @@ use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::launch;
+use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::night;
+use crate::cli::sandbox_args::invalid;
+use crate::cli::state::State;
+use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::libpod;
-use crate::ralph::{self, Entry, Event, Fault, Follow, Gate, Night, Run, Stop, Verdict};
-use crate::sandbox::Sandbox;
+use crate::ralph::{
+    self, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict,
+};
+use crate::sandbox::asked::Asked;
+use crate::sandbox::entrypoint::Entrypoint;
+use crate::sandbox::name::{ContainerName, GuestPath};
+use crate::sandbox::network::NetworkMode;
+use crate::sandbox::{Request, Sandbox};
 
 /// How long a service that has gone is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -101,8 +110,11 @@ async fn supervise(
                 continue;
             }
         };
-        let sandbox = match service.client.inspect_container(&container).await {
-            Ok(container) => Sandbox::adopt(&service.client, &container),
+        let (sandbox, asked) = match service.client.inspect_container(&container).await {
+            Ok(container) => (
+                Sandbox::adopt(&service.client, &container),
+                Asked::of(&container).unwrap_or_default(),
+            ),
             Err(error) if is_away(&error) => {
                 wait_for_service(&mut lost, error.into()).await?;
                 continue;
@@ -110,7 +122,13 @@ async fn supervise(
             Err(error) => return Err(error.into()),
         };
         lost = None;
-        match night.work(&sandbox, &Admission { ui }, stop.clone()).await {
+        let admission = Admission {
+            record: &night.record().clone(),
+            service: &service,
+            asked,
+            ui,
+        };
+        match night.work(&sandbox, &admission, stop.clone()).await {
             Ok(verdict) => {
                 // Everything worth keeping is kept by now.
                 if let Err(error) = sandbox.remove().await {
@@ -150,8 +168,11 @@ async fn wait_for_service(
     Ok(())
 }
 
-/// What is looked at before each iteration.
+/// What is looked at before each iteration and check, and how the container of a check is made.
 struct Admission<'a> {
+    record: &'a Record,
+    service: &'a Service,
+    asked: Asked,
     ui: &'a Ui,
 }
 
@@ -160,5 +181,42 @@ impl Gate for Admission<'_> {
 
     async fn admit(&self, sandbox: &Sandbox) -> Result<(), CliError> {
         launch::verify_again(sandbox, self.ui).await
+    }
+
+    async fn make_clean(&self, name: &str) -> Result<Sandbox, CliError> {
+        let Check::Command(check) = &self.record.task.check else {
+            return Err(CliError::new(Exit::Failed, "the task has no check"));
+        };
+        let client = &self.service.client;
+        match client.inspect_container(name).await {
+            Ok(left) if State::open()?.owns(&left.name, &left.id, &left.config.labels) => {
+                let _ = Sandbox::adopt(client, &left).remove().await?;
+            }
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+        let image = client.inspect_image(&self.record.image.id).await?;
+        let words = ["-c", check].map(str::to_owned);
+        let request = Request {
+            image: self.record.image.id.clone(),
+            // The image's own entrypoint is for agents.
+            entrypoint: Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?),
+            command: words.to_vec(),
+            name: Some(ContainerName::parse(name).map_err(|e| invalid(&e))?),
+            limits: self.asked.again(),
+            network: NetworkMode::None,
+            workdir: Some(
+                GuestPath::parse(&self.record.workspace.target).map_err(|e| invalid(&e))?,
+            ),
+            ..Request::default()
+        };
+        let unenforced = Unenforced::new(self.asked.unenforced);
+        let launch = Launch::new(request, &image, self.service, unenforced)?;
+        let turn = Turn::wait(&self.service.endpoint, &launch.plan.container).await;
+        let (sandbox, _) = Sandbox::create(client, &launch.plan.container).await?;
+        drop(turn);
+        launch.note(sandbox.id())?;
+        Ok(sandbox)
     }
 }

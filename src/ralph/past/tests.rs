@@ -9,6 +9,7 @@ fn task(check: Check) -> Task {
         promise: Some(Promise::parse("DONE").unwrap()),
         reading: Reading::Strict,
         check,
+        protect: Vec::new(),
         budget: Budget {
             iterations: NonZeroU32::new(3).unwrap(),
             time: Some(Duration::from_secs(100)),
@@ -59,6 +60,7 @@ fn past(events: &[Then]) -> Past {
                 exit_code: *exit_code,
                 timed_out: false,
                 took: 1000,
+                findings: Default::default(),
             },
         };
         past.add(&Entry {
@@ -99,8 +101,14 @@ fn a_run_begins_with_a_checkpoint_and_goes_on_with_one_after_each_iteration() {
         at: "2026-11-24T10:00:00Z".into(),
     };
     assert_eq!(next(&[Kept(0, 0), Began(1)]), Step::TakeUp(open));
-    assert_eq!(next(&[Kept(0, 0), Began(1), Ended(1, "a")]), Step::Checkpoint);
-    assert_eq!(next(&[Kept(0, 0), Began(1), Ended(1, "a"), Kept(1, 4)]), Step::Iterate);
+    assert_eq!(
+        next(&[Kept(0, 0), Began(1), Ended(1, "a")]),
+        Step::Checkpoint
+    );
+    assert_eq!(
+        next(&[Kept(0, 0), Began(1), Ended(1, "a"), Kept(1, 4)]),
+        Step::Iterate
+    );
 }
 
 #[test]
@@ -113,9 +121,15 @@ fn a_claim_is_checked_once() {
     let missing = past(&claimed).next(&task(Check::Missing), Stop::No);
     assert_eq!(missing, end(Verdict::Unchecked));
     let passed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 0)];
-    assert_eq!(past(&passed).next(&checked(), Stop::No), end(Verdict::Verified));
+    assert_eq!(
+        past(&passed).next(&checked(), Stop::No),
+        end(Verdict::Verified)
+    );
     // Also when somebody stops it at this moment: it is done.
-    assert_eq!(past(&passed).next(&checked(), Stop::Now), end(Verdict::Verified));
+    assert_eq!(
+        past(&passed).next(&checked(), Stop::Now),
+        end(Verdict::Verified)
+    );
     let failed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 2)];
     assert_eq!(past(&failed).next(&checked(), Stop::No), Step::Iterate);
     assert_eq!(past(&failed).check_failed, Some(1));
@@ -124,22 +138,59 @@ fn a_claim_is_checked_once() {
 #[test]
 fn what_is_used_up_ends_it() {
     let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
-    let three = [Kept(0, 0), Ended(1, "a"), Kept(1, 1), Ended(2, "b"), Kept(2, 1), Ended(3, "c"), Kept(3, 1)];
+    let three = [
+        Kept(0, 0),
+        Ended(1, "a"),
+        Kept(1, 1),
+        Ended(2, "b"),
+        Kept(2, 1),
+        Ended(3, "c"),
+        Kept(3, 1),
+    ];
     // Two iterations of forty seconds leave time, three do not: that is said first.
     assert_eq!(next(&three), Step::End(Verdict::Time));
     assert_eq!(next(&three[..5]), Step::Iterate);
     let failed = [Kept(0, 0), Claimed(3), Kept(3, 1), Checked(3, 1)];
     assert_eq!(next(&failed), Step::End(Verdict::CheckFailed));
-    assert_eq!(next(&[Kept(0, 0), Ended(3, "c"), Kept(3, 1)]), Step::End(Verdict::Iterations));
+    assert_eq!(
+        next(&[Kept(0, 0), Ended(3, "c"), Kept(3, 1)]),
+        Step::End(Verdict::Iterations)
+    );
 }
 
 #[test]
 fn no_progress_is_an_unchanged_tree_or_the_same_words() {
     let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
     let stuck = Step::End(Verdict::NoProgress { iterations: 2 });
-    assert_eq!(next(&[Kept(0, 0), Ended(1, "a"), Kept(1, 0), Ended(2, "b"), Kept(2, 0)]), stuck);
-    assert_eq!(next(&[Kept(0, 0), Ended(1, "a"), Kept(1, 0), Ended(2, "b"), Kept(2, 1)]), Step::Iterate);
-    let mut short = [Kept(0, 0), Ended(0, "a"), Kept(1, 1), Ended(1, "a"), Kept(2, 1), Ended(2, "a"), Kept(3, 1)];
+    assert_eq!(
+        next(&[
+            Kept(0, 0),
+            Ended(1, "a"),
+            Kept(1, 0),
+            Ended(2, "b"),
+            Kept(2, 0)
+        ]),
+        stuck
+    );
+    assert_eq!(
+        next(&[
+            Kept(0, 0),
+            Ended(1, "a"),
+            Kept(1, 0),
+            Ended(2, "b"),
+            Kept(2, 1)
+        ]),
+        Step::Iterate
+    );
+    let mut short = [
+        Kept(0, 0),
+        Ended(0, "a"),
+        Kept(1, 1),
+        Ended(1, "a"),
+        Kept(2, 1),
+        Ended(2, "a"),
+        Kept(3, 1),
+    ];
     let mut patient = checked();
     patient.budget.time = None;
     assert_eq!(past(&short).next(&patient, Stop::No), stuck);
@@ -149,9 +200,13 @@ fn no_progress_is_an_unchanged_tree_or_the_same_words() {
 
 #[test]
 fn an_iteration_that_was_cut_claims_nothing() {
-    let next = |cut, stop| past(&[Kept(0, 0), Then::Cut(1, cut), Kept(1, 1)]).next(&checked(), stop);
+    let next =
+        |cut, stop| past(&[Kept(0, 0), Then::Cut(1, cut), Kept(1, 1)]).next(&checked(), stop);
     assert_eq!(next(Cut::IterationTime, Stop::No), Step::Iterate);
-    assert_eq!(next(Cut::IterationTime, Stop::Gently), Step::End(Verdict::Stopped));
+    assert_eq!(
+        next(Cut::IterationTime, Stop::Gently),
+        Step::End(Verdict::Stopped)
+    );
     assert_eq!(next(Cut::Stopped, Stop::No), Step::End(Verdict::Stopped));
     assert_eq!(next(Cut::Time, Stop::No), Step::End(Verdict::Time));
 }
@@ -163,7 +218,15 @@ fn memory_may_run_out_once() {
     assert_eq!(next(&once), Step::Iterate);
     let twice = [Kept(0, 0), Memory(1), Kept(1, 1), Memory(2), Kept(2, 1)];
     assert_eq!(next(&twice), Step::End(Verdict::OutOfMemory { limit: 64 }));
-    let between = [Kept(0, 0), Memory(0), Kept(1, 1), Ended(1, "a"), Kept(2, 1), Memory(2), Kept(3, 1)];
+    let between = [
+        Kept(0, 0),
+        Memory(0),
+        Kept(1, 1),
+        Ended(1, "a"),
+        Kept(2, 1),
+        Memory(2),
+        Kept(3, 1),
+    ];
     let mut patient = checked();
     patient.budget.time = None;
     assert_eq!(past(&between).next(&patient, Stop::No), Step::Iterate);

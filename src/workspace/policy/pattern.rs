@@ -2,7 +2,7 @@
 
 /// `*` and `?` inside a name, `**` for any number of directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     text: String,
     /// Matches from the top on; otherwise the last name alone counts.
     rooted: bool,
@@ -11,7 +11,12 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (body, directories) = match text.strip_suffix('/') {
             Some(body) => (body, true),
             None => (text, false),
@@ -40,11 +45,13 @@ impl Pattern {
         })
     }
 
-    pub(super) fn text(&self) -> &str {
+    /// As it was written.
+    pub fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn matches(&self, path: &[u8], is_directory: bool) -> bool {
+    /// Whether a path relative to the root fits.
+    pub fn matches(&self, path: &[u8], is_directory: bool) -> bool {
         if self.directories && !is_directory {
             return false;
         }

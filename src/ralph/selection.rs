@@ -1,0 +1,164 @@
+//! What a check is made on: the agent's tree, but for what decides the outcome. That is the person's.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::workspace::{Change, ChangeKind, Pattern, Selected};
+
+/// Files that steer test runners: new or changed ones are put back or left out.
+const STEERING: &[&str] = &[
+    "conftest.py",
+    "pytest.py",
+    "pytest.ini",
+    ".pytest.ini",
+    "tox.ini",
+    "noxfile.py",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "*.pth",
+    ".cargo/",
+    "build.rs",
+    "Makefile",
+    "makefile",
+    "GNUmakefile",
+    ".npmrc",
+    ".mocharc*",
+    "jest.config.*",
+    "vitest.config.*",
+    "karma.conf.*",
+    "phpunit.xml*",
+    ".rspec",
+];
+/// Where tests are.
+const TESTS: &[&str] = &[
+    "test/",
+    "tests/",
+    "spec/",
+    "__tests__/",
+    "test_*.py",
+    "*_test.py",
+    "*_test.go",
+    "*.test.*",
+    "*.spec.*",
+    "*_spec.rb",
+];
+/// So many names are kept of each kind.
+const NAMED: usize = 50;
+
+/// What the person wants to be theirs, read.
+#[derive(Debug)]
+pub(super) struct Selection {
+    protected: Vec<Pattern>,
+    steering: Vec<Pattern>,
+    tests: Vec<Pattern>,
+}
+
+/// What was found of the agent's changes since the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Findings {
+    /// Protected paths, and files that steer a test runner, that were put back or left out.
+    pub put_back: Vec<String>,
+    /// Tests that the agent wrote or changed, and that were used as they are.
+    pub agents_tests: Vec<String>,
+    /// Tests that are gone.
+    pub tests_gone: Vec<String>,
+}
+
+impl Selection {
+    /// Reads the person's patterns, which were read before.
+    pub(super) fn new(protect: &[String]) -> Self {
+        let read = |texts: &mut dyn Iterator<Item = &str>| {
+            texts.filter_map(|text| Pattern::parse(text).ok()).collect()
+        };
+        Self {
+            protected: read(&mut protect.iter().map(String::as_str)),
+            steering: read(&mut STEERING.iter().copied()),
+            tests: read(&mut TESTS.iter().copied()),
+        }
+    }
+
+    /// What becomes of a path in the check's tree.
+    pub(super) fn select(&self, path: &Path) -> Selected {
+        if covers(&self.protected, path) || covers(&self.steering, path) {
+            Selected::Base
+        } else {
+            Selected::Keep
+        }
+    }
+
+    /// What of the agent's changes matters for a check.
+    pub(super) fn findings(&self, changes: &[Change]) -> Findings {
+        let mut findings = Findings::default();
+        for change in changes {
+            let path = change.path.as_path();
+            let list = if matches!(self.select(path), Selected::Base) {
+                &mut findings.put_back
+            } else if !covers(&self.tests, path) {
+                continue;
+            } else if change.kind == ChangeKind::Removed {
+                &mut findings.tests_gone
+            } else {
+                &mut findings.agents_tests
+            };
+            if list.len() < NAMED {
+                list.push(path.display().to_string());
+            }
+        }
+        findings
+    }
+}
+
+impl Findings {
+    /// Whether everything that decides the outcome is the person's, as far as names tell.
+    pub fn is_protected(&self) -> bool {
+        self.agents_tests.is_empty() && self.tests_gone.is_empty()
+    }
+}
+
+/// Whether a path, or a directory that it is in, fits.
+fn covers(patterns: &[Pattern], path: &Path) -> bool {
+    let fits = |path: &OsStr, directory| {
+        patterns
+            .iter()
+            .any(|pattern| pattern.matches(path.as_bytes(), directory))
+    };
+    let above = path
+        .ancestors()
+        .skip(1)
+        .filter(|above| *above != Path::new(""));
+    fits(path.as_os_str(), false) || above.into_iter().any(|above| fits(above.as_os_str(), true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_the_outcome_is_the_persons() {
+        let selection = Selection::new(&["tests/".into(), "check.sh".into()]);
+        let base = |path: &str| selection.select(Path::new(path)) == Selected::Base;
+        for path in [
+            "tests/test_a.py",
+            "tests/deep/down/x",
+            "check.sh",
+            "sub/check.sh",
+            "conftest.py",
+            "sub/conftest.py",
+            "a.pth",
+            ".cargo/config.toml",
+            "Makefile",
+        ] {
+            assert!(base(path), "{path}");
+        }
+        for path in [
+            "src/main.py",
+            "test_a.py",
+            "tests.py",
+            "src/conftest.pyc",
+            "check.sh.bak",
+        ] {
+            assert!(!base(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A claim, verified: the person's check in a new container, on the checkpoint's tree, without a
+//! network and with nothing of the host in it.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::checkpoints::Checkpoints;
+use super::error::{Error, Result};
+use super::life::{self, Cut, Deadline, Life, Stop};
+use super::night::{Fault, Gate};
+use super::selection::{Findings, Selection};
+use super::transcript::Transcript;
+use crate::libpod::{TarBody, TarChunk};
+use crate::sandbox::Sandbox;
+use crate::workspace::{Checkpoint, Repository};
+
+/// Chunks of a tree that may wait to be sent.
+const DEPTH: usize = 4;
+
+/// What is checked.
+pub(super) struct Claimed<'a> {
+    pub(super) checkpoints: &'a Checkpoints,
+    /// The last checkpoint.
+    pub(super) at: u32,
+    /// Which paths are the person's.
+    pub(super) protect: &'a [String],
+    /// Where the tree goes in the container.
+    pub(super) target: &'a str,
+    /// The longest that the check may take.
+    pub(super) time: Duration,
+}
+
+/// How a check ended.
+pub(super) struct Checked {
+    pub(super) exit_code: i32,
+    pub(super) cut: Option<Cut>,
+    pub(super) took: Duration,
+    pub(super) findings: Findings,
+}
+
+impl Claimed<'_> {
+    /// Runs the check in a container that was made for it, and is not removed here.
+    pub(super) async fn check<G: Gate>(
+        &self,
+        sandbox: &Sandbox,
+        output: &mut Transcript,
+        stop: &mut watch::Receiver<Stop>,
+        gate: &G,
+    ) -> std::result::Result<Checked, Fault<G::Error>> {
+        let findings = self.send_tree(sandbox).await?;
+        let begun = Instant::now();
+        let deadline = Deadline::earliest(begun, None, Some(self.time));
+        let Life { outcome, cut } = life::live(sandbox, b"", output, deadline, stop, gate).await?;
+        Ok(Checked {
+            exit_code: outcome.exit_code,
+            cut,
+            took: begun.elapsed(),
+            findings,
+        })
+    }
+
+    /// Sends the tree, what is the person's taken from the first checkpoint.
+    async fn send_tree(&self, sandbox: &Sandbox) -> Result<Findings> {
+        let (checkpoints, at) = (self.checkpoints.clone(), self.at);
+        let selection = Selection::new(self.protect);
+        let found = tokio::task::spawn_blocking(move || {
+            let repository = checkpoints.open()?;
+            let base = repository.checkpoint(checkpoints.series(), 0)?;
+            let at = repository.checkpoint(checkpoints.series(), at)?;
+            let findings = selection.findings(&repository.changes(&base, &at)?);
+            Result::Ok((repository, base, at, selection, findings))
+        });
+        let (repository, base, at, selection, findings) = joined(found.await)?;
+        // The directory first: it need not be in the image.
+        let name = self.target.trim_matches('/').to_owned();
+        let directory = upload(move |out| directory(&name, out));
+        sandbox.unpack("/", directory).await?;
+        let tree = upload(move |out| tree(&repository, &base, &at, &selection, out));
+        sandbox.unpack(self.target, tree).await?;
+        Ok(findings)
+    }
+}
+
+fn tree(
+    repository: &Repository,
+    base: &Checkpoint,
+    at: &Checkpoint,
+    selection: &Selection,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let written = repository.write_tar_over(base, at, out, &mut |path| selection.select(path));
+    written.map_err(io::Error::other)
+}
+
+/// A directory that whoever runs the check may write in.
+fn directory(name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_mode(0o755);
+    header.set_size(0);
+    let mut archive = tar::Builder::new(out);
+    archive.append_data(&mut header, name, io::empty())?;
+    archive.into_inner()?.flush()
+}
+
+/// A request body that a thread of its own writes; if it fails, the request is broken off.
+fn upload(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> TarBody {
+    let (chunks, body) = TarBody::channel(DEPTH);
+    tokio::task::spawn_blocking(move || {
+        let mut uplink = Uplink(chunks);
+        let last = match write(&mut uplink) {
+            Ok(()) => TarChunk::End,
+            Err(error) => TarChunk::Failed(error.into()),
+        };
+        // The service may have answered before the end: then nobody listens any more.
+        let _ = uplink.0.blocking_send(last);
+    });
+    body
+}
+
+struct Uplink(mpsc::Sender<TarChunk>);
+
+impl Write for Uplink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(TarChunk::Bytes(bytes.to_vec().into()));
+        sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a blocking task returned.
+pub(super) fn joined<T>(
+    joined: std::result::Result<Result<T>, tokio::task::JoinError>,
+) -> Result<T> {
+    joined.unwrap_or_else(|error| {
+        let path = std::path::Path::new("checkpoints");
+        Err(Error::file("work on", path, io::Error::other(error)))
+    })
+}
