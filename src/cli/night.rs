@@ -1,11 +1,12 @@
 //! Runs as the command line has them: where they are kept, and what a verdict is as an exit code.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
-use crate::ralph::{self, Run, Runs, Verdict};
+use crate::ralph::{self, Follow, Run, Runs, Stop, Verdict};
 
 /// All runs of this person.
 pub(crate) fn runs() -> CliResult<Runs> {
@@ -17,10 +18,62 @@ pub(crate) fn find(word: Option<&str>) -> CliResult<Run> {
     Ok(runs()?.find(word)?)
 }
 
+/// The run of this id or name, where a container could be meant as well.
+pub(crate) fn named(word: &str) -> CliResult<Option<Run>> {
+    let all = runs()?.list()?;
+    let named = |run: &&Run| {
+        run.id().as_str() == word
+            || (run.record()).is_ok_and(|record| record.name.as_deref() == Some(word))
+    };
+    Ok(all.iter().rev().find(named).cloned())
+}
+
+/// Ends a run that somebody has in hand; after so long not gently.
+pub(crate) async fn stop(run: &Run, patience: Option<Duration>) -> CliResult<()> {
+    let mut follow = Follow::new(run)?;
+    run.ask_to_stop(Stop::Gently)?;
+    let ended = async {
+        while run.is_held() {
+            follow.changed().await;
+        }
+    };
+    tokio::pin!(ended);
+    let harder = async {
+        match patience {
+            Some(patience) => tokio::time::sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = &mut ended => return Ok(()),
+        () = harder => run.ask_to_stop(Stop::Now)?,
+    }
+    ended.await;
+    Ok(())
+}
+
+/// Two agents, or an agent and a person, cannot work in one directory: a run that is at work in it,
+/// above it or below it is in the way.
+pub(crate) fn refuse_overlap(workspace: &Path) -> CliResult<()> {
+    for run in runs()?.list()? {
+        let Ok(record) = run.record() else { continue };
+        let other = &record.workspace.path;
+        let overlaps = workspace.starts_with(other) || other.starts_with(workspace);
+        if overlaps && run.is_held() {
+            return Err(CliError::new(
+                Exit::Failed,
+                format!("the run {} is at work in `{}`", run.id(), other.display()),
+            )
+            .hint(format!("stop it first: `stockade stop {}`", run.id())));
+        }
+    }
+    Ok(())
+}
+
 /// The exit code of a run that has ended so.
 pub(crate) fn exit(verdict: &Verdict) -> Exit {
     match verdict {
-        Verdict::Verified | Verdict::Claimed => Exit::Done,
+        Verdict::Verified { .. } | Verdict::Claimed => Exit::Done,
         Verdict::Unchecked => Exit::Unchecked,
         Verdict::CheckFailed => Exit::CheckFailed,
         Verdict::Iterations => Exit::Iterations,

@@ -126,37 +126,65 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// Shows the agent's output up to so many bytes from its beginning.
     async fn output(&mut self, until: u64) -> CliResult<()> {
-        let Ok(mut file) = File::open(self.run.output_path()) else {
-            // Nothing was written yet.
-            return Ok(());
-        };
-        // Rewound after a loss: what was shown already comes no second time.
-        while self.shown < until {
-            let mut bytes = Vec::new();
-            file.seek(SeekFrom::Start(self.shown))
-                .and_then(|_| {
-                    (&file)
-                        .take(READ.min(until - self.shown))
-                        .read_to_end(&mut bytes)
-                })
-                .doing("read the output")?;
-            if bytes.is_empty() {
-                break;
-            }
-            self.shown += bytes.len() as u64;
-            let chunk = Chunk {
-                channel: Channel::Stdout,
-                bytes: bytes.into(),
-            };
-            if self.output.write(chunk).await.is_err() {
-                // Whoever read it has had enough; the run goes on.
-                self.shown = u64::MAX;
-            }
-        }
+        self.shown = copy(self.run, &self.output, self.shown, until).await?;
         Ok(())
     }
+}
+
+/// Waits until a run has ended.
+pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
+    let mut follow = Follow::new(run)?;
+    let mut reader = Reader::default();
+    loop {
+        let held = run.is_held();
+        for entry in reader.more(&run.journal_path())? {
+            if let Event::Verdict { verdict } = entry.event {
+                return Ok(verdict);
+            }
+        }
+        if !held {
+            return Err(gone(run));
+        }
+        follow.changed().await;
+    }
+}
+
+/// All that a run's agent has written so far.
+pub(crate) async fn output(run: &Run, output: &Output) -> CliResult<()> {
+    copy(run, output, 0, u64::MAX).await.map(drop)
+}
+
+/// Shows output from one byte to another, as far as there is any; where it ends now.
+async fn copy(run: &Run, output: &Output, mut shown: u64, until: u64) -> CliResult<u64> {
+    let Ok(mut file) = File::open(run.output_path()) else {
+        // Nothing was written yet.
+        return Ok(shown);
+    };
+    // Rewound after a loss: what was shown already comes no second time.
+    while shown < until {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(shown))
+            .and_then(|_| {
+                (&file)
+                    .take(READ.min(until - shown))
+                    .read_to_end(&mut bytes)
+            })
+            .doing("read the output")?;
+        if bytes.is_empty() {
+            break;
+        }
+        shown += bytes.len() as u64;
+        let chunk = Chunk {
+            channel: Channel::Stdout,
+            bytes: bytes.into(),
+        };
+        if output.write(chunk).await.is_err() {
+            // Whoever read it has had enough; the run goes on.
+            return Ok(u64::MAX);
+        }
+    }
+    Ok(shown)
 }
 
 /// An event in words; `None` for what only matters to us.
@@ -215,6 +243,12 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::Checked {
             exit_code, took, ..
         } => format!("the check failed after {} with {exit_code}", time(*took)),
+        Event::RolledBack {
+            to,
+            restored,
+            removed,
+            ..
+        } => format!("back to checkpoint {to}: {restored} restored, {removed} removed"),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,

@@ -103,6 +103,11 @@ impl Checkpoints {
         Ok(self.open()?.checkpoint(&self.series, number)?)
     }
 
+    /// The repository that they are in.
+    pub fn place(&self) -> &Path {
+        &self.repository
+    }
+
     /// Their series.
     pub fn series(&self) -> &Series {
         &self.series

@@ -99,6 +99,19 @@ pub enum Event {
         #[serde(default)]
         findings: Findings,
     },
+    /// The person went back to a checkpoint.
+    RolledBack {
+        /// To which.
+        to: u32,
+        /// What was before.
+        from: u32,
+        /// Names that were restored.
+        restored: u64,
+        /// Names that were removed.
+        removed: u64,
+        /// Names that could not be.
+        failed: u64,
+    },
     /// Something that the person should know, and that ends nothing.
     Warning {
         /// In words.

@@ -37,7 +37,7 @@ pub use record::{Image, Record, Workspace};
 pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
-pub use verdict::Verdict;
+pub use verdict::{Grade, Verdict};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";

@@ -7,7 +7,7 @@ use super::event::{Entry, Event};
 use super::life::{Cut, Stop};
 use super::promise::Claim;
 use super::task::{Check, Task};
-use super::verdict::Verdict;
+use super::verdict::{Grade, Verdict};
 
 /// So many times in a row the agent may run out of memory.
 const OUT_OF_MEMORY: u32 = 2;
@@ -29,8 +29,8 @@ pub(super) struct Past {
     stale: bool,
     /// The last iteration whose claim did not pass its check.
     pub(super) check_failed: Option<u32>,
-    /// The same, and the one that passed.
-    checked: Option<(u32, bool)>,
+    /// The last that was checked, and what it rests on if it passed.
+    checked: Option<(u32, Option<Grade>)>,
     /// The container of a check that began and whose end nobody has seen.
     pub(super) checking: Option<String>,
     same_tree: u32,
@@ -142,12 +142,16 @@ impl Past {
                 exit_code,
                 timed_out,
                 took,
-                ..
+                findings,
             } => {
                 let passed = *exit_code == 0 && !timed_out;
+                let grade = match findings.is_protected() {
+                    true => Grade::Protected,
+                    false => Grade::AgentsTests,
+                };
                 self.spent += Duration::from_millis(*took);
                 self.checking = None;
-                self.checked = Some((*number, passed));
+                self.checked = Some((*number, passed.then_some(grade)));
                 self.check_failed = (!passed).then_some(*number);
             }
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
@@ -205,8 +209,10 @@ impl Past {
             (Claim::Complete, Check::Waived) => Some(Step::End(Verdict::Claimed)),
             (Claim::Complete, Check::Missing) => Some(Step::End(Verdict::Unchecked)),
             (Claim::Complete, Check::Command(_)) => match self.checked {
-                Some((number, true)) if number == last.number => Some(Step::End(Verdict::Verified)),
-                Some((number, false)) if number == last.number => None,
+                Some((number, Some(grade))) if number == last.number => {
+                    Some(Step::End(Verdict::Verified { grade }))
+                }
+                Some((number, None)) if number == last.number => None,
                 _ if stop != Stop::No => Some(Step::End(Verdict::Stopped)),
                 _ => Some(Step::Verify(last.number)),
             },

@@ -8,7 +8,10 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Verdict {
     /// The check passed on what the agent had claimed to be complete.
-    Verified,
+    Verified {
+        /// Whose the tests are.
+        grade: Grade,
+    },
     /// The agent claims completion, and the person wanted no check.
     Claimed,
     /// The agent claims completion; the task has no check.
@@ -43,10 +46,27 @@ pub enum Verdict {
     },
 }
 
+/// What a check that passed rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// As far as names tell, everything that decides the outcome is the person's.
+    Protected,
+    /// The agent has written or removed tests.
+    AgentsTests,
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Verified => f.write_str("verified: the check passed"),
+            Self::Verified {
+                grade: Grade::Protected,
+            } => f.write_str("verified (protected): the check passed"),
+            Self::Verified {
+                grade: Grade::AgentsTests,
+            } => f.write_str(
+                "verified (agent's tests): the check passed, and the agent wrote some of the tests",
+            ),
             Self::Claimed => {
                 f.write_str("claimed: the agent says that it is done, unchecked as asked")
             }

@@ -41,5 +41,6 @@ mod signals; // signals, a client that is stopped or killed, fifty at once
 mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal
 mod unreachable; // sockets on which nobody answers, or not for long
+mod verified; // what a run's verdict rests on, and the way back
 mod version; // `stockade version`, and what is said without a service
 mod watching; // stats, events, info

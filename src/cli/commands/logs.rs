@@ -9,13 +9,16 @@ use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::night;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::{Output, Policy};
 use crate::cli::ui::Ui;
+use crate::cli::view::{self, Interrupt};
 use crate::libpod::stream::Chunk;
 use crate::libpod::{LogOptions, LogStream};
+use crate::ralph::Run;
 
-/// Show what a container has written
+/// Show what a container or a run's agent has written
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// Go on until the container ends
@@ -41,13 +44,16 @@ pub(crate) struct LogsArgs {
     timestamps: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container
+    /// Container, or run
     #[arg(value_name = "CONTAINER")]
     container: String,
 }
 
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
+    if let Some(run) = night::named(&args.container)? {
+        return of_run(&run, args.follow, ui).await;
+    }
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?
         .find(&client, &args.container)
@@ -81,6 +87,22 @@ pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult 
         _ = signals.next_end() => {}
     }
     Ok(exit)
+}
+
+/// All that a run's agent has written, in all its lives.
+async fn of_run(run: &Run, follow: bool, ui: &Ui) -> CliResult {
+    if follow {
+        let mut signals = Signals::catch().doing("catch signals")?;
+        return view::follow(run, Interrupt::Leaves, &mut signals, ui).await;
+    }
+    let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
+    view::output(run, &output).await?;
+    match output.finish().await {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).doing("write the log")
+        }
+        _ => Ok(Exit::Done),
+    }
 }
 
 async fn copy(log: &mut LogStream, output: &Output) -> Result<Exit, CliError> {

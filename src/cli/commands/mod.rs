@@ -5,8 +5,10 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod container;
 pub(crate) mod cp;
+pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod images;
 pub(crate) mod info;
@@ -21,8 +23,10 @@ pub(crate) mod ralph;
 pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod rmi;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod stats;
 pub(crate) mod stop;
@@ -45,8 +49,10 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
         Command::Cp(args) => cp::run(args, global, ui).await,
+        Command::Diff(args) => diff::run(args, ui),
         Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
+        Command::History(args) => history::run(args, ui),
         Command::Image(args) => image::run(args, global, ui).await,
         Command::Images(args) => images::run(args, global, ui).await,
         Command::Info(args) => info::run(args, global, ui).await,
@@ -61,8 +67,10 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Resume(args) => resume::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
         Command::Rmi(args) => rmi::run(args, global, ui).await,
+        Command::Rollback(args) => rollback::run(args, ui),
         Command::Run(args) => run::run(args, global, ui).await,
         Command::Runs(args) => runs::run(args, ui),
+        Command::Show(args) => show::run(args, ui),
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,
         Command::Stop(args) => stop::run(args, global, ui).await,

@@ -168,6 +168,7 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
     let cwd = host::working_directory()?;
     let mut request = args.sandbox.request(&args.image, &args.command)?;
     let workspace = workspace(&mut request, &cwd)?;
+    night::refuse_overlap(&workspace.path)?;
     let prompt = prompt(args, &cwd, &workspace)?;
     lint(args, &Prompt::new(&prompt), ui)?;
     let service = Service::connect(global, ui).await?;

@@ -136,16 +136,19 @@ async fn supervise(
                 }
                 return Ok(verdict);
             }
-            Err(Fault::Refused(error)) => {
-                let _ = sandbox.remove().await;
-                return Err(error);
-            }
             Err(Fault::Failed(ralph::Error::Podman(error))) if is_away(&error) => {
                 let text = "Podman's service went away; waiting for it".to_owned();
                 night.note(Event::Warning { text })?;
                 wait_for_service(&mut lost, error.into()).await?;
             }
-            Err(Fault::Failed(error)) => return Err(error.into()),
+            Err(fault) => {
+                // The run has ended; what was said is kept.
+                let _ = sandbox.remove().await;
+                return Err(match fault {
+                    Fault::Refused(error) => error,
+                    Fault::Failed(error) => error.into(),
+                });
+            }
         }
     }
 }

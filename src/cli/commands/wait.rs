@@ -10,16 +10,17 @@ use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
+use crate::cli::{night, view};
 
 /// How often the service looks whether a container has ended.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Wait until containers have ended, print their exit codes and exit with the last one
+/// Wait until containers or runs have ended, print their exit codes and exit with the last one
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Containers
+    /// Containers, or runs
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
 }
@@ -27,11 +28,20 @@ pub(crate) struct WaitArgs {
 /// Runs the verb. Ctrl-C simply ends it.
 pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult {
     let waited = async {
-        let client = connect::client(global, ui).await?;
         let containers = Containers::new(args.scope)?;
+        let mut client = None;
         let mut exit = Exit::Done;
         for name in &args.containers {
-            let container = containers.find(&client, name).await?;
+            if let Some(run) = night::named(name)? {
+                exit = night::exit(&view::until_verdict(&run).await?);
+                ui.line(&exit.code().to_string()).doing("write")?;
+                continue;
+            }
+            let client = match &client {
+                Some(client) => client,
+                None => client.insert(connect::client(global, ui).await?),
+            };
+            let container = containers.find(client, name).await?;
             let code = client.wait_container(&container.id, INTERVAL).await?;
             ui.line(&code.to_string()).doing("write")?;
             exit = u8::try_from(code).map_or(Exit::NotRun, Exit::Container);

@@ -120,16 +120,15 @@ fn a_claim_is_checked_once() {
     assert_eq!(waived, end(Verdict::Claimed));
     let missing = past(&claimed).next(&task(Check::Missing), Stop::No);
     assert_eq!(missing, end(Verdict::Unchecked));
+    let grade = Grade::Protected;
+    let verified = end(Verdict::Verified { grade });
     let passed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 0)];
     assert_eq!(
         past(&passed).next(&checked(), Stop::No),
-        end(Verdict::Verified)
+        Step::End(Verdict::Verified { grade })
     );
     // Also when somebody stops it at this moment: it is done.
-    assert_eq!(
-        past(&passed).next(&checked(), Stop::Now),
-        end(Verdict::Verified)
-    );
+    assert_eq!(past(&passed).next(&checked(), Stop::Now), verified);
     let failed = [Kept(0, 0), Claimed(1), Kept(1, 1), Checked(1, 2)];
     assert_eq!(past(&failed).next(&checked(), Stop::No), Step::Iterate);
     assert_eq!(past(&failed).check_failed, Some(1));

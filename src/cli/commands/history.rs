@@ -1,0 +1,61 @@
+//! `stockade history`
+
+use clap::Args;
+
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::table::Table;
+use crate::cli::ui::Ui;
+
+/// List the checkpoints of a run
+///
+/// `CHANGED` counts what differs from the checkpoint before. Any `git` can read them, too: the last
+/// line says where they are.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only the numbers
+    #[arg(short, long)]
+    quiet: bool,
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &HistoryArgs, ui: &Ui) -> CliResult {
+    let run = night::find(args.run.as_deref())?;
+    let checkpoints = run.checkpoints(&run.record()?)?;
+    let repository = checkpoints.open()?;
+    let all = repository
+        .list(checkpoints.series())
+        .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let mut table = Table::new(&["NUMBER", "TAKEN", "CHANGED", "REASON"]);
+    let mut before = None;
+    for checkpoint in &all {
+        if args.quiet {
+            ui.line(&checkpoint.number().to_string()).doing("write")?;
+            continue;
+        }
+        let changes = match before {
+            Some(before) => repository
+                .changes(before, checkpoint)
+                .map_err(|e| CliError::from_source(Exit::Failed, &e))?
+                .len(),
+            None => 0,
+        };
+        let at = jiff::Timestamp::from_second(checkpoint.seconds()).unwrap_or_default();
+        table.row([
+            checkpoint.number().to_string(),
+            at.to_string(),
+            changes.to_string(),
+            checkpoint.reason().to_owned(),
+        ]);
+        before = Some(checkpoint);
+    }
+    if !args.quiet {
+        ui.data(&table.render()).doing("write")?;
+        let place = checkpoints.place().display();
+        ui.status(&format!("{place}: refs/checkpoints/{}/NUMBER", run.id()));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,86 @@
+//! `stockade rollback`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
+use crate::ralph::{Event, Night};
+
+/// So many names are shown.
+const SHOWN: usize = 20;
+
+/// Make a run's workspace what it was at a checkpoint
+///
+/// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// Checkpoint
+    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    to: u32,
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+    /// Only these paths, relative to the workspace
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
+    let failed = |e| CliError::from_source(Exit::Failed, &e);
+    let run = night::find(args.run.as_deref())?;
+    let record = run.record()?;
+    // Nobody may work on it meanwhile.
+    night::refuse_overlap(&record.workspace.path)?;
+    let _held = run.hold()?;
+    let (mut night, _) = Night::open(&run)?;
+    let checkpoints = run.checkpoints(&record)?;
+    let to = checkpoints.get(args.to)?;
+    let (now, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
+    night.note(event)?;
+    let done = checkpoints
+        .open()?
+        .rollback(&checkpoints.root()?, &now, &to, &args.paths)
+        .map_err(failed)?;
+    let failures = done.failed.len() as u64 + done.failed_more;
+    night.note(Event::RolledBack {
+        to: args.to,
+        from: now.number(),
+        restored: done.restored,
+        removed: done.removed,
+        failed: failures,
+    })?;
+    let place = record.workspace.path.display();
+    ui.status(&format!(
+        "{place}: as at checkpoint {} ({} restored, {} removed)",
+        args.to, done.restored, done.removed
+    ));
+    let id = run.id();
+    let number = now.number();
+    ui.status(&format!(
+        "what it was before is checkpoint {number}: `stockade rollback {id} --to {number}`"
+    ));
+    for path in done.left.iter().take(SHOWN) {
+        let path = sanitize_line(&path.to_string_lossy());
+        ui.warning(&format!("left, since no checkpoint knows it: {path}"));
+    }
+    if done.left.len() > SHOWN {
+        ui.warning(&format!("and {} more", done.left.len() - SHOWN));
+    }
+    if failures == 0 {
+        return Ok(Exit::Done);
+    }
+    let mut error = CliError::new(
+        Exit::Failed,
+        format!("{failures} names are not what they were"),
+    );
+    for one in done.failed.iter().take(SHOWN) {
+        let path = sanitize_line(&one.path.to_string_lossy());
+        error.causes.push(format!("{path}: {}", one.error));
+    }
+    Err(error.hint("mend that, and do it again: it goes on where it ended"))
+}

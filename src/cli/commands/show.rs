@@ -1,0 +1,69 @@
+//! `stockade show`
+
+use clap::Args;
+
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::ui::Ui;
+use crate::cli::view::words;
+use crate::ralph::journal::Reader;
+
+/// Show what happened in a run
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// As JSON: what was asked for, and every event
+    #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
+    format: Option<String>,
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
+    let run = night::find(args.run.as_deref())?;
+    let record = run.record()?;
+    let (reader, entries) = Reader::open(&run.journal_path())?;
+    if args.format.is_some() {
+        let whole = serde_json::json!({
+            "run": run.id().as_str(),
+            "asked": record,
+            "events": entries,
+            "last_hash": reader.last_hash(),
+        });
+        let text = serde_json::to_string_pretty(&whole).doing("describe the run")?;
+        ui.line(&text).doing("write")?;
+        return Ok(Exit::Done);
+    }
+    let promise = record.task.promise.as_ref();
+    let mut lines = vec![
+        format!("run        {}", run.id()),
+        format!("workspace  {}", record.workspace.path.display()),
+        format!("image      {} ({})", record.image.name, record.image.id),
+        format!("agent      {}", record.command.join(" ")),
+        format!("network    {}", record.network),
+        format!(
+            "promise    {}",
+            promise.map_or("none", |promise| promise.text())
+        ),
+        format!("kept in    {}", run.directory().display()),
+        String::new(),
+    ];
+    for entry in &entries {
+        if let Some(words) = words(&entry.event, &record) {
+            let time = entry.at.get(..19).unwrap_or(&entry.at);
+            lines.push(format!("{time}Z  {words}"));
+        }
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "journal    {} lines, the last has hash {}",
+        entries.len(),
+        reader.last_hash()
+    ));
+    for line in lines {
+        ui.line(&crate::cli::sanitize::sanitize_line(&line))
+            .doing("write")?;
+    }
+    Ok(Exit::Done)
+}
