@@ -40,6 +40,8 @@ const TRIES: usize = 4;
 pub(super) struct Job {
     pub(super) at: At,
     pub(super) dir: Arc<OwnedFd>,
+    /// The directory stays open to us until this is done.
+    pub(super) opened: Option<Arc<OpenedUp>>,
     pub(super) name: CString,
     pub(super) found: Found,
 }
@@ -114,7 +116,9 @@ impl<'a> Sink<'a> {
                 continue;
             }
             for job in batch {
-                match worker.read(&job) {
+                let content = worker.read(&job);
+                drop(job.opened);
+                match content {
                     Ok(content) => done.push((job.at, content)),
                     Err(error) => {
                         self.failed.store(true, Ordering::Relaxed);

@@ -153,7 +153,10 @@ static CONFINED: AtomicBool = AtomicBool::new(true);
 
 /// Opens one name: no link, nothing across a mount point, nothing that would wait.
 pub(super) fn open(dir: impl AsFd, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if !flags.contains(OFlags::PATH) {
+        flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
+    }
     if CONFINED.load(Ordering::Relaxed) {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         match rustix::fs::openat2(&dir, name, flags, Mode::empty(), resolve) {

@@ -61,7 +61,14 @@ pub(super) struct Store {
 
 /// Held while the repository is written; dropped, it is free again.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough while a child that was just forked has the file open too.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Store {
@@ -152,7 +159,7 @@ impl Store {
             .open(&path)
             .map_err(Error::file("create", &path))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(Lock { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(Error::file("lock", &path)(errno)),
         }

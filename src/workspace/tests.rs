@@ -1,5 +1,10 @@
 //! Checkpoints of real trees, and what real `git` says about them.
 
+mod damaged;
 mod git;
+mod hostile;
+mod killed;
+mod random;
 mod reading;
 mod scene;
+mod unprivileged;

@@ -62,8 +62,8 @@ struct Frame {
     directories: std::vec::IntoIter<(At, Found)>,
     /// How long the path above is.
     above: usize,
-    /// Closed again when this goes.
-    _opened: Option<OpenedUp>,
+    /// Closed again when this goes and its files are read.
+    _opened: Option<Arc<OpenedUp>>,
 }
 
 struct Walking<'a> {
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
                 bytes: 0,
             },
         };
-        let directories = walking.list(0)?;
+        let directories = walking.list(0, None)?;
         let directories = directories.map_err(|reason| {
             let why = reason.as_str();
             Error::cap(&root.path, why)
@@ -137,7 +137,8 @@ impl Walking<'_> {
                     describe(node, &found);
                 }
                 self.descent.enter(&name, found.id, fd);
-                match self.list(at)? {
+                let opened = opened.map(Arc::new);
+                match self.list(at, opened.as_ref())? {
                     Ok(directories) => {
                         self.frames.push(Frame {
                             directories,
@@ -213,7 +214,7 @@ impl Walking<'_> {
     }
 
     /// Reads the names in the current directory, and what they are.
-    fn list(&mut self, directory: At) -> Result<Listed> {
+    fn list(&mut self, directory: At, opened: Option<&Arc<OpenedUp>>) -> Result<Listed> {
         let Ok(here) = self.descent.here() else {
             return Ok(Err(Reason::Changed));
         };
@@ -246,7 +247,13 @@ impl Walking<'_> {
             let at = self.push(&name, node(kind, &found))?;
             match kind {
                 EntryKind::Directory => directories.push((at, found)),
-                EntryKind::File | EntryKind::Symlink => self.content(at, &here, name, found),
+                EntryKind::File | EntryKind::Symlink => self.content(Job {
+                    at,
+                    dir: Arc::clone(&here),
+                    opened: opened.cloned(),
+                    name,
+                    found,
+                }),
                 EntryKind::LeftOut(_) => {}
             }
         }
@@ -301,7 +308,8 @@ impl Walking<'_> {
     }
 
     /// Sees to it that a file's content gets into the checkpoint.
-    fn content(&mut self, at: At, dir: &Arc<OwnedFd>, name: CString, found: Found) {
+    fn content(&mut self, job: Job) {
+        let Job { at, found, .. } = job;
         if found.kind == Type::File && found.links > 1 {
             if let Some(first) = self.first.get(&found.id) {
                 self.walked.links.push((at, *first));
@@ -319,12 +327,7 @@ impl Walking<'_> {
             }
             return;
         }
-        self.batch.push(Job {
-            at,
-            dir: Arc::clone(dir),
-            name,
-            found,
-        });
+        self.batch.push(job);
         self.batch_bytes += found.size;
         if self.batch.len() >= BATCH || self.batch_bytes >= BATCH_BYTES {
             self.hand_over();
