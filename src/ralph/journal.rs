@@ -67,6 +67,11 @@ impl Journal {
         read().map_err(|e| Error::file("read", &self.path, e))
     }
 
+    /// The number of the next line.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Appends an event; it is on disk when this returns.
     ///
     /// # Errors

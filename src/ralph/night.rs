@@ -38,13 +38,14 @@ pub trait Gate {
     ) -> impl Future<Output = std::result::Result<(), Self::Error>>;
 
     /// Makes the container for a check: from the run's image, without a network and with nothing of
-    /// the host in it. One of that name that is left from before goes first.
+    /// the host in it. One that is `left` of an earlier attempt goes first, if it can be removed.
     ///
     /// # Errors
     /// It cannot be made.
     fn make_clean(
         &self,
         name: &str,
+        left: Option<&str>,
     ) -> impl Future<Output = std::result::Result<Sandbox, Self::Error>>;
 }
 
@@ -244,13 +245,17 @@ impl Night {
         stop: &mut watch::Receiver<Stop>,
     ) -> std::result::Result<(), Fault<G::Error>> {
         let at = self.past.checkpoint.unwrap_or_default();
-        let container = format!("ralph-{}-check-{number}", self.run.id());
+        // A name of its own for each attempt: on some releases one that was killed cannot be removed
+        // at once.
+        let container = format!("ralph-{}-check-{}", self.run.id(), self.journal.next());
+        let left = self.past.checking.clone();
         self.note(Event::Checking {
             number,
             checkpoint: at,
             container: container.clone(),
         })?;
-        let sandbox = gate.make_clean(&container).await.map_err(Fault::Refused)?;
+        let sandbox = gate.make_clean(&container, left.as_deref()).await;
+        let sandbox = sandbox.map_err(Fault::Refused)?;
         let mut output = Transcript::anew(&self.run.check_path(number))?;
         let claimed = Claimed {
             checkpoints: &self.checkpoints,
@@ -260,10 +265,14 @@ impl Night {
             time: self.record.task.budget.check_time,
         };
         let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
-        // Everything worth keeping is kept by now; one that stays goes before the next.
-        let removed = sandbox.remove().await;
+        // Everything worth keeping is kept by now.
+        if let Err(error) = sandbox.remove().await
+            && !error.is_not_found()
+        {
+            let text = format!("the container of the check stays: {error}");
+            self.note(Event::Warning { text })?;
+        }
         let checked = checked?;
-        removed.map_err(Error::from)?;
         if checked.cut == Some(Cut::Stopped) {
             // Not said of the work: the claim stays unchecked.
             return Ok(());

@@ -186,18 +186,17 @@ impl Gate for Admission<'_> {
         launch::verify_again(sandbox, self.ui).await
     }
 
-    async fn make_clean(&self, name: &str) -> Result<Sandbox, CliError> {
+    async fn make_clean(&self, name: &str, left: Option<&str>) -> Result<Sandbox, CliError> {
         let Check::Command(check) = &self.record.task.check else {
             return Err(CliError::new(Exit::Failed, "the task has no check"));
         };
         let client = &self.service.client;
-        match client.inspect_container(name).await {
-            Ok(left) if State::open()?.owns(&left.name, &left.id, &left.config.labels) => {
-                let _ = Sandbox::adopt(client, &left).remove().await?;
-            }
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
+        if let Some(left) = left
+            && let Ok(found) = client.inspect_container(left).await
+            && State::open()?.owns(&found.name, &found.id, &found.config.labels)
+            && let Err(error) = Sandbox::adopt(client, &found).remove().await
+        {
+            self.ui.warning(&format!("`{left}` stays: {error}"));
         }
         let image = client.inspect_image(&self.record.image.id).await?;
         let words = ["-c", check].map(str::to_owned);
