@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::error::{Error, Result};
 use super::night::{Fault, Gate};
 use super::transcript::Transcript;
-use crate::libpod::stream::{Attached, Chunk};
+use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::libpod::{Container, Status};
 use crate::sandbox::{Outcome, Sandbox};
 
@@ -79,38 +79,52 @@ pub(super) struct Life {
     pub(super) cut: Option<Cut>,
 }
 
-/// Lets the agent live once: it gets the prompt on standard input.
+/// Lets a container live once, keeping what it says.
 pub(super) async fn live<G: Gate>(
     sandbox: &Sandbox,
-    prompt: &[u8],
     transcript: &mut Transcript,
     deadline: Option<Deadline>,
     stop: &mut watch::Receiver<Stop>,
     gate: &G,
 ) -> std::result::Result<Life, Fault<G::Error>> {
-    let attached = sandbox.attach(true).await.map_err(Error::from)?;
+    let before = transcript.length();
+    let attached = sandbox.attach(false).await.map_err(Error::from)?;
     gate.admit(sandbox).await.map_err(Fault::Refused)?;
     let watch = sandbox.watch();
     sandbox.start().await.map_err(Error::from)?;
-    let Attached {
-        mut input,
-        mut output,
-    } = attached;
-    let tell = async {
-        // An agent that reads its prompt elsewhere, or has ended, is no failure.
-        let _ = input.write(prompt).await;
-        let _ = input.close().await;
-        pending::<()>().await;
-    };
+    let Attached { input, mut output } = attached;
+    let mut is_whole = true;
     let work = async {
         while let Some(chunk) = output.next().await? {
-            transcript.write(&chunk)?;
+            if chunk.channel == Channel::ServiceError {
+                is_whole = false;
+            } else {
+                transcript.write(&chunk)?;
+            }
         }
         Ok(sandbox.outcome(watch).await?)
     };
-    tokio::pin!(tell);
-    let life = until_over(sandbox, work, tell, deadline, stop).await?;
+    let life = until_over(sandbox, work, deadline, stop).await?;
+    drop(input);
+    if !is_whole {
+        // The stream broke in the service's hands: its log has all of it.
+        let container = sandbox.inspect().await.map_err(Error::from)?;
+        transcript.rewind(before)?;
+        harvest(sandbox, &container.state.started_at, transcript).await?;
+    }
     Ok(life)
+}
+
+/// Keeps what the service's log has of a life, and of what is still to come in it.
+async fn harvest(sandbox: &Sandbox, since: &str, transcript: &mut Transcript) -> Result<()> {
+    let mut log = sandbox.log_since(since).await?;
+    while let Some(line) = log.next().await? {
+        transcript.write(&Chunk {
+            channel: line.channel,
+            bytes: line.payload,
+        })?;
+    }
+    Ok(())
 }
 
 /// When a life began that we did not begin.
@@ -150,23 +164,16 @@ pub(super) async fn join(
 ) -> Result<Life> {
     let watch = sandbox.watch();
     let work = async {
-        let mut log = sandbox.log_since(&started.0.to_string()).await?;
-        while let Some(line) = log.next().await? {
-            transcript.write(&Chunk {
-                channel: line.channel,
-                bytes: line.payload,
-            })?;
-        }
+        harvest(sandbox, &started.0.to_string(), transcript).await?;
         Ok(sandbox.outcome(watch).await?)
     };
-    until_over(sandbox, work, pending(), deadline, stop).await
+    until_over(sandbox, work, deadline, stop).await
 }
 
 /// Lets it go on until it ends, or has to.
 async fn until_over(
     sandbox: &Sandbox,
     work: impl Future<Output = Result<Outcome>>,
-    mut aside: impl Future<Output = ()> + Unpin,
     deadline: Option<Deadline>,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
@@ -180,7 +187,6 @@ async fn until_over(
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome?,
-            () = &mut aside => {}
             why = over(deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
             asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
         }

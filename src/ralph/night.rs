@@ -165,7 +165,7 @@ impl Night {
         let begun = Instant::now();
         let deadline = self.deadline(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
-        let life = life::live(sandbox, prompt.as_bytes(), transcript, deadline, stop, gate).await?;
+        let life = life::live(sandbox, transcript, deadline, stop, gate).await?;
         Ok(self.ended(number, &life, begun.elapsed(), &prompt)?)
     }
 

@@ -52,7 +52,7 @@ impl Claimed<'_> {
         let findings = self.send_tree(sandbox).await?;
         let begun = Instant::now();
         let deadline = Deadline::earliest(begun, None, Some(self.time));
-        let Life { outcome, cut } = life::live(sandbox, b"", output, deadline, stop, gate).await?;
+        let Life { outcome, cut } = life::live(sandbox, output, deadline, stop, gate).await?;
         Ok(Checked {
             exit_code: outcome.exit_code,
             cut,

@@ -46,7 +46,8 @@ fn a_claim_counts_when_the_check_passes() {
     assert_eq!(
         counts,
         ["0", "0", "1", "0", "0", "1"],
-        "each is told of the last failure alone"
+        "each is told of the last failure alone: {said:?}\n{}",
+        output.stderr()
     );
     let output = output
         .complains("failed after")

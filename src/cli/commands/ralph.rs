@@ -24,11 +24,11 @@ use crate::ralph::{
     self, Budget, Check, Event, Finding, Night, PROMPT_DIRECTORY, PROMPT_FILE, Promise, Prompt,
     Reading, Record, Run, RunId, Task, Workspace,
 };
+use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::host_path::HostPath;
 use crate::sandbox::mounts::{Mount, MountSource, parse_volume};
 use crate::sandbox::name::{ContainerName, GuestPath};
-use crate::sandbox::spec::Stdin;
 use crate::sandbox::{Request, Sandbox};
 use crate::workspace::Pattern;
 
@@ -208,7 +208,7 @@ async fn make(
     request
         .env
         .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
-    request.stdin = Stdin::Open;
+    on_standard_input(&mut request, image)?;
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
     let launch = Launch::new(request, image, service, unenforced)?;
     launch.announce(ui);
@@ -236,6 +236,25 @@ async fn make(
         return Err(error);
     }
     Ok(true)
+}
+
+/// Gives the command the prompt on standard input, from the file that is there anew in each iteration.
+/// Over the attached connection the service would lose the last words of a command that does not
+/// read all of it.
+fn on_standard_input(request: &mut Request, image: &Image) -> CliResult<()> {
+    let entrypoint = match &request.entrypoint {
+        Some(entrypoint) => entrypoint.words(),
+        None => &image.config.entrypoint,
+    };
+    let mut command = vec![
+        "-c".to_owned(),
+        format!("exec \"$@\" <{PROMPT_FILE}"),
+        "stockade".to_owned(),
+    ];
+    command.extend(entrypoint.iter().chain(&request.command).cloned());
+    request.command = command;
+    request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
+    Ok(())
 }
 
 /// What the agent works on: what is mounted at `/workspace`, else the current directory.
