@@ -88,6 +88,7 @@ pub(super) async fn live<G: Gate>(
     gate: &G,
 ) -> std::result::Result<Life, Fault<G::Error>> {
     let before = transcript.length();
+    let begun = jiff::Timestamp::now();
     let attached = sandbox.attach(false).await.map_err(Error::from)?;
     gate.admit(sandbox).await.map_err(Fault::Refused)?;
     let watch = sandbox.watch();
@@ -108,16 +109,20 @@ pub(super) async fn live<G: Gate>(
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
-        let container = sandbox.inspect().await.map_err(Error::from)?;
         transcript.rewind(before)?;
-        harvest(sandbox, &container.state.started_at, transcript).await?;
+        harvest(sandbox, begun, transcript).await?;
     }
     Ok(life)
 }
 
-/// Keeps what the service's log has of a life, and of what is still to come in it.
-async fn harvest(sandbox: &Sandbox, since: &str, transcript: &mut Transcript) -> Result<()> {
-    let mut log = sandbox.log_since(since).await?;
+/// Keeps what the service's log has of a life, and of what is still to come in it. `since` is before
+/// its start as the service has it: that is noted when the process has begun to talk.
+async fn harvest(
+    sandbox: &Sandbox,
+    since: jiff::Timestamp,
+    transcript: &mut Transcript,
+) -> Result<()> {
+    let mut log = sandbox.log_since(&since.to_string()).await?;
     while let Some(line) = log.next().await? {
         transcript.write(&Chunk {
             channel: line.channel,
@@ -129,27 +134,31 @@ async fn harvest(sandbox: &Sandbox, since: &str, transcript: &mut Transcript) ->
 
 /// When a life began that we did not begin.
 #[derive(Debug, Clone)]
-pub(super) struct Started(jiff::Timestamp);
+pub(super) struct Started {
+    noted: jiff::Timestamp,
+    at: jiff::Timestamp,
+}
 
 /// When the container's last life began, if that was after a moment that we noted.
 pub(super) fn started_after(container: &Container, noted: &str) -> Option<Started> {
     let noted: jiff::Timestamp = noted.parse().ok()?;
     let started: jiff::Timestamp = container.state.started_at.parse().ok()?;
-    (started >= noted && container.state.status != Status::Initialized).then_some(Started(started))
+    let begun = started >= noted && container.state.status != Status::Initialized;
+    begun.then_some(Started { noted, at: started })
 }
 
 impl Started {
     /// How long ago.
     pub(super) fn elapsed(&self) -> Duration {
         let now = jiff::Timestamp::now();
-        now.duration_since(self.0).try_into().unwrap_or_default()
+        now.duration_since(self.at).try_into().unwrap_or_default()
     }
 
     /// How long that life was, as the service has it.
     pub(super) async fn until_end(&self, sandbox: &Sandbox) -> Duration {
         let ended = sandbox.inspect().await.ok();
         let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
-        let took = ended.and_then(|at| at.duration_since(self.0).try_into().ok());
+        let took = ended.and_then(|at| at.duration_since(self.at).try_into().ok());
         took.unwrap_or_else(|| self.elapsed())
     }
 }
@@ -164,7 +173,7 @@ pub(super) async fn join(
 ) -> Result<Life> {
     let watch = sandbox.watch();
     let work = async {
-        harvest(sandbox, &started.0.to_string(), transcript).await?;
+        harvest(sandbox, started.noted, transcript).await?;
         Ok(sandbox.outcome(watch).await?)
     };
     until_over(sandbox, work, deadline, stop).await

@@ -16,7 +16,7 @@ const WATCH: Duration = Duration::from_millis(250);
 /// The same, while it cleans up behind it.
 const CLEAN_UP: Duration = Duration::from_millis(5);
 /// A container behind which nobody has cleaned up for about so long is as it stays.
-const NEGLECTED: Duration = Duration::from_secs(2);
+const NEGLECTED: Duration = Duration::from_secs(5);
 /// How soon we look again at a container whose output has ended, at first.
 const SECOND_LOOK: Duration = Duration::from_millis(1);
 
@@ -212,7 +212,8 @@ impl Sandbox {
         // holds, so that what is seen is before it or after it.
         let mut pause = SECOND_LOOK;
         while pause < NEGLECTED {
-            if self.inspect().await?.state.status != Status::Stopped {
+            let status = self.inspect().await?.state.status;
+            if !matches!(status, Status::Stopping | Status::Stopped) {
                 break;
             }
             tokio::time::sleep(pause).await;
