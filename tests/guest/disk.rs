@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
+
 use crate::gate;
 use crate::support::capture::{PATIENCE, stretched};
 use crate::support::command::{Output, PATH, TestCommand};
@@ -109,7 +111,11 @@ impl Drop for SmallStore {
             }
         };
         if let Some(mut podman) = self.podman.take() {
-            run("kill", &["-s", "TERM", "--", &format!("-{}", podman.id())]);
+            let group = Pid::from_child(&podman);
+            if let Err(error) = rustix::process::kill_process_group(group, Signal::TERM) {
+                eprintln!("the service with the small store: {error}");
+                let _ = podman.kill();
+            }
             let _ = podman.wait();
         }
         // A mount of its own lies over the store, in the namespace of all of alice's Podmans.
