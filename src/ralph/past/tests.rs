@@ -39,15 +39,15 @@ fn past(events: &[Then]) -> Past {
     let mut past = Past::of(&[]);
     for then in events {
         let event = match then {
-            Then::Began(number) => Event::Iteration {
+            Began(number) => Event::Iteration {
                 number: *number,
                 output: 7,
             },
-            Then::Ended(number, words) => ended(*number, words, Claim::None, None, 0),
-            Then::Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
+            Ended(number, words) => ended(*number, words, Claim::None, None, 0),
+            Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
             Then::Cut(number, cut) => ended(*number, "x", Claim::Complete, Some(*cut), 0),
-            Then::Memory(number) => ended(*number, "", Claim::None, None, 137),
-            Then::Kept(number, changed) => Event::Checkpoint {
+            Memory(number) => ended(*number, "", Claim::None, None, 137),
+            Kept(number, changed) => Event::Checkpoint {
                 number: *number,
                 files: 1,
                 bytes: 1,
@@ -55,7 +55,7 @@ fn past(events: &[Then]) -> Past {
                 left_out: 0,
                 took: 1,
             },
-            Then::Checked(number, exit_code) => Event::Checked {
+            Checked(number, exit_code) => Event::Checked {
                 number: *number,
                 exit_code: *exit_code,
                 timed_out: false,
