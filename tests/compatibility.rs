@@ -79,6 +79,8 @@ impl Results {
             let cells: Vec<_> = line.split('\t').collect();
             match cells[..] {
                 ["date", date] => date.clone_into(&mut results.date),
+                // A release that the document does not have yet.
+                ["warning", _] => {}
                 [
                     slot,
                     tier,

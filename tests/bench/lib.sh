@@ -64,11 +64,18 @@ need_packages() {
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   say "installing ${missing[*]}"
+  mkdir -p "$BENCH"
+  # one update at a time: apt-get does not wait for another's
+  install_packages "${missing[@]}" 7> "$BENCH/apt.lock"
+}
+
+install_packages() {
+  flock 7
   as_root apt-get update -qq || die "apt-get update failed"
   # another apt-get may be at work: wait for it
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null ||
-    die "apt-get could not install: ${missing[*]}"
+    "$@" >/dev/null ||
+    die "apt-get could not install: $*"
 }
 
 need_command() { command -v "$1" >/dev/null || die "$1 is missing (Debian package $2)"; }

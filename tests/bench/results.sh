@@ -4,12 +4,15 @@
 
 COMPATIBILITY=$REPO/docs/compatibility.md
 TIER=- SLOT=- DEBIAN=- VERSION=- RUNTIME=- LIMITS=-
-FAILURES=() WARNINGS=() PASSED=0 FAILED=0
 
+# What comes out goes into this file, a line each: rows of the table, and "warning" or "failure" with a text
 begin_results() {
   RESULTS=$LOGS/results.tsv
   printf 'date\t%s\n' "$(date +%F)" > "$RESULTS"
 }
+
+# Whether there are rows, and none with a failure
+all_passed() { awk -F '\t' 'NF > 2 { rows++; failed += $9 } END { exit !(rows && !failed) }' "$RESULTS"; }
 
 # ---- counting ---------------------------------------------------------------
 
@@ -26,7 +29,7 @@ where() { if [ "$TIER" = - ]; then echo; else echo "$TIER/$SLOT ($VERSION): "; f
 
 # failure TEXT: said at once, and again at the end
 failure() {
-  FAILURES+=("$(where)$1")
+  printf 'failure\t%s\n' "$(where)${1//$'\t'/ }" >> "$RESULTS"
   say "FAILED: $(where)$1"
 }
 
@@ -34,7 +37,6 @@ failure() {
 row() {
   local cells=("$SLOT" "$TIER" "$DEBIAN" "$VERSION" "$RUNTIME" "$LIMITS" "$1" "$2" "$3" "$4" "$(seconds_since "$5")")
   (IFS=$'\t'; echo "${cells[*]}") >> "$RESULTS"
-  PASSED=$((PASSED + $2)) FAILED=$((FAILED + $3))
 }
 
 # tests_row SUITE LOG STATUS START: a run that failed without saying so, or ran nothing, counts as one failure
@@ -65,8 +67,8 @@ learn_facts() {
   LIMITS=$(jq -r '.host | if .cgroupVersion == "v2" and (["memory", "pids", "cpu"] - (.cgroupControllers // []) == [])
     then "enforced" else "not enforced" end' <<< "$info")
   last=$(recorded "$SLOT" "$TIER")
-  [ "$last" = "$VERSION" ] ||
-    WARNINGS+=("$TIER/$SLOT has Podman $VERSION, docs/compatibility.md has ${last:-none}: make compatibility")
+  [ "$last" = "$VERSION" ] || printf 'warning\t%s\n' \
+    "$TIER/$SLOT has Podman $VERSION, docs/compatibility.md has ${last:-none}: make compatibility" >> "$RESULTS"
 }
 
 # recorded SLOT TIER: the release in docs/compatibility.md
@@ -79,14 +81,13 @@ recorded() {
 # ---- the end ----------------------------------------------------------------
 
 table() {
-  local line
   printf '\n'
   awk -F '\t' '
     BEGIN { form = "%-13s %-7s %-8s %-14s %7s %7s %8s %8s\n"; printf form, "slot", "tier", "podman", "suite", "passed", "failed", "not run", "seconds" }
-    NF > 2 { printf form, $1, $2, $4, $7, $8, $9, $10, $11 }' "$RESULTS"
-  printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
-  for line in "${WARNINGS[@]}"; do printf 'warning: %s\n' "$line"; done
-  for line in "${FAILURES[@]}"; do printf 'FAILED: %s\n' "$line"; done
+    NF > 2 { printf form, $1, $2, $4, $7, $8, $9, $10, $11; passed += $8; failed += $9 }
+    END { printf "%d passed, %d failed\n", passed, failed }' "$RESULTS"
+  sed -n 's/^warning\t/warning: /p' "$RESULTS"
+  sed -n 's/^failure\t/FAILED: /p' "$RESULTS"
 }
 
 # The results as the document has them, by the test that looks after it

@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh [ARGUMENT...]: every check, then the matrix: on each slot the integration tests and the others that need a
-# service, on the host's the real agent too, in each guest the guests' tests. At the end a table, and what failed.
+# service, on the host's the real agent too; in each guest, beside those, the guests' tests. At the end a table, and what
+# failed.
 # With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
@@ -13,7 +14,8 @@ set -euo pipefail
 
 MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
-OURS=()
+UP_LOG=$LOGS/up.log
+OURS=() GUESTS=''
 
 # The test programs that are run on services. What is not written yet is not run
 ON_SERVICES=(integration)
@@ -25,6 +27,7 @@ ON_SERVICES=(integration)
 clean_up() {
   set +e; trap '' INT TERM
   end_group TERM
+  if [ -n "$GUESTS" ]; then kill -TERM "$GUESTS"; wait "$GUESTS"; fi
   if [ ${#OURS[@]} -gt 0 ]; then "$BENCH_SCRIPTS/slots.sh" down "${OURS[@]}" 9>&-; fi
 }
 trap clean_up EXIT
@@ -41,7 +44,6 @@ child() {
   wait "$reader" || true
   return "$status"
 }
-
 
 # ---- checks -----------------------------------------------------------------
 
@@ -111,6 +113,34 @@ run_guest() {
   tests_row guest "$log" "$status" "$start"
 }
 
+# run_guests TIER/SLOT...: one after the other, beside the services, whose tests wait more than they work. It is run as a
+# process of its own, that writes what it says and its rows into files
+run_guests() {
+  local name
+  trap clean_up EXIT
+  trap 'exit 143' TERM
+  OURS=() RESULTS=$LOGS/guests.tsv UP_LOG=$LOGS/guests-up.log
+  : > "$RESULTS"
+  for name in "$@"; do
+    bring_up "$name"
+    if select_up "$name"; then run_guest; fi
+    give_back "$name"
+  done
+}
+
+# Waits for the guests and shows what they say
+finish_guests() {
+  local status=0 reader
+  say "the guests, begun beside the services ($LOGS/guests.log)"
+  tail --pid="$GUESTS" -s 0.2 -n +1 -f "$LOGS/guests.log" 9>&- & reader=$!
+  wait "$GUESTS" || status=$?
+  wait "$reader" || true
+  GUESTS=''
+  cat "$LOGS/guests.tsv" >> "$RESULTS"
+  TIER=- SLOT=-
+  [ "$status" = 0 ] || { failure "the guests' tests were cut short: status $status"; row guests 0 1 0 "$EPOCHREALTIME"; }
+}
+
 # ---- slots ------------------------------------------------------------------
 
 is_up() { "$BENCH_SCRIPTS/slots.sh" is-up "$1"; }
@@ -119,7 +149,7 @@ is_up() { "$BENCH_SCRIPTS/slots.sh" is-up "$1"; }
 bring_up() {
   local name
   for name in "$@"; do is_up "$name" || OURS+=("$name"); done
-  child "$LOGS/up.log" "$BENCH_SCRIPTS/slots.sh" up "$@" || true
+  child "$UP_LOG" "$BENCH_SCRIPTS/slots.sh" up "$@" || true
 }
 
 # give_back TIER/SLOT: takes it down before the end, if it is ours: a machine is much memory
@@ -137,9 +167,9 @@ select_up() {
   select_slot "${1#*/}"
   TIER=${1%/*} DEBIAN=- VERSION=- RUNTIME=- LIMITS=-
   ! is_up "$1" || return 0
-  why=$(sed -n "s|^== $1: NOT UP: ||p" "$LOGS/up.log" | tail -n 1)
+  why=$(sed -n "s|^== $1: NOT UP: ||p" "$UP_LOG" | tail -n 1)
   VERSION='not up'
-  failure "${why:-$(sed -n 's/^bench: //p' "$LOGS/up.log" | tail -n 1)}"
+  failure "${why:-$(sed -n 's/^bench: //p' "$UP_LOG" | tail -n 1)}"
   row - 0 1 0 "$EPOCHREALTIME"
   return 1
 }
@@ -151,19 +181,14 @@ run_matrix() {
   for name in $list; do
     case $name in vm/*) guests+=("$name") ;; *) services+=("$name") ;; esac
   done
-  if [ ${#services[@]} -gt 0 ]; then
-    bring_up "${services[@]}"
-    for name in "${services[@]}"; do
-      if select_up "$name"; then run_service "$@"; fi
-    done
-  fi
   # with arguments, only the integration tests were asked for
-  [ $# = 0 ] || return 0
-  for name in "${guests[@]}"; do
-    bring_up "$name"
-    if select_up "$name"; then run_guest; fi
-    give_back "$name"
+  [ $# = 0 ] || guests=()
+  if [ ${#services[@]} -gt 0 ]; then bring_up "${services[@]}"; fi
+  if [ ${#guests[@]} -gt 0 ]; then run_guests "${guests[@]}" > "$LOGS/guests.log" 2>&1 < /dev/null & GUESTS=$!; fi
+  for name in "${services[@]}"; do
+    if select_up "$name"; then run_service "$@"; fi
   done
+  if [ ${#guests[@]} -gt 0 ]; then finish_guests; fi
 }
 
 # ---- all of it --------------------------------------------------------------
@@ -192,5 +217,5 @@ if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then run_matrix "$@"
 else failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"; fi
 say "all of it: $(seconds_since "$start") s"
 table
-[ "$FAILED" = 0 ]
+all_passed
 [ -z "$UPDATE" ] || write_compatibility

@@ -3,6 +3,9 @@
 use crate::session::Program;
 use crate::support::dir::TestDir;
 
+/// The most lines of a complaint, a usage included.
+const FEW: usize = 10;
+
 /// The names of one side.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -112,6 +115,56 @@ pub(crate) fn own_words(program: Program, stderr: &str) -> (bool, String) {
         }
     }
     (error, rest)
+}
+
+/// What is not clear about how Stockade complains: it says each thing once, in a few lines, and
+/// shows nobody its insides.
+pub(crate) fn unclear(stderr: &str) -> Option<&'static str> {
+    let insides = ["panicked at", "stack backtrace", "RUST_BACKTRACE"];
+    if insides.iter().any(|text| stderr.contains(text)) {
+        return Some("a panic");
+    }
+    let complaints = stderr
+        .lines()
+        .skip_while(|line| !line.starts_with("error: "));
+    let complaints: Vec<&str> = complaints.collect();
+    let mut errors: Vec<_> = complaints
+        .iter()
+        .filter_map(|line| line.strip_prefix("error: "))
+        .collect();
+    let all = errors.len();
+    errors.sort_unstable();
+    errors.dedup();
+    match () {
+        () if errors.iter().any(|error| error.trim().is_empty()) => Some("an error without a word"),
+        () if errors.len() < all => Some("the same error twice"),
+        () if complaints.len() > FEW => Some("too much is said"),
+        () => None,
+    }
+}
+
+#[test]
+fn clear_is_what_is_said_once_and_briefly() {
+    let usage =
+        "error: unknown flag\n\nUsage: stockade rm\n\nFor more information, try '--help'.\n";
+    for (stderr, expected) in [
+        ("", None),
+        ("error: no such image\nhint: build it\n", None),
+        ("error: no a\nerror: no b\n", None),
+        (usage, None),
+        ("error: \n", Some("an error without a word")),
+        ("error: no a\nerror: no a\n", Some("the same error twice")),
+        ("thread 'main' panicked at x.rs:1:1:\n", Some("a panic")),
+    ] {
+        assert_eq!(unclear(stderr), expected, "{stderr}");
+    }
+    let much = format!("error: no a\n{}", "and so on\n".repeat(FEW));
+    assert_eq!(unclear(&much), Some("too much is said"));
+    // What a container has said before is its own.
+    assert_eq!(
+        unclear(&format!("{}error: no a\n", "x\n".repeat(FEW))),
+        None
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::case::Observed;
-use crate::normal::{Names, own_words};
+use crate::normal::{Names, own_words, unclear};
 use crate::support::content::{content, described};
 use crate::support::dir::TestDir;
 use crate::support::image::NAME;
@@ -93,6 +93,11 @@ impl Session {
                 brief(&stdout),
                 brief(&stderr)
             ));
+            if program == Program::Stockade
+                && let Some(what) = unclear(&stderr)
+            {
+                panic!("{line}: {what}\n{stderr}");
+            }
             let (error, rest) = own_words(program, &stderr);
             self.add(number, "exit", exit.trim_end().to_owned());
             match read("as").as_deref() {

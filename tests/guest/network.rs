@@ -1,39 +1,9 @@
 //! What a container and a build reach: never what listens on the guest's loopback alone.
 
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use crate::gate;
 use crate::support::dir::TestDir;
 use crate::support::image::{build, tiny};
-
-/// Somebody who listens and counts who comes.
-struct Listener {
-    port: u16,
-    visits: Arc<AtomicUsize>,
-}
-
-impl Listener {
-    fn on(address: &str) -> Self {
-        let listener = TcpListener::bind((address, 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let visits = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&visits);
-        thread::spawn(move || {
-            for visit in listener.incoming() {
-                drop(visit);
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Self { port, visits }
-    }
-
-    fn visits(&self) -> usize {
-        self.visits.load(Ordering::SeqCst)
-    }
-}
+use crate::support::listener::Listener;
 
 /// A shell line that tries every way to the guest that a container may have: the addresses that
 /// slirp4netns and pasta give the host, the gateway, names.

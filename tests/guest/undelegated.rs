@@ -81,5 +81,5 @@ fn a_limit_whose_controller_is_not_delegated_stops_the_run_before_its_first_inst
     let _ = stockade(&free)
         .success()
         .says("yes\n")
-        .does_not_complain("warning");
+        .does_not_complain("cpu");
 }

@@ -1,35 +1,9 @@
 //! What `RUN` reaches while building: never the host's loopback, unless that is asked for.
 
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 use crate::support::image::{build, tiny};
-
-/// Somebody who listens on the host's 127.0.0.1 and counts who comes.
-struct Listener {
-    port: u16,
-    visits: Arc<AtomicUsize>,
-}
-
-impl Listener {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let visits = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&visits);
-        thread::spawn(move || {
-            for visit in listener.incoming() {
-                drop(visit);
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-        Self { port, visits }
-    }
-}
+use crate::support::listener::Listener;
 
 /// Builds with a `RUN` that tries to reach the listener and tells which links it has.
 fn try_out(dir: &TestDir, listener: &Listener, flags: &[&str]) -> Output {
@@ -49,7 +23,7 @@ fn try_out(dir: &TestDir, listener: &Listener, flags: &[&str]) -> Output {
 #[ignore = "needs podman: builds"]
 fn a_listener_on_the_hosts_loopback_is_out_of_reach() {
     let dir = TestDir::new();
-    let listener = Listener::start();
+    let listener = Listener::on("127.0.0.1");
     for flags in [&[][..], &["--network", "private"], &["--network", "none"]] {
         let output = try_out(&dir, &listener, flags);
         assert_eq!(
@@ -59,19 +33,19 @@ fn a_listener_on_the_hosts_loopback_is_out_of_reach() {
         );
         let _ = output.lacks("REACHED\n");
     }
-    assert_eq!(listener.visits.load(Ordering::SeqCst), 0);
+    assert_eq!(listener.visits(), 0);
 
     // The listener can be reached: by who asks for it, and is told so.
     let output = try_out(&dir, &listener, &["--network", "host"]);
     let _ = output.has("REACHED\n").complains("--network host");
-    assert!(listener.visits.load(Ordering::SeqCst) > 0);
+    assert!(listener.visits() > 0);
 }
 
 #[test]
 #[ignore = "needs podman: builds"]
 fn without_a_network_there_is_only_loopback() {
     let dir = TestDir::new();
-    let listener = Listener::start();
+    let listener = Listener::on("127.0.0.1");
     let _ = try_out(&dir, &listener, &["--network", "none"]).has("links: lo\n");
     let private = try_out(&dir, &listener, &[]).stdout();
     let links = private.lines().find(|line| line.starts_with("links: "));

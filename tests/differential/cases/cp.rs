@@ -34,7 +34,8 @@ cases! {
     "#
 
     out_of_a_container: r#"
-        podman run --name $A $TINY sh -c 'mkdir -p /tmp/d/sub; cd /tmp/d; echo 1 > one; echo 2 > sub/two; ln -s one link; chmod 600 one'
+        podman run -d --init --name $A $TINY sh -c 'mkdir -p /tmp/d/sub; cd /tmp/d; echo 1 > one; echo 2 > sub/two; ln -s one link; chmod 600 one; echo ready; exec sleep 300'
+        until_logged $A ready
         podman cp $A:/tmp/d/one .
         podman cp $A:/tmp/d/one renamed
         podman cp $A:/tmp/d dir

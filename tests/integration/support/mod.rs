@@ -6,6 +6,7 @@ pub(crate) mod content;
 pub(crate) mod dir;
 pub(crate) mod gate;
 pub(crate) mod image;
+pub(crate) mod listener;
 pub(crate) mod podman;
 pub(crate) mod private_service;
 pub(crate) mod pty;
