@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
-use crate::ralph::{self, Follow, Run, Runs, Stop, Verdict};
+use crate::ralph::journal::Reader;
+use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
 
 /// All runs of this person.
 pub(crate) fn runs() -> CliResult<Runs> {
@@ -26,6 +27,19 @@ pub(crate) fn named(word: &str) -> CliResult<Option<Run>> {
             || (run.record()).is_ok_and(|record| record.name.as_deref() == Some(word))
     };
     Ok(all.iter().rev().find(named).cloned())
+}
+
+/// How a run has ended, if it has.
+pub(crate) fn verdict(run: &Run) -> CliResult<Option<Verdict>> {
+    let path = run.journal_path();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let (_, entries) = Reader::open(&path)?;
+    Ok(entries.into_iter().find_map(|entry| match entry.event {
+        Event::Verdict { verdict } => Some(verdict),
+        _ => None,
+    }))
 }
 
 /// Ends a run that somebody has in hand; after so long not gently.

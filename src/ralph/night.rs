@@ -15,6 +15,7 @@ use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::store::Run;
+use super::task::Check;
 use super::transcript::Transcript;
 use super::verdict::Verdict;
 use super::verification::{Claimed, joined};
@@ -261,6 +262,10 @@ impl Night {
             checkpoints: &self.checkpoints,
             at,
             protect: &self.record.task.protect,
+            command: match &self.record.task.check {
+                Check::Command(command) => command,
+                Check::Waived | Check::Missing => "",
+            },
             target: &self.record.workspace.target,
             time: self.record.task.budget.check_time,
         };

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::workspace::{Change, ChangeKind, Pattern, Selected};
 
@@ -30,6 +30,8 @@ const STEERING: &[&str] = &[
     "phpunit.xml*",
     ".rspec",
 ];
+/// Files that may steer a check but hold more than that: new or changed ones are told.
+const DECIDING: &[&str] = &["pyproject.toml", "setup.cfg", "package.json"];
 /// Where tests are.
 const TESTS: &[&str] = &[
     "test/",
@@ -52,6 +54,8 @@ pub(super) struct Selection {
     protected: Vec<Pattern>,
     steering: Vec<Pattern>,
     tests: Vec<Pattern>,
+    /// What the check's command names.
+    named: Vec<PathBuf>,
 }
 
 /// What was found of the agent's changes since the beginning.
@@ -67,24 +71,31 @@ pub struct Findings {
 
 impl Selection {
     /// Reads the person's patterns, which were read before.
-    pub(super) fn new(protect: &[String]) -> Self {
+    pub(super) fn new(protect: &[String], check: &str) -> Self {
         let read = |texts: &mut dyn Iterator<Item = &str>| {
             texts.filter_map(|text| Pattern::parse(text).ok()).collect()
         };
         Self {
             protected: read(&mut protect.iter().map(String::as_str)),
             steering: read(&mut STEERING.iter().copied()),
-            tests: read(&mut TESTS.iter().copied()),
+            tests: read(&mut TESTS.iter().chain(DECIDING).copied()),
+            named: named(check),
         }
     }
 
     /// What becomes of a path in the check's tree.
     pub(super) fn select(&self, path: &Path) -> Selected {
-        if covers(&self.protected, path) || covers(&self.steering, path) {
+        // Nor may a file, or a link, stand where a directory is the person's.
+        if covers(&self.protected, path, true) || covers(&self.steering, path, true) {
             Selected::Base
         } else {
             Selected::Keep
         }
+    }
+
+    /// Whether the check's command names it, as `sh check.sh` does.
+    fn is_named(&self, path: &Path) -> bool {
+        self.named.iter().any(|word| path.ends_with(word))
     }
 
     /// What of the agent's changes matters for a check.
@@ -94,7 +105,7 @@ impl Selection {
             let path = change.path.as_path();
             let list = if matches!(self.select(path), Selected::Base) {
                 &mut findings.put_back
-            } else if !covers(&self.tests, path) {
+            } else if !covers(&self.tests, path, false) && !self.is_named(path) {
                 continue;
             } else if change.kind == ChangeKind::Removed {
                 &mut findings.tests_gone
@@ -116,8 +127,19 @@ impl Findings {
     }
 }
 
+/// Words of a shell command that may be paths in the workspace.
+fn named(check: &str) -> Vec<PathBuf> {
+    let between = |c: char| c.is_whitespace() || "'\"`;&|()<>=$".contains(c);
+    let words = check.split(between).map(|word| {
+        let below = word.strip_prefix("/workspace/").unwrap_or(word);
+        below.trim_start_matches("./")
+    });
+    let words = words.filter(|word| !word.is_empty());
+    words.map(PathBuf::from).collect()
+}
+
 /// Whether a path, or a directory that it is in, fits.
-fn covers(patterns: &[Pattern], path: &Path) -> bool {
+fn covers(patterns: &[Pattern], path: &Path, is_directory: bool) -> bool {
     let fits = |path: &OsStr, directory| {
         patterns
             .iter()
@@ -127,7 +149,8 @@ fn covers(patterns: &[Pattern], path: &Path) -> bool {
         .ancestors()
         .skip(1)
         .filter(|above| *above != Path::new(""));
-    fits(path.as_os_str(), false) || above.into_iter().any(|above| fits(above.as_os_str(), true))
+    fits(path.as_os_str(), is_directory)
+        || above.into_iter().any(|above| fits(above.as_os_str(), true))
 }
 
 #[cfg(test)]
@@ -136,11 +159,12 @@ mod tests {
 
     #[test]
     fn what_decides_the_outcome_is_the_persons() {
-        let selection = Selection::new(&["tests/".into(), "check.sh".into()]);
+        let selection = Selection::new(&["tests/".into(), "check.sh".into()], "");
         let base = |path: &str| selection.select(Path::new(path)) == Selected::Base;
         for path in [
             "tests/test_a.py",
             "tests/deep/down/x",
+            "tests",
             "check.sh",
             "sub/check.sh",
             "conftest.py",
@@ -160,5 +184,25 @@ mod tests {
         ] {
             assert!(!base(path), "{path}");
         }
+    }
+
+    #[test]
+    fn what_the_check_names_and_the_agent_wrote_is_told() {
+        let changes = ["check.sh", "sub/run.sh", "pyproject.toml", "main.py"].map(|path| Change {
+            path: path.into(),
+            kind: ChangeKind::Modified,
+            before: None,
+            after: None,
+        });
+        let findings =
+            |protect: &[String], check| Selection::new(protect, check).findings(&changes);
+        let told = findings(&[], "sh ./check.sh && (cd sub; 'run.sh')");
+        assert_eq!(
+            told.agents_tests,
+            ["check.sh", "sub/run.sh", "pyproject.toml"]
+        );
+        assert!(!told.is_protected());
+        let protect = ["check.sh".to_owned(), "pyproject.toml".to_owned()];
+        assert!(findings(&protect, "sh /workspace/check.sh").is_protected());
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Transcript {
     file: File,
     length: u64,
     last_words: Vec<u8>,
+    /// They begin in the middle of a line, for all we know.
+    torn: bool,
 }
 
 impl Transcript {
@@ -41,6 +43,7 @@ impl Transcript {
             file,
             length,
             last_words: Vec::new(),
+            torn: false,
         })
     }
 
@@ -54,6 +57,7 @@ impl Transcript {
     /// An iteration begins: what was said before is not its last word.
     pub(super) fn begin(&mut self) {
         self.last_words.clear();
+        self.torn = false;
     }
 
     /// Forgets what came after so many bytes: it comes once more, from the service's log.
@@ -77,7 +81,9 @@ impl Transcript {
         if chunk.channel == Channel::Stdout {
             let words = &mut self.last_words;
             words.extend_from_slice(&chunk.bytes);
-            words.drain(..words.len().saturating_sub(LAST_WORDS));
+            let over = words.len().saturating_sub(LAST_WORDS);
+            self.torn |= over > 0;
+            words.drain(..over);
         }
         Ok(())
     }
@@ -87,9 +93,15 @@ impl Transcript {
         self.length
     }
 
-    /// The end of what this iteration said on standard output.
+    /// The end of what this iteration said on standard output, from the beginning of a line.
     pub(super) fn last_words(&self) -> String {
-        String::from_utf8_lossy(&self.last_words).into_owned()
+        let mut words = self.last_words.as_slice();
+        if self.torn {
+            // The rest of a line is no line: it could read as a claim.
+            let end = words.iter().position(|byte| *byte == b'\n');
+            words = end.and_then(|end| words.get(end..)).unwrap_or_default();
+        }
+        String::from_utf8_lossy(words).into_owned()
     }
 }
 
@@ -115,5 +127,24 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
         assert_eq!(transcript.last_words(), "three\n");
         assert_eq!(Transcript::open(&path).unwrap().length(), 14);
+    }
+
+    #[test]
+    fn the_rest_of_a_line_is_no_last_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut transcript = Transcript::open(&dir.path().join("output.log")).unwrap();
+        let tag = "<promise>DONE</promise>";
+        let said = format!("not {tag}{}", "\n".repeat(LAST_WORDS - tag.len()));
+        let chunk = |bytes: String| Chunk {
+            channel: Channel::Stdout,
+            bytes: bytes.into(),
+        };
+        transcript.write(&chunk(said)).unwrap();
+        assert_eq!(transcript.last_words().trim(), "");
+        transcript.write(&chunk(format!("{tag}\n"))).unwrap();
+        assert_eq!(transcript.last_words().trim(), tag);
+        transcript.begin();
+        transcript.write(&chunk(tag.to_owned())).unwrap();
+        assert_eq!(transcript.last_words(), tag);
     }
 }

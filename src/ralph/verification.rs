@@ -26,6 +26,8 @@ pub(super) struct Claimed<'a> {
     pub(super) at: u32,
     /// Which paths are the person's.
     pub(super) protect: &'a [String],
+    /// The check's command.
+    pub(super) command: &'a str,
     /// Where the tree goes in the container.
     pub(super) target: &'a str,
     /// The longest that the check may take.
@@ -64,7 +66,7 @@ impl Claimed<'_> {
     /// Sends the tree, what is the person's taken from the first checkpoint.
     async fn send_tree(&self, sandbox: &Sandbox) -> Result<Findings> {
         let (checkpoints, at) = (self.checkpoints.clone(), self.at);
-        let selection = Selection::new(self.protect);
+        let selection = Selection::new(self.protect, self.command);
         let found = tokio::task::spawn_blocking(move || {
             let repository = checkpoints.open()?;
             let base = repository.checkpoint(checkpoints.series(), 0)?;

@@ -14,6 +14,7 @@ use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 use crate::workspace::id::Kind;
 use crate::workspace::snapshot;
+use crate::workspace::snapshot::At;
 use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Snapshot;
@@ -69,8 +70,17 @@ pub(super) fn write(
         );
         match select(&snapshot::path(&path)) {
             Selected::Keep => {
-                if let Some(node) = mine {
-                    archive.entry(&path, node, false)?;
+                let was_directory = theirs.filter(|node| node.is_directory());
+                match (mine, was_directory, there) {
+                    (Some(node), ..) if node.is_directory() => {
+                        archive.entry(&path, node, false)?;
+                    }
+                    // What comes from the base below it must not go through a link in its place.
+                    (_, Some(node), Some(there)) if holds_base(base, there, &path, select) => {
+                        archive.entry(&path, node, true)?;
+                    }
+                    (Some(node), ..) => archive.entry(&path, node, false)?,
+                    _ => {}
                 }
             }
             Selected::Drop => continue,
@@ -99,6 +109,28 @@ pub(super) fn write(
     }
     archive.put(&[0; 2 * BLOCK])?;
     archive.out.flush().map_err(Error::sink)
+}
+
+/// Whether anything below a directory is to be as the base has it.
+fn holds_base(
+    base: &Snapshot,
+    directory: At,
+    path: &[u8],
+    select: &mut dyn FnMut(&Path) -> Selected,
+) -> bool {
+    let mut stack = vec![(directory, path.to_vec())];
+    while let Some((directory, above)) = stack.pop() {
+        for child in base.children(directory) {
+            let mut path = above.clone();
+            snapshot::join(&mut path, base.name(child));
+            match select(&snapshot::path(&path)) {
+                Selected::Base => return true,
+                Selected::Keep => stack.push((child, path)),
+                Selected::Drop | Selected::Replace(_) => {}
+            }
+        }
+    }
+    false
 }
 
 struct Archive<'a> {

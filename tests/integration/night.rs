@@ -365,3 +365,30 @@ fn a_prompt_file_in_the_workspace_is_no_link() {
         "Work until it is done.\n<promise>COMPLETE</promise>\n"
     );
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_that_has_ended_stays_as_it_ended() {
+    let dir = TestDir::new();
+    let output = ralph(&dir, PROMISE, &["--no-check"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let journal = record(&dir).join("journal.jsonl");
+    let before = fs::read(&journal).unwrap();
+    let again = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, again, 0, 1).complains("claimed");
+    assert_eq!(fs::read(&journal).unwrap(), before);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_that_cannot_be_read_hides_no_other() {
+    let dir = TestDir::new();
+    let damaged = ralph(&dir, "", &["-d", "--max-iterations", "1"]).run();
+    let damaged = damaged.success().line();
+    let _ = dir.stockade(&["wait", &damaged]).run().code(11);
+    fs::write(record(&dir).join("journal.jsonl"), "nonsense\n").unwrap();
+    let output = ralph(&dir, PROMISE, &["--no-check"]).run();
+    let _ = output.code(0);
+    let runs = dir.stockade(&["runs"]).run().success();
+    let _ = runs.has("is damaged").has("claimed");
+}

@@ -65,6 +65,7 @@ pub(crate) struct RalphArgs {
     #[arg(
         long,
         value_name = "COMMAND",
+        value_parser = parse_check,
         conflicts_with = "no_check",
         help_heading = "Task"
     )]
@@ -318,6 +319,14 @@ fn prompt(args: &RalphArgs, cwd: &Path, workspace: &Workspace) -> CliResult<Stri
             .hint("it is longer than a mebibyte: an agent would not read it to its end"));
     }
     Ok(text)
+}
+
+/// A command that says nothing would pass.
+fn parse_check(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("an empty command verifies nothing; `--no-check` says so".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 /// A pattern for paths.

@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use crate::cli::error::{CliResult, Context as _};
+use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::table::Table;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
-use crate::ralph::{Event, Run};
+use crate::ralph::{self, Event, Run};
 
 /// List runs
 #[derive(Debug, Args)]
@@ -27,15 +27,13 @@ pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
             ui.line(run.id().as_str()).doing("write")?;
             continue;
         }
-        let record = run.record()?;
-        let state = state(run)?;
-        table.row([
-            run.id().to_string(),
-            record.name.unwrap_or_default(),
-            format!("{}/{}", state.iterations, record.task.budget.iterations),
-            state.words,
-            record.workspace.path.display().to_string(),
-        ]);
+        // One that cannot be read hides none of the others.
+        table.row(row(run).unwrap_or_else(|error| {
+            let error = CliError::from(error);
+            let none = String::new;
+            let id = run.id().to_string();
+            [id, none(), none(), error.message, none()]
+        }));
     }
     if !args.quiet {
         ui.data(&table.render()).doing("write")?;
@@ -43,12 +41,24 @@ pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
     Ok(Exit::Done)
 }
 
+fn row(run: &Run) -> ralph::Result<[String; 5]> {
+    let record = run.record()?;
+    let state = state(run)?;
+    Ok([
+        run.id().to_string(),
+        record.name.unwrap_or_default(),
+        format!("{}/{}", state.iterations, record.task.budget.iterations),
+        state.words,
+        record.workspace.path.display().to_string(),
+    ])
+}
+
 struct State {
     iterations: u32,
     words: String,
 }
 
-fn state(run: &Run) -> CliResult<State> {
+fn state(run: &Run) -> ralph::Result<State> {
     let (_, entries) = Reader::open(&run.journal_path())?;
     let mut iterations = 0;
     let mut verdict = None;

@@ -44,6 +44,12 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     let run = night::find(Some(&args.run))?;
     let _held = run.hold()?;
     let (mut night, entries) = Night::open(&run)?;
+    if entries
+        .iter()
+        .any(|entry| matches!(entry.event, Event::Verdict { .. }))
+    {
+        return Err(CliError::new(Exit::Failed, "the run has ended"));
+    }
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let begun = entries
         .iter()

@@ -257,6 +257,33 @@ fn protected_paths_come_from_the_base_even_when_they_are_gone() {
 }
 
 #[test]
+fn what_comes_from_the_base_goes_through_no_link() {
+    let mut scene = Scene::new();
+    scene.write("sub/tests/one.py", "assert True");
+    scene.write("sub/code.py", "old");
+    let base = scene.take();
+    fs::rename(scene.path("sub"), scene.path("zzz")).unwrap();
+    scene.write("zzz/tests/one.py", "pass");
+    symlink("zzz", scene.path("sub")).unwrap();
+    let at = scene.take();
+    let mut select = |path: &Path| match path == Path::new("sub/tests/one.py") {
+        true => Selected::Base,
+        false => Selected::Keep,
+    };
+    let mut bytes = Vec::new();
+    let repository = &scene.repository;
+    repository
+        .write_tar_over(&base, &at, &mut bytes, &mut select)
+        .unwrap();
+    let unpacked = unpack(&bytes);
+    let names: Vec<&str> = unpacked.keys().map(String::as_str).collect();
+    let kept = ["zzz/", "zzz/code.py", "zzz/tests/", "zzz/tests/one.py"];
+    let base = ["sub/", "sub/tests/", "sub/tests/one.py"];
+    assert_eq!(names, [&base[..], &kept[..]].concat());
+    assert_eq!(unpacked["sub/tests/one.py"].3, b"assert True");
+}
+
+#[test]
 fn an_archive_whose_sink_fails_has_no_end() {
     struct Full(usize);
     impl Write for Full {
