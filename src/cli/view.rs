@@ -132,22 +132,13 @@ impl View<'_> {
     }
 }
 
-/// Waits until a run has ended.
+/// Waits until a run has ended and nobody has it in hand any more.
 pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
     let mut follow = Follow::new(run)?;
-    let mut reader = Reader::default();
-    loop {
-        let held = run.is_held();
-        for entry in reader.more(&run.journal_path())? {
-            if let Event::Verdict { verdict } = entry.event {
-                return Ok(verdict);
-            }
-        }
-        if !held {
-            return Err(gone(run));
-        }
+    while run.is_held() {
         follow.changed().await;
     }
+    night::verdict(run)?.ok_or_else(|| gone(run))
 }
 
 /// All that a run's agent has written so far.

@@ -51,7 +51,7 @@ fn a_claim_counts_when_the_check_passes() {
     );
     let output = output
         .complains("failed after")
-        .complains("verified (protected)");
+        .complains("verified (");
     assert!(!output.stderr().contains('\x1b'));
     let prompt = fs::read(record(&dir).join("prompt/prompt.md")).unwrap();
     assert!(!prompt.contains(&0x1b), "what a check prints is cleaned");
