@@ -55,12 +55,24 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 
 /// Replaces a file in one step, by way of a temporary name that only the holder of the lock uses.
 pub(super) fn replace(path: &Path, temporary: &Path, content: &[u8]) -> Result<()> {
-    remove(temporary)?;
-    create(temporary)?
-        .write_all(content)
-        .map_err(Error::file("write", temporary))?;
+    write(temporary, content)?;
     sync(temporary)?;
     rename(temporary, path)
+}
+
+/// As [`replace`], for what may be lost or damaged when the machine stops.
+pub(super) fn replace_lightly(path: &Path, temporary: &Path, content: &[u8]) -> Result<()> {
+    write(temporary, content)?;
+    // Some file systems wait for the disk when one name replaces another.
+    remove(path)?;
+    rename(temporary, path)
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    remove(path)?;
+    create(path)?
+        .write_all(content)
+        .map_err(Error::file("write", path))
 }
 
 /// Reads a file, if it is there.

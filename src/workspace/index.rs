@@ -5,6 +5,7 @@
 //! modification and time of change is the same, wherever it was moved to. The time of change cannot
 //! be set back, and what was changed less than a moment before it was read is read again.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::workspace::disk::Found;
@@ -14,11 +15,10 @@ use crate::workspace::id::ID;
 use crate::workspace::id::ObjectId;
 use crate::workspace::id::checksum;
 
-const MAGIC: &[u8] = b"stockade index 1\n";
+const MAGIC: &[u8] = b"stockade index 2\n";
 
 /// Device, inode, size, time of modification and of change, kind.
 const STATE: usize = 52;
-const IDENTITY: usize = 16;
 const RECORD: usize = STATE + ID;
 
 /// The longest index that is read.
@@ -46,52 +46,103 @@ fn state(found: &Found) -> [u8; STATE] {
         &found.ctime.nanoseconds.to_be_bytes(),
         &kind.to_be_bytes(),
     ];
-    let bytes = parts.into_iter().flatten();
+    copy(&mut state, &parts);
     state
-        .iter_mut()
-        .zip(bytes)
-        .for_each(|(to, from)| *to = *from);
-    state
+}
+
+/// Puts parts side by side.
+fn copy(to: &mut [u8], parts: &[&[u8]]) {
+    let mut at = 0;
+    for part in parts {
+        let end = at + part.len();
+        if let Some(place) = to.get_mut(at..end) {
+            place.copy_from_slice(part);
+        }
+        at = end;
+    }
 }
 
 /// An index that was read.
 pub(super) struct Index {
-    records: Vec<u8>,
+    /// With what comes before the records, and the checksum.
+    bytes: Vec<u8>,
+    records: Range<usize>,
+    packs: Range<usize>,
+    /// By a number made of device and inode: the first record to look at, plus one.
+    table: Vec<u32>,
 }
 
 impl Index {
     /// `None` if it is not whole.
-    pub(super) fn parse(mut bytes: Vec<u8>) -> Option<Self> {
-        let body = bytes.len().checked_sub(ID)?;
-        let (content, sum) = bytes.split_at_checked(body)?;
-        let records = content.strip_prefix(MAGIC)?;
-        if records.len() % RECORD != 0 || checksum(content)[..] != *sum {
+    pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let end = bytes.len().checked_sub(ID)?;
+        let (content, sum) = bytes.split_at_checked(end)?;
+        let rest = content.strip_prefix(MAGIC)?;
+        let count = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let start = MAGIC.len() + 4;
+        let records = start.checked_add(count.checked_mul(ID)?)?;
+        let length = end.checked_sub(records)?;
+        if length % RECORD != 0 || checksum(content)[..] != *sum {
             return None;
         }
-        bytes.truncate(body);
-        bytes.drain(..MAGIC.len());
-        Some(Self { records: bytes })
+        let mut index = Self {
+            records: records..end,
+            packs: start..records,
+            table: Vec::new(),
+            bytes,
+        };
+        index.fill(length / RECORD)?;
+        Some(index)
+    }
+
+    /// Makes the table: at least half of it stays empty, and what finds its place taken goes to the
+    /// next one.
+    fn fill(&mut self, count: usize) -> Option<()> {
+        let mut table = vec![0; (count + 1).checked_mul(2)?.checked_next_power_of_two()?];
+        for at in 0..count {
+            let mut place = slot(self.record(at)?, table.len());
+            while *table.get(place)? != 0 {
+                place = (place + 1) % table.len();
+            }
+            *table.get_mut(place)? = u32::try_from(at + 1).ok()?;
+        }
+        self.table = table;
+        Some(())
+    }
+
+    fn record(&self, at: usize) -> Option<&[u8]> {
+        let records = self.bytes.get(self.records.clone())?;
+        records.get(at * RECORD..(at + 1) * RECORD)
+    }
+
+    /// Checksums of the packs that hold all of its objects.
+    pub(super) fn packs(&self) -> impl Iterator<Item = ObjectId> {
+        let packs = self.bytes.get(self.packs.clone()).unwrap_or_default();
+        packs.chunks_exact(ID).filter_map(ObjectId::from_bytes)
     }
 
     /// The object that holds a file's content, if the file is as it was.
     pub(super) fn find(&self, found: &Found) -> Option<ObjectId> {
         let wanted = state(found);
-        let identity = wanted.get(..IDENTITY)?;
-        let (mut low, mut high) = (0, self.records.len() / RECORD);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let record = self.records.get(middle * RECORD..(middle + 1) * RECORD)?;
-            match record.get(..IDENTITY)?.cmp(identity) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => {
-                    let (state, id) = record.split_at_checked(STATE)?;
-                    return (*state == wanted).then(|| ObjectId::from_bytes(id))?;
-                }
+        let mut place = slot(&wanted, self.table.len());
+        loop {
+            let at = usize::try_from(*self.table.get(place)?).ok()?;
+            let (state, id) = self.record(at.checked_sub(1)?)?.split_at_checked(STATE)?;
+            if *state == wanted {
+                return ObjectId::from_bytes(id);
             }
+            place = (place + 1) % self.table.len();
         }
-        None
     }
+}
+
+/// Where in a table a file is looked for first.
+fn slot(state: &[u8], size: usize) -> usize {
+    let number = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let device = number(state.first_chunk());
+    let inode = number(state.get(8..).and_then(|rest| rest.first_chunk()));
+    let mixed = (inode ^ device.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(mixed >> 32).unwrap_or(0) % size.max(1)
 }
 
 /// An index that is being made.
@@ -123,12 +174,7 @@ impl Draft {
             return;
         }
         let mut record = [0; RECORD];
-        let state = state(found);
-        let bytes = state.iter().chain(id.as_bytes());
-        record
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
+        copy(&mut record, &[&state(found), id.as_bytes()]);
         self.records.push(record);
     }
 
@@ -149,12 +195,16 @@ impl Draft {
         tick >= self.start
     }
 
-    pub(super) fn encode(mut self) -> Vec<u8> {
-        self.records.sort_unstable();
-        self.records
-            .dedup_by(|a, b| a.iter().zip(b.iter()).take(IDENTITY).all(|(a, b)| a == b));
-        let mut bytes = Vec::with_capacity(MAGIC.len() + ID + self.records.len() * RECORD);
+    /// `packs` are the checksums of the packs in which the objects are.
+    pub(super) fn encode(&self, packs: &[ObjectId]) -> Vec<u8> {
+        let size = self.records.len() * RECORD + packs.len() * ID;
+        let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + size + ID);
         bytes.extend_from_slice(MAGIC);
+        let count = u32::try_from(packs.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&count.to_be_bytes());
+        for pack in packs {
+            bytes.extend_from_slice(pack.as_bytes());
+        }
         bytes.extend_from_slice(self.records.as_flattened());
         let sum = checksum(&bytes);
         bytes.extend_from_slice(&sum);
@@ -189,13 +239,14 @@ mod tests {
         for inode in [9, 3, 700] {
             draft.add(&found(inode, 1000), ObjectId::new([inode as u8; ID]));
         }
-        let index = Index::parse(draft.encode()).unwrap();
+        let index = Index::parse(draft.encode(&[ObjectId::NONE])).unwrap();
         assert_eq!(index.find(&found(3, 1000)), Some(ObjectId::new([3; ID])));
         assert_eq!(index.find(&found(4, 1000)), None);
         assert_eq!(index.find(&found(3, 1001)), None);
         let mut larger = found(3, 1000);
         larger.size += 1;
         assert_eq!(index.find(&larger), None);
+        assert_eq!(index.packs().collect::<Vec<_>>(), [ObjectId::NONE]);
     }
 
     #[test]
@@ -217,7 +268,7 @@ mod tests {
     fn a_damaged_index_is_none() {
         let mut draft = Draft::new();
         draft.add(&found(1, 1000), ObjectId::NONE);
-        let bytes = draft.encode();
+        let bytes = draft.encode(&[ObjectId::NONE]);
         assert!(Index::parse(bytes.clone()).is_some());
         for at in 0..bytes.len() {
             let mut wrong = bytes.clone();

@@ -10,6 +10,9 @@
 //! ```
 //! The root is the first line, with an empty name. In names, control characters and `%` are `%XX`.
 
+#[cfg(test)]
+mod tests;
+
 use crate::workspace::disk::Time;
 use crate::workspace::id::ObjectId;
 use crate::workspace::snapshot::At;

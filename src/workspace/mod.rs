@@ -15,6 +15,7 @@
 mod changes;
 mod contents;
 mod descent;
+pub mod diff;
 mod disk;
 mod error;
 mod files;
@@ -25,6 +26,7 @@ mod object;
 mod pack;
 mod policy;
 mod rollback;
+mod scan;
 mod series;
 mod snapshot;
 mod store;

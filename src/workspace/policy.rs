@@ -2,6 +2,8 @@
 //! when the first checkpoint of a series was taken.
 
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use rustix::fs::OFlags;
 

@@ -173,6 +173,11 @@ impl Store {
         self.path.join("objects/pack")
     }
 
+    /// The checksums of all packs.
+    pub(super) fn sums(&self) -> Vec<ObjectId> {
+        self.packs.iter().map(Pack::sum).collect()
+    }
+
     /// Opens packs that came since, and forgets those that are gone.
     pub(super) fn load(&mut self) -> Result<()> {
         let directory = self.packs_directory();

@@ -1,5 +1,6 @@
 //! Taking a checkpoint: the walk, the contents, then trees, metadata and commit, and last the ref.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -24,6 +25,7 @@ use crate::workspace::pack::Deflater;
 use crate::workspace::policy::OnCap;
 use crate::workspace::policy::Policy;
 use crate::workspace::policy::Rules;
+use crate::workspace::scan::Ahead;
 use crate::workspace::series::Checkpoint;
 use crate::workspace::series::Series;
 use crate::workspace::series::clean;
@@ -105,9 +107,11 @@ pub(super) fn take(
         // An index that cannot be read is as good as none.
         false => files::read(&store.path().join(INDEX), MAX_INDEX).unwrap_or(None),
     };
-    let index = index.and_then(Index::parse);
+    let sums = store.sums();
+    let whole = |index: &Index| index.packs().all(|pack| sums.contains(&pack));
+    let index = index.and_then(Index::parse).filter(whole);
     let sink = Sink::new(store)?;
-    let (walked, done) = walk_and_read(store, &sink, root, &rules, index.as_ref(), policy)?;
+    let (walked, done) = walk_and_read(&sink, root, &rules, index.as_ref(), policy)?;
     let Walked {
         mut snapshot,
         links,
@@ -141,15 +145,15 @@ pub(super) fn take(
         next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
     })?;
     let parent = last.as_ref().map(Checkpoint::id);
-    let id = commit(&sink, &mut snapshot, &rules, number, parent, reason)?;
+    let id = commit(&sink, &snapshot, &rules, number, parent, reason)?;
     let index = sink.into_writer().finish()?;
     store.add_pack(&index)?;
     store.write_ref(series, number, id)?;
     let path = store.path();
-    files::replace(
+    files::replace_lightly(
         &path.join(INDEX),
         &path.join(TEMPORARY_INDEX),
-        &draft.encode(),
+        &draft.encode(&store.sums()),
     )?;
     Ok(Taken {
         checkpoint: Checkpoint::load(store, series, number, id)?,
@@ -164,20 +168,17 @@ pub(super) fn take(
 
 /// Walks in this thread and reads in others.
 fn walk_and_read(
-    store: &Store,
     sink: &Sink<'_>,
     root: &Root,
     rules: &Rules,
     index: Option<&Index>,
     policy: &Policy,
 ) -> Result<(Walked, Vec<Done>)> {
-    let known = |found: &_| {
-        let id = index?.find(found)?;
-        store.contains(&id).then_some(id)
-    };
+    let known = |found: &_| index?.find(found);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     let receiver = Mutex::new(receiver);
+    let ahead = Ahead::new();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.clamp(2, MAX_THREADS))
             .map(|_| scope.spawn(|| sink.work(&receiver)))
@@ -188,9 +189,15 @@ fn walk_and_read(
             caps: policy.caps,
             known: &known,
             jobs: sender,
+            ahead: &ahead,
         };
+        for _ in 0..(threads / 2).clamp(1, MAX_THREADS) {
+            scope.spawn(|| ahead.help());
+        }
         // It drops the sender, which ends the workers.
+        let closing = ahead.closing();
         let walked = walk.run();
+        drop(closing);
         let mut done = Vec::new();
         let mut failed = None;
         for worker in workers {
@@ -231,14 +238,61 @@ fn tie(snapshot: &mut Snapshot, links: &[(At, At)]) {
 /// Writes trees, metadata, policy and the commit.
 fn commit(
     sink: &Sink<'_>,
-    snapshot: &mut Snapshot,
+    snapshot: &Snapshot,
     rules: &Rules,
     number: u32,
     parent: Option<ObjectId>,
     reason: &str,
 ) -> Result<ObjectId> {
+    let (chunks, workspace) = std::thread::scope(|scope| {
+        // Neither needs what the other writes.
+        let chunks = scope.spawn(|| chunks(sink, snapshot));
+        let workspace = trees(sink, snapshot);
+        let chunks = chunks
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (chunks, workspace)
+    });
     let deflater = &mut Deflater::new();
     let mut buffer = Vec::new();
+    let chunks = chunks?;
+    let chunks = chunks.iter().map(|(name, id)| entry(name, Type::File, *id));
+    encode_tree(&mut chunks.collect::<Vec<_>>(), &mut buffer);
+    let metadata = sink.put(deflater, Kind::Tree, &buffer)?;
+    let policy = sink.put(deflater, Kind::Blob, rules.encode().as_bytes())?;
+    let mut parts = [
+        entry(b"metadata", Type::Directory, metadata),
+        entry(b"policy", Type::File, policy),
+        entry(b"workspace", Type::Directory, workspace?),
+    ];
+    encode_tree(&mut parts, &mut buffer);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let commit = Commit {
+        tree: sink.put(deflater, Kind::Tree, &buffer)?,
+        parent,
+        seconds: now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0)),
+        message: format!("checkpoint {number}: {}", clean(reason)),
+    };
+    sink.put(deflater, Kind::Commit, commit.encode().as_bytes())
+}
+
+/// Writes the metadata; names and ids of its chunks.
+fn chunks(sink: &Sink<'_>, snapshot: &Snapshot) -> Result<Vec<(Vec<u8>, ObjectId)>> {
+    let deflater = &mut Deflater::new();
+    let mut chunks = Vec::new();
+    metadata::encode(snapshot, |chunk| {
+        let name = format!("{:06}", chunks.len()).into_bytes();
+        chunks.push((name, sink.put(deflater, Kind::Blob, chunk)?));
+        Ok::<_, Error>(())
+    })?;
+    Ok(chunks)
+}
+
+/// Writes the trees; the id of the topmost.
+fn trees(sink: &Sink<'_>, snapshot: &Snapshot) -> Result<ObjectId> {
+    let deflater = &mut Deflater::new();
+    let mut buffer = Vec::new();
+    let mut ids: HashMap<At, ObjectId> = HashMap::new();
     // Children stand behind their directories.
     for at in (0..snapshot.len()).rev() {
         let at = At::try_from(at).unwrap_or(0);
@@ -255,40 +309,18 @@ fn commit(
                 EntryKind::Symlink => Type::Link,
                 EntryKind::LeftOut(_) => return None,
             };
-            let (name, id) = (snapshot.name(at), node.id);
+            let id = if kind == Type::Directory {
+                ids.remove(&at)?
+            } else {
+                node.id
+            };
+            let name = snapshot.name(at);
             Some(TreeEntry { name, kind, id })
         });
         encode_tree(&mut entries.collect::<Vec<_>>(), &mut buffer);
-        let id = sink.put(deflater, Kind::Tree, &buffer)?;
-        if let Some(node) = snapshot.node_mut(at) {
-            node.id = id;
-        }
+        ids.insert(at, sink.put(deflater, Kind::Tree, &buffer)?);
     }
-    let workspace = snapshot.node(0).map_or(ObjectId::NONE, |node| node.id);
-    let mut chunks = Vec::new();
-    metadata::encode(snapshot, |chunk| {
-        let name = format!("{:06}", chunks.len()).into_bytes();
-        chunks.push((name, sink.put(deflater, Kind::Blob, chunk)?));
-        Ok::<_, Error>(())
-    })?;
-    let chunks = chunks.iter().map(|(name, id)| entry(name, Type::File, *id));
-    encode_tree(&mut chunks.collect::<Vec<_>>(), &mut buffer);
-    let metadata = sink.put(deflater, Kind::Tree, &buffer)?;
-    let policy = sink.put(deflater, Kind::Blob, rules.encode().as_bytes())?;
-    let mut parts = [
-        entry(b"metadata", Type::Directory, metadata),
-        entry(b"policy", Type::File, policy),
-        entry(b"workspace", Type::Directory, workspace),
-    ];
-    encode_tree(&mut parts, &mut buffer);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let commit = Commit {
-        tree: sink.put(deflater, Kind::Tree, &buffer)?,
-        parent,
-        seconds: now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(0)),
-        message: format!("checkpoint {number}: {}", clean(reason)),
-    };
-    sink.put(deflater, Kind::Commit, commit.encode().as_bytes())
+    Ok(ids.remove(&0).unwrap_or(ObjectId::NONE))
 }
 
 fn entry(name: &[u8], kind: Type, id: ObjectId) -> TreeEntry<'_> {

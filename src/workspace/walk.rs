@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -22,6 +21,9 @@ use crate::workspace::id::ObjectId;
 use crate::workspace::index::Draft;
 use crate::workspace::policy::Caps;
 use crate::workspace::policy::Rules;
+use crate::workspace::scan;
+use crate::workspace::scan::Ahead;
+use crate::workspace::scan::Question;
 use crate::workspace::snapshot;
 use crate::workspace::snapshot::At;
 use crate::workspace::snapshot::EntryKind;
@@ -29,8 +31,8 @@ use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Reason;
 use crate::workspace::snapshot::Snapshot;
 
-/// How often a name that is another thing each time is looked at.
-const TRIES: usize = 3;
+/// So many directories are looked into ahead.
+const AHEAD: usize = 6;
 
 /// Jobs are handed over when there are so many, of so many bytes, or in so many directories: each of
 /// these is kept open until they are done.
@@ -46,6 +48,7 @@ pub(super) struct Walk<'a> {
     /// The object with a file's content, if that is known without reading it.
     pub(super) known: &'a dyn Fn(&Found) -> Option<ObjectId>,
     pub(super) jobs: SyncSender<Vec<Job>>,
+    pub(super) ahead: &'a Ahead,
 }
 
 /// What came of it; contents of files are still being read.
@@ -59,7 +62,10 @@ pub(super) struct Walked {
 
 /// A directory whose subdirectories are being visited.
 struct Frame {
-    directories: std::vec::IntoIter<(At, Found)>,
+    directories: Vec<(At, Found)>,
+    next: usize,
+    /// So many of them were asked about ahead, or are done.
+    asked: usize,
     /// How long the path above is.
     above: usize,
     /// Closed again when this goes and its files are read.
@@ -99,18 +105,18 @@ impl<'a> Walk<'a> {
                 bytes: 0,
             },
         };
-        let directories = walking.list(0, None)?;
-        let directories = directories.map_err(|reason| {
-            let why = reason.as_str();
-            Error::cap(&root.path, why)
+        let here = walking.descent.here().cloned().map_err(failed)?;
+        let names = scan::names(&here, walking.room());
+        let names = names.map_err(|failure| match failure {
+            scan::Failure::Left(reason) => Error::cap(&root.path, reason.as_str()),
+            scan::Failure::Ours(errno) => failed(errno),
         })?;
-        walking.frames.push(Frame {
-            directories,
-            above: 0,
-            _opened: None,
-        });
+        let directories = walking.list(0, names, None)?;
+        walking.frames.push(Frame::new(directories, 0, None));
         while let Some(frame) = walking.frames.last_mut() {
-            if let Some((at, found)) = frame.directories.next() {
+            if let Some((at, found)) = frame.directories.get(frame.next).copied() {
+                frame.next += 1;
+                walking.look_ahead();
                 walking.visit(at, found)?;
             } else if let Some(frame) = walking.frames.pop() {
                 walking.descent.leave();
@@ -122,40 +128,81 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What a directory holds, or why that is unknown.
-type Listed = Result<std::vec::IntoIter<(At, Found)>, Reason>;
+impl Frame {
+    fn new(directories: Vec<(At, Found)>, above: usize, opened: Option<Arc<OpenedUp>>) -> Self {
+        Self {
+            directories,
+            next: 0,
+            asked: 0,
+            above,
+            _opened: opened,
+        }
+    }
+}
 
 impl Walking<'_> {
+    /// How many more names there may be.
+    fn room(&self) -> usize {
+        let entries = self.walk.caps.entries as usize;
+        entries.saturating_sub(self.walked.snapshot.len())
+    }
+
+    /// Has others look into the directories that come next.
+    fn look_ahead(&mut self) {
+        let limit = self.room();
+        let (Some(frame), Ok(dir)) = (self.frames.last_mut(), self.descent.here()) else {
+            return;
+        };
+        frame.asked = frame.asked.max(frame.next);
+        while frame.asked < frame.next + AHEAD {
+            let Some((at, found)) = frame.directories.get(frame.asked).copied() else {
+                return;
+            };
+            let question = || Question {
+                dir: Arc::clone(dir),
+                name: self.walked.snapshot.c_name(at),
+                found,
+                limit,
+            };
+            if !self.walk.ahead.ask(at, question) {
+                return;
+            }
+            frame.asked += 1;
+        }
+    }
+
     /// Goes into a directory.
     fn visit(&mut self, at: At, found: Found) -> Result<()> {
         let above = self.path.len();
-        snapshot::join(&mut self.path, self.walked.snapshot.name(at));
         let name = self.walked.snapshot.c_name(at);
-        let listed = match self.open(&name, found)? {
-            Ok((fd, found, opened)) => {
+        snapshot::join(&mut self.path, name.to_bytes());
+        let answer = self.walk.ahead.answer(at).unwrap_or_else(|| {
+            let question = Question {
+                dir: Arc::clone(self.descent.here()?),
+                name: name.clone(),
+                found,
+                limit: self.room(),
+            };
+            question.answer()
+        });
+        let reason = match answer {
+            Ok(scanned) if scanned.names.len() <= self.room() => {
                 if let Some(node) = self.walked.snapshot.node_mut(at) {
-                    describe(node, &found);
+                    describe(node, &scanned.found);
                 }
-                self.descent.enter(&name, found.id, fd);
-                let opened = opened.map(Arc::new);
-                match self.list(at, opened.as_ref())? {
-                    Ok(directories) => {
-                        self.frames.push(Frame {
-                            directories,
-                            above,
-                            _opened: opened,
-                        });
-                        return Ok(());
-                    }
-                    Err(reason) => {
-                        self.descent.leave();
-                        reason
-                    }
-                }
+                self.descent.enter(&name, scanned.found.id, scanned.fd);
+                let opened = scanned.opened.map(Arc::new);
+                let directories = self.list(at, scanned.names, opened.as_ref())?;
+                self.frames.push(Frame::new(directories, above, opened));
+                return Ok(());
             }
-            Err(reason) => reason,
+            Ok(_) => Reason::Full,
+            Err(scan::Failure::Left(reason)) => reason,
+            Err(scan::Failure::Ours(errno)) => {
+                return Err(Error::file("read", &snapshot::path(&self.path))(errno));
+            }
         };
-        self.leave_out(at, listed);
+        self.leave_out(at, reason);
         self.path.truncate(above);
         Ok(())
     }
@@ -166,77 +213,26 @@ impl Walking<'_> {
         }
     }
 
-    /// Opens a directory as it was found, or as what it is by now.
-    #[expect(
-        clippy::type_complexity,
-        reason = "an error, a reason, or what was opened"
-    )]
-    fn open(
-        &self,
-        name: &CString,
-        mut found: Found,
-    ) -> Result<Result<(OwnedFd, Found, Option<OpenedUp>), Reason>> {
-        let mut reason = Reason::Changed;
-        for _ in 0..TRIES {
-            let here = match self.descent.here() {
-                Ok(here) => here,
-                Err(_) => return Ok(Err(Reason::Changed)),
-            };
-            let mut opened = None;
-            let mut fd = disk::open_directory(here, name, found.id);
-            let closed = match &fd {
-                Ok(fd) => !disk::is_usable(fd, false),
-                Err(errno) => *errno == Errno::ACCESS,
-            };
-            if closed {
-                opened = OpenedUp::new(here, name, &found);
-                if opened.is_some() {
-                    fd = disk::open_directory(here, name, found.id);
-                }
-            }
-            match fd {
-                Ok(fd) => return Ok(Ok((fd, found, opened))),
-                Err(errno) => reason = self.reason(errno)?,
-            }
-            if reason != Reason::Changed {
-                break;
-            }
-            match disk::find(here, name) {
-                Ok(again) if again.kind == Type::Directory => found = again,
-                _ => break,
-            }
-        }
-        Ok(Err(reason))
-    }
-
-    fn reason(&self, errno: Errno) -> Result<Reason> {
-        reason(errno).ok_or_else(|| Error::file("read", &snapshot::path(&self.path))(errno))
-    }
-
-    /// Reads the names in the current directory, and what they are.
-    fn list(&mut self, directory: At, opened: Option<&Arc<OpenedUp>>) -> Result<Listed> {
-        let Ok(here) = self.descent.here() else {
-            return Ok(Err(Reason::Changed));
-        };
-        let here = Arc::clone(here);
-        let entries = self.walk.caps.entries as usize;
-        let room = entries.saturating_sub(self.walked.snapshot.len());
-        let names = match disk::list(&here, room) {
-            Ok(Some(names)) => names,
-            Ok(None) => return Ok(Err(Reason::Full)),
-            Err(errno) => return self.reason(errno).map(Err),
-        };
+    /// Takes in the names of the current directory; returns the directories in it.
+    fn list(
+        &mut self,
+        directory: At,
+        names: scan::Names,
+        opened: Option<&Arc<OpenedUp>>,
+    ) -> Result<Vec<(At, Found)>> {
+        let here = self.descent.here().cloned();
+        let here = here.map_err(Error::file("read", &snapshot::path(&self.path)))?;
         let first = At::try_from(self.walked.snapshot.len());
         let first = first.map_err(|_| Error::limit("the number of names", u32::MAX.into()))?;
         let mut directories = Vec::new();
         let above = self.path.len();
-        for name in names {
-            let found = match disk::find(&here, &name) {
+        for (name, found) in names {
+            let found = match found {
                 Ok(found) => found,
                 // Gone: as if it had never been there.
                 Err(Errno::NOENT) => continue,
                 Err(errno) => {
-                    let reason = self.reason(errno)?;
+                    let reason = reason(errno).unwrap_or(Reason::Unreadable);
                     self.push(&name, Node::new(EntryKind::LeftOut(reason)))?;
                     continue;
                 }
@@ -268,7 +264,7 @@ impl Walking<'_> {
                 self.hand_over();
             }
         }
-        Ok(Ok(directories.into_iter()))
+        Ok(directories)
     }
 
     fn push(&mut self, name: &CString, node: Node) -> Result<At> {
@@ -365,10 +361,8 @@ pub(super) fn describe(node: &mut Node, found: &Found) {
 
 /// Why something is left out that cannot be opened; `None` if that is our own fault.
 pub(super) fn reason(errno: Errno) -> Option<Reason> {
-    match errno {
-        Errno::MFILE | Errno::NFILE | Errno::NOMEM => None,
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE => Some(Reason::Changed),
-        Errno::XDEV => Some(Reason::MountPoint),
-        _ => Some(Reason::Unreadable),
+    match scan::Failure::from(errno) {
+        scan::Failure::Left(reason) => Some(reason),
+        scan::Failure::Ours(_) => None,
     }
 }

@@ -19,6 +19,7 @@ import tty
 
 STOCKADE = os.environ["SPEED_STOCKADE"]
 PARALLEL = os.environ["SPEED_PARALLEL"]
+CHECKPOINTS = os.environ["SPEED_CHECKPOINTS"]
 SOCKET = os.environ["SPEED_SOCKET"]
 AREA = os.environ["SPEED_AREA"]
 WORK = os.environ["SPEED_WORK"]
@@ -286,6 +287,80 @@ def echo():
         row(f"keystroke to echo, {label} (third: a bare socket)", text, [f"{ours / theirs:.2f}×", f"+{(ours - bare) * 1000:.3f} ms"])
 
 
+def checkpoints():
+    """Without Podman: a tree of 100 000 small files, beside git with an index and loose objects of its own."""
+    area = f"{WORK}/checkpoints"
+    tree, ours, theirs = f"{area}/tree", f"{area}/ours.git", f"{area}/theirs.git"
+    git = ["git", f"--git-dir={theirs}", f"--work-tree={tree}", "-c", "user.name=x", "-c", "user.email=x@x"]
+    commit = ["sh", "-euc", '"$@" add -A; "$@" commit -qm x', "sh", *git]
+    take = [CHECKPOINTS, "take", ours, tree]
+    turns = iter(range(1_000_000))
+    try:
+        make_tree(tree)
+
+        def first(command, directory):
+            quiet(["rm", "-rf", directory], must=True)
+            if directory == theirs:
+                quiet(["git", "init", "-q", "--bare", directory], must=True)
+                quiet(["git", f"--git-dir={directory}", "config", "core.bare", "false"], must=True)
+            os.sync()
+            return seconds(command)
+
+        def changed(command, count):
+            change_tree(tree, count, next(turns))
+            os.sync()
+            return seconds(command)
+
+        def back(command, prepare):
+            # what was taken last is what is gone back to
+            prepare()
+            change_tree(tree, 1000, next(turns))
+            os.sync()
+            return seconds(command())
+
+        def number():
+            names = os.listdir(f"{ours}/refs/checkpoints/example")
+            return max(map(int, names))
+
+        last = []
+        beside_git("first checkpoint, 100 000 files (third: git add -A, git commit)", in_turns(3, {
+            "stockade": lambda: first(take, ours),
+            "git": lambda: first(commit, theirs),
+        }, warm_up=0))
+        beside_git("checkpoint, 10 files changed (third: git add -A, git commit)", in_turns(ROUNDS, {
+            "stockade": lambda: changed(take, 10),
+            "git": lambda: changed(commit, 10),
+        }))
+        beside_git("rollback of 1 000 files (third: git checkout)", in_turns(3, {
+            "stockade": lambda: back(
+                lambda: [CHECKPOINTS, "rollback", ours, tree, last[-1]],
+                lambda: (quiet(take, must=True), last.append(str(number()))),
+            ),
+            "git": lambda: back(lambda: [*git, "checkout", "-f", "--", "."], lambda: quiet(commit)),
+        }))
+    finally:
+        quiet(["rm", "-rf", area])
+
+
+def beside_git(what, results):
+    row(what, [spread(results["stockade"]), "–", spread(results["git"])], ["–", ratio(results["stockade"], results["git"])])
+
+
+def make_tree(directory):
+    for number in range(100_000):
+        below = f"{directory}/package-{number // 5000}/module-{number // 100}"
+        if number % 100 == 0:
+            os.makedirs(below)
+        with open(f"{below}/file-{number % 100}", "w", encoding="ascii") as file:
+            file.writelines(f"line {line} of {number * 7919 % 104729}\n" for line in range(number % 97))
+
+
+def change_tree(directory, count, turn):
+    for number in range(0, 100_000, 100_000 // count):
+        with open(f"{directory}/package-{number // 5000}/module-{number // 100}/file-{number % 100}", "a", encoding="ascii") as file:
+            file.write(f"turn {turn}\n")
+
+
 def quantile(ordered, part):
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
@@ -373,7 +448,7 @@ def quiet(command, must=False):
         raise Wrong(f"{command}: {done.stderr.decode(errors='replace')}")
 
 
-SECTIONS = {"run": run, "ps": ps, "echo": echo, "attach": attach, "parallel": parallel, "build": build}
+SECTIONS = {"run": run, "ps": ps, "echo": echo, "attach": attach, "parallel": parallel, "build": build, "checkpoints": checkpoints}
 
 
 def main(names):

@@ -1,6 +1,6 @@
 #!/bin/bash
-# speed.sh [run|ps|echo|attach|parallel|build]...: Stockade beside `podman --remote` and `podman`, on one service, in one
-# run, turn by turn; prints a table and asserts nothing. Everything unless sections are named.
+# speed.sh [run|ps|echo|attach|parallel|build|checkpoints]...: Stockade beside `podman --remote` and `podman`, on one service, in
+# one run, turn by turn; prints a table and asserts nothing. Everything unless sections are named. Checkpoints: beside git.
 #   SPEED_ROUNDS  turns of the quick ones, default 9
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -34,13 +34,15 @@ make_image() {
     exec "$3" build --quiet -t localhost/speed .' _ "$WORK" "$SERVE/bin/busybox" "$SERVE/bin/podman-host"
 }
 
-# The library's example that holds many sandboxes in one process
+# The library's examples: many sandboxes in one process, checkpoints alone
 # shellcheck disable=SC2317  # called by step
-build_parallel() {
-  local program
-  program=$(cargo build --locked --release --example parallel --message-format=json-render-diagnostics | executable parallel)
-  [ -x "$program" ] || die "cargo built no example named parallel"
-  install -m 755 "$program" "$SERVE/bin/parallel"
+build_examples() {
+  local name program
+  for name in parallel checkpoints; do
+    program=$(cargo build --locked --release --example "$name" --message-format=json-render-diagnostics | executable "$name")
+    [ -x "$program" ] || die "cargo built no example named $name"
+    install -m 755 "$program" "$SERVE/bin/$name"
+  done
 }
 
 # What speed.py prints, as a table
@@ -58,12 +60,12 @@ table() {
 }
 
 need_toolchain
-need_packages jq time python3
+need_packages jq time python3 git
 make_service_user
 select_slot host
 lock_bench
 "$BENCH_SCRIPTS/build.sh" stockade 9>&-
-(cd "$REPO" && step 'building the example parallel' build_parallel)
+(cd "$REPO" && step 'building the examples' build_examples)
 running "$STATE/service.pid" || OURS=yes
 "$BENCH_SCRIPTS/host.sh" up 9>&-
 need_space "$SERVE" 8192
@@ -78,7 +80,8 @@ as_service sh -c 'cat > "$1"' _ "$WORK/speed.py" < "$BENCH_SCRIPTS/speed.py"
 say "$(version), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), $(date +%F)"
 exec 7> >(table); printer=$!
 start_group "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET" \
-  SPEED_STOCKADE="$SERVE/bin/stockade" SPEED_PARALLEL="$SERVE/bin/parallel" SPEED_SOCKET="$SOCKET" SPEED_AREA="$AREA" SPEED_WORK="$WORK" \
+  SPEED_STOCKADE="$SERVE/bin/stockade" SPEED_PARALLEL="$SERVE/bin/parallel" SPEED_CHECKPOINTS="$SERVE/bin/checkpoints" \
+  SPEED_SOCKET="$SOCKET" SPEED_AREA="$AREA" SPEED_WORK="$WORK" \
   SPEED_ROUNDS="${SPEED_ROUNDS:-9}" python3 "$WORK/speed.py" "$@" >&7
 exec 7>&-
 status=0

@@ -38,6 +38,7 @@ pub(in crate::workspace) struct Pack {
     end: u64,
     index: Vec<u8>,
     count: usize,
+    sum: ObjectId,
 }
 
 impl Pack {
@@ -78,12 +79,18 @@ impl Pack {
             end,
             index,
             count,
+            sum: ObjectId::new(trailer),
         })
     }
 
     /// How many objects it holds.
     pub(in crate::workspace) fn len(&self) -> usize {
         self.count
+    }
+
+    /// The checksum of all of it.
+    pub(in crate::workspace) fn sum(&self) -> ObjectId {
+        self.sum
     }
 
     /// The file with the objects.
