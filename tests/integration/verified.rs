@@ -49,9 +49,7 @@ fn a_claim_counts_when_the_check_passes() {
         "each is told of the last failure alone: {said:?}\n{}",
         output.stderr()
     );
-    let output = output
-        .complains("failed after")
-        .complains("verified (");
+    let output = output.complains("failed after").complains("verified (");
     assert!(!output.stderr().contains('\x1b'));
     let prompt = fs::read(record(&dir).join("prompt/prompt.md")).unwrap();
     assert!(!prompt.contains(&0x1b), "what a check prints is cleaned");
@@ -215,7 +213,11 @@ fn a_workspace_can_be_had_back_as_it_was() {
 
     let history = dir.stockade(&["history"]).run().success().stdout();
     assert_eq!(history.lines().count(), 4, "{history}");
-    let changed = dir.stockade(&["diff"]).run().success().stdout();
+    let changed = dir
+        .stockade(&["diff", "--name-status"])
+        .run()
+        .success()
+        .stdout();
     for line in [
         "M\t.git/config",
         "A\t.git/hooks/pre-commit",
@@ -239,6 +241,26 @@ fn a_workspace_can_be_had_back_as_it_was() {
             .filter(|line| !line.starts_with("pipe ") && !line.starts_with(" d "));
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
+    let shown = dir.stockade(&["diff"]).run().success().stdout();
+    for line in [
+        "M .git/config (file 0644)",
+        "+[core] fsmonitor = x",
+        "M secret (file 0600 -> file 0644)",
+        "-mine",
+        "A pipe (nothing -> special 0644)",
+    ] {
+        let start = |found: &str| {
+            found == line
+                || line.contains("pipe") && found.starts_with("A pipe (nothing -> special")
+        };
+        assert!(shown.lines().any(start), "{line} in\n{shown}");
+    }
+    let _ = dir
+        .stockade(&["diff", "--stat"])
+        .run()
+        .success()
+        .has("M\t+1 -1\tsecret");
+
     let back = dir
         .stockade(&["rollback"])
         .run()

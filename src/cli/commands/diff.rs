@@ -7,17 +7,30 @@ use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
-use crate::workspace::ChangeKind;
+use crate::workspace::diff::Diff;
+use crate::workspace::{self, Change, ChangeKind, Entry, EntryKind, Repository};
+
+/// Lines around a change.
+const CONTEXT: usize = 3;
+/// The largest file that is compared line by line, in bytes.
+const MAX_TEXT: u64 = 8 << 20;
 
 /// Show what changed in a run's workspace
 ///
-/// From the first checkpoint to the last one, unless others are named. `A` is new, `M` other content,
-/// `D` gone, `T` another kind, `P` other permissions.
+/// From the first checkpoint to the last one, unless others are named. Of files that are no text, or
+/// are larger than 8 MiB, only that they differ.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// Only the names
-    #[arg(long)]
+    #[arg(long, conflicts_with = "name_status")]
     name_only: bool,
+    /// Only the names and how: `A` is new, `M` other content, `D` gone, `T` another kind, `P` other
+    /// permissions
+    #[arg(long)]
+    name_status: bool,
+    /// Only how many lines of each file
+    #[arg(long, conflicts_with_all = ["name_only", "name_status"])]
+    stat: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     run: Option<String>,
     /// Checkpoints, as in 0..3
@@ -55,19 +68,134 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
             last.ok_or_else(|| CliError::new(Exit::Failed, "the run has no checkpoint yet"))?
         }
     };
+    let mut written = Written {
+        repository: &repository,
+        ui,
+        files: 0,
+        added: 0,
+        removed: 0,
+    };
     for change in repository.changes(&from, &to).map_err(failed)? {
-        let path = sanitize_line(&change.path.to_string_lossy());
-        let line = match change.kind {
-            _ if args.name_only => path,
-            ChangeKind::Added => format!("A\t{path}"),
-            ChangeKind::Removed => format!("D\t{path}"),
-            ChangeKind::Type => format!("T\t{path}"),
-            ChangeKind::Modified => format!("M\t{path}"),
-            ChangeKind::Mode => format!("P\t{path}"),
+        let done = if args.name_only || args.name_status {
+            names(&change, args.name_only, ui)
+        } else {
+            written.change(&change, args.stat)
         };
-        ui.line(&line).doing("write")?;
+        match done {
+            // Whoever read it has had enough.
+            Err(error) if error.is_silent() => return Ok(error.exit),
+            other => other?,
+        }
+    }
+    if args.stat {
+        let Written {
+            files,
+            added,
+            removed,
+            ..
+        } = written;
+        ui.line(&format!(
+            "{files} files, {added} lines added, {removed} removed"
+        ))
+        .doing("write")?;
     }
     Ok(Exit::Done)
+}
+
+/// How it changed, as a letter.
+fn letter(kind: ChangeKind) -> char {
+    match kind {
+        ChangeKind::Added => 'A',
+        ChangeKind::Removed => 'D',
+        ChangeKind::Type => 'T',
+        ChangeKind::Modified => 'M',
+        ChangeKind::Mode => 'P',
+    }
+}
+
+fn names(change: &Change, only: bool, ui: &Ui) -> CliResult<()> {
+    let path = sanitize_line(&change.path.to_string_lossy());
+    let line = match only {
+        true => path,
+        false => format!("{}\t{path}", letter(change.kind)),
+    };
+    ui.line(&line).doing("write")
+}
+
+/// A diff that is being written.
+struct Written<'a> {
+    repository: &'a Repository,
+    ui: &'a Ui,
+    files: u64,
+    added: usize,
+    removed: usize,
+}
+
+impl Written<'_> {
+    /// One name: what it was and is, and its lines. Everything is an agent's word, and made harmless.
+    fn change(&mut self, change: &Change, stat: bool) -> CliResult<()> {
+        let path = sanitize_line(&change.path.to_string_lossy());
+        let diff = match (self.text(change.before), self.text(change.after)) {
+            (Ok(before), Ok(after)) => Diff::of(&before, &after, CONTEXT),
+            _ => Diff::Large,
+        };
+        let (added, removed) = diff.counts();
+        self.files += 1;
+        self.added += added;
+        self.removed += removed;
+        let kind = letter(change.kind);
+        if stat {
+            let size = match diff {
+                Diff::Binary => "binary".to_owned(),
+                Diff::Large => "large".to_owned(),
+                Diff::Same | Diff::Text(_) => format!("+{added} -{removed}"),
+            };
+            return self
+                .ui
+                .line(&format!("{kind}\t{size}\t{path}"))
+                .doing("write");
+        }
+        let shown = |entry: Option<Entry>| match entry {
+            None => "nothing".to_owned(),
+            Some(entry) => {
+                let kind = match entry.kind {
+                    EntryKind::Directory => "directory",
+                    EntryKind::File => "file",
+                    EntryKind::Symlink => "link",
+                    EntryKind::LeftOut(reason) => reason.as_str(),
+                };
+                format!("{kind} {:04o}", entry.mode)
+            }
+        };
+        let (before, after) = (shown(change.before), shown(change.after));
+        let heading = match before == after {
+            true => format!("{kind} {path} ({after})"),
+            false => format!("{kind} {path} ({before} -> {after})"),
+        };
+        self.ui.line(&heading).doing("write")?;
+        let text = match diff {
+            Diff::Same => return Ok(()),
+            Diff::Binary => return self.ui.line("  (no text)").doing("write"),
+            Diff::Large => return self.ui.line("  (too large to be shown)").doing("write"),
+            Diff::Text(_) => diff.unified(),
+        };
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let line = sanitize_line(line.strip_suffix('\n').unwrap_or(&line));
+            self.ui.line(&line).doing("write")?;
+        }
+        Ok(())
+    }
+
+    /// A file's content or a link's target.
+    fn text(&self, entry: Option<Entry>) -> Result<Vec<u8>, workspace::Error> {
+        match entry {
+            Some(entry) if matches!(entry.kind, EntryKind::File | EntryKind::Symlink) => {
+                self.repository.read_blob(entry.id, MAX_TEXT)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
 }
 
 #[cfg(test)]
