@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
-use crate::cli::sanitize::sanitize_line;
+use crate::cli::sanitize::{sanitize, sanitize_line};
 use crate::cli::ui::Ui;
 use crate::workspace::diff::Diff;
 use crate::workspace::{self, Change, ChangeKind, Entry, EntryKind, Repository};
@@ -181,7 +181,7 @@ impl Written<'_> {
         };
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(line);
-            let line = sanitize_line(line.strip_suffix('\n').unwrap_or(&line));
+            let line = sanitize(line.strip_suffix('\n').unwrap_or(&line));
             self.ui.line(&line).doing("write")?;
         }
         Ok(())
