@@ -102,6 +102,11 @@ impl Night {
         &self.record
     }
 
+    /// Whether there is a verdict.
+    pub fn is_over(&self) -> bool {
+        self.past.verdict.is_some()
+    }
+
     /// Journals something that happened.
     ///
     /// # Errors
