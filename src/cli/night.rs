@@ -66,22 +66,44 @@ pub(crate) async fn stop(run: &Run, patience: Option<Duration>) -> CliResult<()>
     Ok(())
 }
 
-/// Two agents, or an agent and a person, cannot work in one directory: a run that is at work in it,
-/// above it or below it is in the way.
-pub(crate) fn refuse_overlap(workspace: &Path) -> CliResult<()> {
+/// Two agents, or an agent and a person, cannot work in one directory: a run that has not ended in
+/// it, above it or below it is in the way. Its agent may be alive though nobody has it in hand.
+pub(crate) fn refuse_overlap(workspace: &Path, own: Option<&Run>) -> CliResult<()> {
     for run in runs()?.list()? {
+        if own.is_some_and(|own| own.id() == run.id()) {
+            continue;
+        }
         let Ok(record) = run.record() else { continue };
         let other = &record.workspace.path;
         let overlaps = workspace.starts_with(other) || other.starts_with(workspace);
+        let id = run.id();
         if overlaps && run.is_held() {
             return Err(CliError::new(
                 Exit::Failed,
-                format!("the run {} is at work in `{}`", run.id(), other.display()),
+                format!("the run {id} is at work in `{}`", other.display()),
             )
-            .hint(format!("stop it first: `stockade stop {}`", run.id())));
+            .hint(format!("stop it first: `stockade stop {id}`")));
+        }
+        if overlaps && is_left_alone(&run) {
+            return Err(CliError::new(
+                Exit::Failed,
+                format!("the run {id} has not ended in `{}`", other.display()),
+            )
+            .hint(format!(
+                "take it up again: `stockade resume {id}`; or end it: `stockade stop {id}`"
+            )));
         }
     }
     Ok(())
+}
+
+/// Whether it has a container and no verdict. One whose journal is damaged can never get one.
+pub(crate) fn is_left_alone(run: &Run) -> bool {
+    let entries = Reader::open(&run.journal_path()).map(|(_, entries)| entries);
+    let entries = entries.unwrap_or_default();
+    let has = |is: fn(&Event) -> bool| entries.iter().any(|entry| is(&entry.event));
+    has(|event| matches!(event, Event::Created { .. }))
+        && !has(|event| matches!(event, Event::Verdict { .. }))
 }
 
 /// The exit code of a run that has ended so.

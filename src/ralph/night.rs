@@ -202,7 +202,7 @@ impl Night {
         let promise = self.record.task.promise.as_ref();
         let failure = self.past.check_failed.map(|number| {
             // Without it the agent still learns that the check failed.
-            super::store::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+            super::transcript::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
         });
         self.prompt.compose(promise, &[], failure.as_deref())
     }
