@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::args::Global;
+use super::connect;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
+use super::ui::Ui;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
 
@@ -27,6 +30,21 @@ pub(crate) fn named(word: &str) -> CliResult<Option<Run>> {
             || (run.record()).is_ok_and(|record| record.name.as_deref() == Some(word))
     };
     Ok(all.iter().rev().find(named).cloned())
+}
+
+/// As [`named`], unless the run has ended and the person has used its name again, for a container.
+pub(crate) async fn meant(word: &str, global: &Global, ui: &Ui) -> CliResult<Option<Run>> {
+    let Some(run) = named(word)? else {
+        return Ok(None);
+    };
+    if run.id().as_str() == word || run.is_held() || is_left_alone(&run) {
+        return Ok(Some(run));
+    }
+    let taken = match connect::client(global, ui).await {
+        Ok(client) => client.container_exists(word).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    Ok((!taken).then_some(run))
 }
 
 /// How a run has ended, if it has.
