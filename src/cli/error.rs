@@ -23,6 +23,8 @@ pub(crate) struct CliError {
     pub(crate) causes: Vec<String>,
     /// What to do about it.
     pub(crate) hints: Vec<String>,
+    /// It is only that the service is not there, and it may come back.
+    pub(crate) is_away: bool,
 }
 
 impl CliError {
@@ -33,6 +35,7 @@ impl CliError {
             message: message.into(),
             causes: Vec::new(),
             hints: Vec::new(),
+            is_away: false,
         }
     }
 
@@ -131,6 +134,10 @@ impl From<libpod::Error> for CliError {
         let disconnect = error.is_disconnect();
         let cli = Self::from_source(Exit::Failed, &error);
         if disconnect {
+            let cli = Self {
+                is_away: true,
+                ..cli
+            };
             cli.hint("the Podman service went away; if it was stopped, start it and try again")
         } else {
             cli
@@ -140,7 +147,10 @@ impl From<libpod::Error> for CliError {
 
 /// How to have a service listen, by what was found on its socket.
 fn unreachable(error: &libpod::Error, socket: &Path) -> CliError {
-    let cli = CliError::from_source(Exit::Unreachable, error);
+    let cli = CliError {
+        is_away: true,
+        ..CliError::from_source(Exit::Unreachable, error)
+    };
     let user = if rustix::process::geteuid().is_root() {
         ""
     } else {

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::args::Global;
+use super::connect;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
+use super::ui::Ui;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
 
@@ -27,6 +30,21 @@ pub(crate) fn named(word: &str) -> CliResult<Option<Run>> {
             || (run.record()).is_ok_and(|record| record.name.as_deref() == Some(word))
     };
     Ok(all.iter().rev().find(named).cloned())
+}
+
+/// As [`named`], unless the run has ended and the person has used its name again, for a container.
+pub(crate) async fn meant(word: &str, global: &Global, ui: &Ui) -> CliResult<Option<Run>> {
+    let Some(run) = named(word)? else {
+        return Ok(None);
+    };
+    if run.id().as_str() == word || run.is_held() || is_left_alone(&run) {
+        return Ok(Some(run));
+    }
+    let taken = match connect::client(global, ui).await {
+        Ok(client) => client.container_exists(word).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    Ok((!taken).then_some(run))
 }
 
 /// How a run has ended, if it has.
@@ -66,22 +84,44 @@ pub(crate) async fn stop(run: &Run, patience: Option<Duration>) -> CliResult<()>
     Ok(())
 }
 
-/// Two agents, or an agent and a person, cannot work in one directory: a run that is at work in it,
-/// above it or below it is in the way.
-pub(crate) fn refuse_overlap(workspace: &Path) -> CliResult<()> {
+/// Two agents, or an agent and a person, cannot work in one directory: a run that has not ended in
+/// it, above it or below it is in the way. Its agent may be alive though nobody has it in hand.
+pub(crate) fn refuse_overlap(workspace: &Path, own: Option<&Run>) -> CliResult<()> {
     for run in runs()?.list()? {
+        if own.is_some_and(|own| own.id() == run.id()) {
+            continue;
+        }
         let Ok(record) = run.record() else { continue };
         let other = &record.workspace.path;
         let overlaps = workspace.starts_with(other) || other.starts_with(workspace);
+        let id = run.id();
         if overlaps && run.is_held() {
             return Err(CliError::new(
                 Exit::Failed,
-                format!("the run {} is at work in `{}`", run.id(), other.display()),
+                format!("the run {id} is at work in `{}`", other.display()),
             )
-            .hint(format!("stop it first: `stockade stop {}`", run.id())));
+            .hint(format!("stop it first: `stockade stop {id}`")));
+        }
+        if overlaps && is_left_alone(&run) {
+            return Err(CliError::new(
+                Exit::Failed,
+                format!("the run {id} has not ended in `{}`", other.display()),
+            )
+            .hint(format!(
+                "take it up again: `stockade resume {id}`; or end it: `stockade stop {id}`"
+            )));
         }
     }
     Ok(())
+}
+
+/// Whether it has a container and no verdict. One whose journal is damaged can never get one.
+pub(crate) fn is_left_alone(run: &Run) -> bool {
+    let entries = Reader::open(&run.journal_path()).map(|(_, entries)| entries);
+    let entries = entries.unwrap_or_default();
+    let has = |is: fn(&Event) -> bool| entries.iter().any(|entry| is(&entry.event));
+    has(|event| matches!(event, Event::Created { .. }))
+        && !has(|event| matches!(event, Event::Verdict { .. }))
 }
 
 /// The exit code of a run that has ended so.

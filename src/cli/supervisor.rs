@@ -23,7 +23,6 @@ pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> Cl
         .mode(0o600)
         .open(run.directory().join(LOG))
         .doing("open the supervisor's log")?;
-    run.withdraw_stop()?;
     let before = taken_in_hand(run)?;
     let mut follow = Follow::new(run)?;
     let mut command = Command::new(program);

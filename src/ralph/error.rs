@@ -54,6 +54,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is that a disk of ours is full: once it is not, the run can go on.
+    pub fn is_full(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+                return full.contains(&error.kind());
+            }
+            next = error.source();
+        }
+        false
+    }
+
     pub(super) fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::File {
@@ -66,5 +79,19 @@ impl Error {
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         let (path, what) = (path.to_owned(), what.into());
         Self::Damaged { path, what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        let error = |errno: rustix::io::Errno| Error::file("write", Path::new("x"), errno.into());
+        assert!(error(rustix::io::Errno::NOSPC).is_full());
+        assert!(error(rustix::io::Errno::DQUOT).is_full());
+        assert!(!error(rustix::io::Errno::IO).is_full());
+        assert!(!Error::NoSuchRun(String::new()).is_full());
     }
 }

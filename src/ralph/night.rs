@@ -102,6 +102,11 @@ impl Night {
         &self.record
     }
 
+    /// Whether there is a verdict.
+    pub fn is_over(&self) -> bool {
+        self.past.verdict.is_some()
+    }
+
     /// Journals something that happened.
     ///
     /// # Errors
@@ -197,7 +202,7 @@ impl Night {
         let promise = self.record.task.promise.as_ref();
         let failure = self.past.check_failed.map(|number| {
             // Without it the agent still learns that the check failed.
-            super::store::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+            super::transcript::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
         });
         self.prompt.compose(promise, &[], failure.as_deref())
     }

@@ -36,7 +36,7 @@ pub(super) struct Past {
     same_tree: u32,
     same_words: u32,
     out_of_memory: u32,
-    verdict: Option<Verdict>,
+    pub(super) verdict: Option<Verdict>,
 }
 
 /// An iteration whose end nobody has seen.

@@ -1,7 +1,7 @@
 //! Where runs are kept: a private directory each, one process at a time that may write in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -86,6 +86,20 @@ impl Runs {
         let directory = state.join("runs");
         private_directory(&directory)?;
         Ok(Self { directory })
+    }
+
+    /// Our turn to look at all runs and to begin one; blocks until whoever has it is done with that.
+    ///
+    /// # Errors
+    /// The directory cannot be locked.
+    pub fn turn(&self) -> Result<Held> {
+        let lock = || -> std::io::Result<File> {
+            let directory = File::open(&self.directory)?;
+            flock(&directory, FlockOperation::LockExclusive)?;
+            Ok(directory)
+        };
+        let held = lock().map_err(|e| Error::file("lock", &self.directory, e))?;
+        Ok(Held(held))
     }
 
     /// Begins one. What was asked for is on disk when this returns.
@@ -360,19 +374,6 @@ fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(max).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|e| Error::file("read", path, e))
-}
-
-/// The end of a file.
-pub(super) fn read_end(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     read().map_err(|e| Error::file("read", path, e))

@@ -1,7 +1,7 @@
 //! What an agent writes: kept as it comes, both channels in one, and the end of what it says.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -103,6 +103,19 @@ impl Transcript {
         }
         String::from_utf8_lossy(words).into_owned()
     }
+}
+
+/// The end of a file.
+pub(super) fn read_end(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|e| Error::file("read", path, e))
 }
 
 #[cfg(test)]

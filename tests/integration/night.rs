@@ -392,3 +392,21 @@ fn a_run_that_cannot_be_read_hides_no_other() {
     let runs = dir.stockade(&["runs"]).run().success();
     let _ = runs.has("is damaged").has("claimed");
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_name_that_was_a_runs_can_be_a_containers() {
+    let dir = TestDir::new();
+    let name = dir.name("again");
+    let flags = ["--no-check", "--name", &name];
+    let _ = ended(&dir, ralph(&dir, PROMISE, &flags).run(), 0, 1);
+    let _ = dir.stockade(&["wait", &name]).run().code(0);
+    let run = ["run", "-d", "--network", "none", "--name", &name];
+    let command = ["sh", "-c", "echo of the container; exit 7"];
+    let all = [&run[..], &[dir.tiny()], &command[..]].concat();
+    let _ = dir.stockade(&all).run().success();
+    let _ = dir.stockade(&["wait", &name]).run().code(7);
+    let logs = dir.stockade(&["logs", &name]).run().success();
+    assert_eq!(logs.stdout(), "of the container\n");
+    let _ = dir.stockade(&["rm", &name]).run().success();
+}

@@ -343,3 +343,38 @@ fn another_directory_in_the_workspaces_place_is_noticed() {
     assert_eq!(fs::read_dir(dir.work()).unwrap().count(), 1);
     dir.assert_nothing_left();
 }
+
+/// Its agent is alive, or was not looked after: nobody else may come, and nothing may be put back.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_that_is_left_alone_still_has_its_workspace() {
+    let dir = TestDir::new();
+    let agent = "trap 'exit 1' TERM; sleep 60 & wait";
+    let id = ralph(&dir, agent, &["-d"]).run().success().line();
+    wait_until(|| lives(&dir) == 1);
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    for refused in [
+        ralph(&dir, agent, &[]).run().code(30),
+        dir.stockade(&["rollback"]).run().code(1),
+    ] {
+        let _ = refused.complains("has not ended").complains("resume");
+    }
+    let _ = dir.stockade(&["stop", &id]).run().success();
+    let _ = dir.stockade(&["wait", &id]).run().code(23);
+    let _ = dir.stockade(&["rollback"]).run().success();
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn of_runs_that_begin_at_once_one_has_the_workspace() {
+    let dir = TestDir::new();
+    let flags = ["-d", "--max-iterations", "1"];
+    let both = [0, 1].map(|_| ralph(&dir, "sleep 3", &flags).spawn());
+    let mut codes = both.map(|one| one.finish().exit_code());
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(30)]);
+    let id = dir.stockade(&["runs", "-q"]).run().success().line();
+    let _ = dir.stockade(&["wait", &id]).run().code(11);
+}

@@ -51,7 +51,7 @@ pub(crate) struct LogsArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
-    if let Some(run) = night::named(&args.container)? {
+    if let Some(run) = night::meant(&args.container, global, ui).await? {
         return of_run(&run, args.follow, ui).await;
     }
     let client = connect::client(global, ui).await?;

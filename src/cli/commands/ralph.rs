@@ -21,8 +21,8 @@ use crate::cli::view::{self, Interrupt};
 use crate::cli::{foreground, host, image, night, supervisor};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Budget, Check, Event, Finding, Night, PROMPT_DIRECTORY, PROMPT_FILE, Promise, Prompt,
-    Reading, Record, Run, RunId, Task, Workspace,
+    self, Budget, Check, Event, Finding, Held, Night, PROMPT_DIRECTORY, PROMPT_FILE, Promise,
+    Prompt, Reading, Record, Run, RunId, Task, Workspace,
 };
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
@@ -125,7 +125,8 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     let Some(prepared) = prepared.map_err(not_begun)? else {
         return Ok(Exit::Done);
     };
-    let Prepared { run, service } = prepared;
+    let Prepared { run, service, held } = prepared;
+    drop(held);
     supervisor::start(&run, &service.endpoint, global).await?;
     if args.sandbox.detach {
         let id = run.id();
@@ -150,6 +151,8 @@ fn not_begun(mut error: CliError) -> CliError {
 struct Prepared {
     run: Run,
     service: Service,
+    /// Until the supervisor has it in hand, we have.
+    held: Held,
 }
 
 /// Everything that can go wrong before the agent's first instruction does so here, on the person's
@@ -169,7 +172,7 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
     let cwd = host::working_directory()?;
     let mut request = args.sandbox.request(&args.image, &args.command)?;
     let workspace = workspace(&mut request, &cwd)?;
-    night::refuse_overlap(&workspace.path)?;
+    night::refuse_overlap(&workspace.path, None)?;
     let prompt = prompt(args, &cwd, &workspace)?;
     lint(args, &Prompt::new(&prompt), ui)?;
     let service = Service::connect(global, ui).await?;
@@ -181,10 +184,15 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
         let name = format!("ralph-{id}");
         request.name = Some(ContainerName::parse(&name).map_err(|e| invalid(&e))?);
     }
-    let run = night::runs()?.begin(&id, &record, &prompt)?;
+    let runs = night::runs()?;
+    let turn = runs.turn()?;
+    night::refuse_overlap(&record.workspace.path, None)?;
+    let run = runs.begin(&id, &record, &prompt)?;
+    let held = run.hold()?;
+    drop(turn);
     let made = make(args, request, &run, &image, &service, ui).await;
     match made {
-        Ok(true) => Ok(Some(Prepared { run, service })),
+        Ok(true) => Ok(Some(Prepared { run, service, held })),
         // Nothing of the agent has run: there is nothing to keep.
         Ok(false) => run.discard().map(|()| None).map_err(CliError::from),
         Err(error) => {

@@ -57,6 +57,8 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
         return view::follow(&run, Interrupt::Leaves, &mut signals, ui).await;
     }
     let service = Service::connect(global, ui).await?;
+    night::refuse_overlap(&run.record()?.workspace.path, Some(&run))?;
+    run.withdraw_stop()?;
     supervisor::start(&run, &service.endpoint, global).await?;
     if args.detach {
         ui.line(run.id().as_str()).doing("write")?;

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
     let record = run.record()?;
     // Nobody may work on it meanwhile.
-    night::refuse_overlap(&record.workspace.path)?;
+    night::refuse_overlap(&record.workspace.path, None)?;
     let _held = run.hold()?;
     let (mut night, _) = Night::open(&run)?;
     let checkpoints = run.checkpoints(&record)?;

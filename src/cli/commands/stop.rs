@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::Global;
-use crate::cli::connect;
+use crate::cli::connect::Service;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
-use crate::cli::night;
 use crate::cli::ui::Ui;
-use crate::ralph::Run;
+use crate::cli::{night, supervisor};
+use crate::ralph::Stop;
 
 /// Ask containers and runs to end, and kill them if they do not
 #[derive(Debug, Args)]
@@ -30,11 +30,17 @@ pub(crate) struct StopArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult {
-    let client = connect::client(global, ui).await?;
+    let service = Service::connect(global, ui).await?;
+    let client = &service.client;
     let containers = Containers::new(args.scope)?;
     each(&args.containers, ui, async |name| {
-        let run = night::named(name)?.filter(Run::is_held);
+        let run = night::named(name)?.filter(|run| run.is_held() || night::is_left_alone(run));
         if let Some(run) = run {
+            if !run.is_held() {
+                // What its agent has done meanwhile is kept as in any other run.
+                run.ask_to_stop(Stop::Gently)?;
+                supervisor::start(&run, &service.endpoint, global).await?;
+            }
             let patience = args.time.map(|seconds| Duration::from_secs(seconds.into()));
             night::stop(&run, patience).await?;
             return ui.line(name).doing("write");
@@ -42,7 +48,7 @@ pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult 
         if args.ignore && !client.container_exists(name).await? {
             return Ok(());
         }
-        let container = containers.find(&client, name).await?;
+        let container = containers.find(client, name).await?;
         client.stop_container(&container.id, args.time).await?;
         ui.line(name).doing("write")
     })

@@ -15,10 +15,7 @@ use crate::cli::sandbox_args::invalid;
 use crate::cli::state::State;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
-use crate::libpod;
-use crate::ralph::{
-    self, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict,
-};
+use crate::ralph::{Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::name::{ContainerName, GuestPath};
@@ -60,16 +57,19 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
-    match supervised {
-        Ok(verdict) => Ok(night::exit(&verdict)),
-        Err(error) => {
-            let reason = std::iter::once(&error.message).chain(&error.causes);
-            let reason = reason.cloned().collect::<Vec<_>>().join(": ");
-            night.note(Event::Verdict {
-                verdict: Verdict::Failed { reason },
-            })?;
-            Err(error)
-        }
+    supervised.map(|verdict| night::exit(&verdict))
+}
+
+/// The run has ended without a verdict of its own: that is one.
+fn give_up(night: &mut Night, error: CliError) -> CliError {
+    let reason = std::iter::once(&error.message).chain(&error.causes);
+    let reason = reason.cloned().collect::<Vec<_>>().join(": ");
+    let noted = night.note(Event::Verdict {
+        verdict: Verdict::Failed { reason },
+    });
+    match noted {
+        Ok(()) => error,
+        Err(unnoted) => unnoted.into(),
     }
 }
 
@@ -105,7 +105,8 @@ async fn supervise(
         _ => None,
     });
     let Some(container) = container else {
-        return Err(CliError::new(Exit::Failed, "the run has no container"));
+        let error = CliError::new(Exit::Failed, "the run has no container");
+        return Err(give_up(night, error));
     };
     let mut lost = None;
     loop {
@@ -121,11 +122,14 @@ async fn supervise(
                 Sandbox::adopt(&service.client, &container),
                 Asked::of(&container).unwrap_or_default(),
             ),
-            Err(error) if is_away(&error) => {
-                wait_for_service(&mut lost, error.into()).await?;
+            Err(error) => {
+                let error = CliError::from(error);
+                if !error.is_away {
+                    return Err(give_up(night, error));
+                }
+                wait_for_service(&mut lost, error).await?;
                 continue;
             }
-            Err(error) => return Err(error.into()),
         };
         lost = None;
         let admission = Admission {
@@ -142,26 +146,31 @@ async fn supervise(
                 }
                 return Ok(verdict);
             }
-            Err(Fault::Failed(ralph::Error::Podman(error))) if is_away(&error) => {
-                let text = "Podman's service went away; waiting for it".to_owned();
-                night.note(Event::Warning { text })?;
-                wait_for_service(&mut lost, error.into()).await?;
+            Err(Fault::Failed(error)) if error.is_full() => {
+                // Neither the agent goes on, nor is anything lost: the run can be taken up again.
+                let _ = sandbox.stop(None).await;
+                return Err(error.into());
             }
             Err(fault) => {
-                // The run has ended; what was said is kept.
-                let _ = sandbox.remove().await;
-                return Err(match fault {
+                let error = match fault {
                     Fault::Refused(error) => error,
                     Fault::Failed(error) => error.into(),
-                });
+                };
+                if error.is_away {
+                    let text = "Podman's service went away; waiting for it".to_owned();
+                    night.note(Event::Warning { text })?;
+                    wait_for_service(&mut lost, error).await?;
+                    continue;
+                }
+                // What was said is kept, and that it has ended.
+                let error = give_up(night, error);
+                if night.is_over() {
+                    let _ = sandbox.remove().await;
+                }
+                return Err(error);
             }
         }
     }
-}
-
-/// Whether it is the service that is not there, and may come back.
-fn is_away(error: &libpod::Error) -> bool {
-    error.is_disconnect() || error.unreachable_socket().is_some()
 }
 
 /// Waits a little, unless that was done often enough.
@@ -171,6 +180,7 @@ async fn wait_for_service(
 ) -> CliResult<()> {
     let since = *lost.get_or_insert_with(tokio::time::Instant::now);
     if since.elapsed() > PATIENCE {
+        // No verdict: when the service is there again, the run can be taken up.
         return Err(error);
     }
     tokio::time::sleep(LOOK).await;

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult 
         let mut client = None;
         let mut exit = Exit::Done;
         for name in &args.containers {
-            if let Some(run) = night::named(name)? {
+            if let Some(run) = night::meant(name, global, ui).await? {
                 exit = night::exit(&view::until_verdict(&run).await?);
                 ui.line(&exit.code().to_string()).doing("write")?;
                 continue;
