@@ -140,6 +140,10 @@ pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
         let held = run.is_held();
         for entry in reader.more(&run.journal_path())? {
             if let Event::Verdict { verdict } = entry.event {
+                // Until the container is gone, too: the workspace is free then.
+                while run.is_held() {
+                    follow.changed().await;
+                }
                 return Ok(verdict);
             }
         }
