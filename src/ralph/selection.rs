@@ -32,6 +32,10 @@ const STEERING: &[&str] = &[
 ];
 /// Files that may steer a check but hold more than that: new or changed ones are told.
 const DECIDING: &[&str] = &["pyproject.toml", "setup.cfg", "package.json"];
+/// What runs the file that is named next.
+const RUNNERS: &[&str] = &[
+    "sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "php",
+];
 /// Where tests are.
 const TESTS: &[&str] = &[
     "test/",
@@ -54,8 +58,8 @@ pub(super) struct Selection {
     protected: Vec<Pattern>,
     steering: Vec<Pattern>,
     tests: Vec<Pattern>,
-    /// What the check's command names.
-    named: Vec<PathBuf>,
+    /// What the check's command names, and whether it runs it.
+    named: Vec<(PathBuf, bool)>,
 }
 
 /// What was found of the agent's changes since the beginning.
@@ -93,9 +97,13 @@ impl Selection {
         }
     }
 
-    /// Whether the check's command names it, as `sh check.sh` does.
-    fn is_named(&self, path: &Path) -> bool {
-        self.named.iter().any(|word| path.ends_with(word))
+    /// Whether it decides, since the check's command names it, as `sh check.sh` does. What is new and
+    /// only read is what the work has made.
+    fn is_named(&self, change: &Change) -> bool {
+        let decides = |(word, runs): &(PathBuf, bool)| {
+            change.path.ends_with(word) && (*runs || change.kind != ChangeKind::Added)
+        };
+        self.named.iter().any(decides)
     }
 
     /// What of the agent's changes matters for a check.
@@ -105,7 +113,7 @@ impl Selection {
             let path = change.path.as_path();
             let list = if matches!(self.select(path), Selected::Base) {
                 &mut findings.put_back
-            } else if !covers(&self.tests, path, false) && !self.is_named(path) {
+            } else if !covers(&self.tests, path, false) && !self.is_named(change) {
                 continue;
             } else if change.kind == ChangeKind::Removed {
                 &mut findings.tests_gone
@@ -128,14 +136,20 @@ impl Findings {
 }
 
 /// Words of a shell command that may be paths in the workspace.
-fn named(check: &str) -> Vec<PathBuf> {
+fn named(check: &str) -> Vec<(PathBuf, bool)> {
     let between = |c: char| c.is_whitespace() || "'\"`;&|()<>=$".contains(c);
-    let words = check.split(between).map(|word| {
+    let mut named = Vec::new();
+    let mut before = "";
+    for word in check.split(between).filter(|word| !word.is_empty()) {
         let below = word.strip_prefix("/workspace/").unwrap_or(word);
-        below.trim_start_matches("./")
-    });
-    let words = words.filter(|word| !word.is_empty());
-    words.map(PathBuf::from).collect()
+        let path = below.trim_start_matches("./");
+        if !path.is_empty() {
+            let runs = word.starts_with("./") || RUNNERS.contains(&before);
+            named.push((PathBuf::from(path), runs));
+        }
+        before = word;
+    }
+    named
 }
 
 /// Whether a path, or a directory that it is in, fits.
@@ -202,6 +216,14 @@ mod tests {
             ["check.sh", "sub/run.sh", "pyproject.toml"]
         );
         assert!(!told.is_protected());
+        let new = ["check.sh", "made.txt"].map(|path| Change {
+            path: path.into(),
+            kind: ChangeKind::Added,
+            before: None,
+            after: None,
+        });
+        let told = Selection::new(&[], "sh check.sh && cat made.txt").findings(&new);
+        assert_eq!(told.agents_tests, ["check.sh"]);
         let protect = ["check.sh".to_owned(), "pyproject.toml".to_owned()];
         assert!(findings(&protect, "sh /workspace/check.sh").is_protected());
     }

@@ -354,6 +354,7 @@ fn a_run_that_is_left_alone_still_has_its_workspace() {
     wait_until(|| lives(&dir) == 1);
     let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
     let _ = killed.success();
+    let _ = dir.stockade(&["watch"]).run().code(1);
     for refused in [
         ralph(&dir, agent, &[]).run().code(30),
         dir.stockade(&["rollback"]).run().code(1),
