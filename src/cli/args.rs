@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Ps(commands::ps::PsArgs),
     Pull(commands::pull::PullArgs),
     Ralph(Box<commands::ralph::RalphArgs>),
+    Report(commands::report::ReportArgs),
     Resume(commands::resume::ResumeArgs),
     Rm(commands::rm::RmArgs),
     Rmi(commands::rmi::RmiArgs),

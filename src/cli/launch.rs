@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use super::connect::Service;
 use super::error::{CliError, CliResult, Context as _};
@@ -20,6 +21,8 @@ use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::spec::Removal;
 use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
 
+/// How long the service may take to clean up behind a container that was refused.
+const CLEAN_UP: Duration = Duration::from_secs(5);
 const ELSEWHERE: &str = "make a directory for the agent's work, and mount that";
 
 /// A container that is planned.
@@ -175,8 +178,10 @@ pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<()> {
         }
     };
     if verdict.is_err() {
-        // The refusal matters more than why it could not be stopped.
+        // The refusal matters more than why it could not be stopped. Whoever tries again at once
+        // finds it as it stays.
         let _ = sandbox.stop(Some(0)).await;
+        let _ = tokio::time::timeout(CLEAN_UP, sandbox.cleaned_up()).await;
     }
     verdict
 }

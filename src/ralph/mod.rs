@@ -16,6 +16,7 @@ mod past;
 mod promise;
 mod prompt;
 mod record;
+mod report;
 mod selection;
 mod store;
 mod task;
@@ -34,6 +35,7 @@ pub use night::{Fault, Gate, Night};
 pub use promise::{Claim, Promise, Reading};
 pub use prompt::{Finding, Prompt};
 pub use record::{Image, Record, Workspace};
+pub use report::{Iteration, Report};
 pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
@@ -41,5 +43,7 @@ pub use verdict::{Grade, Verdict};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";
+/// Where a check finds the directory that the person gave for it.
+pub const CHECK_DIRECTORY: &str = "/check";
 /// The prompt of the iteration that runs.
 pub const PROMPT_FILE: &str = "/run/stockade/prompt.md";

@@ -428,6 +428,7 @@ pub(super) mod tests {
                 promise: None,
                 reading: Default::default(),
                 check: Check::Missing,
+                check_directory: None,
                 protect: Vec::new(),
                 budget: Budget {
                     iterations: NonZeroU32::MIN,

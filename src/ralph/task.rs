@@ -1,6 +1,7 @@
 //! What is to be done, and when it is enough.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::promise::{Promise, Reading};
@@ -15,6 +16,9 @@ pub struct Task {
     pub reading: Reading,
     /// What verifies a claim.
     pub check: Check,
+    /// A directory of the person's that a check finds at [`CHECK_DIRECTORY`](super::CHECK_DIRECTORY).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_directory: Option<PathBuf>,
     /// Paths that are the person's: a check has them as they were in the beginning.
     #[serde(default)]
     pub protect: Vec<String>,

@@ -1,7 +1,6 @@
 #!/bin/bash
 # run.sh [ARGUMENT...]: every check, then the matrix: on each slot the integration tests and the others that need a
-# service, on the host's the real agent too; in each guest, beside those, the guests' tests. At the end a table, and what
-# failed.
+# service, on the host's the real agent too; then in each guest the guests' tests. At the end a table, and what failed.
 # With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
@@ -113,8 +112,8 @@ run_guest() {
   tests_row guest "$log" "$status" "$start"
 }
 
-# run_guests TIER/SLOT...: one after the other, beside the services, whose tests wait more than they work. It is run as a
-# process of its own, that writes what it says and its rows into files
+# run_guests TIER/SLOT...: one after the other. It is run as a process of its own, that writes what it says and its rows into
+# files
 run_guests() {
   local name
   trap clean_up EXIT
@@ -131,7 +130,7 @@ run_guests() {
 # Waits for the guests and shows what they say
 finish_guests() {
   local status=0 reader
-  say "the guests, begun beside the services ($LOGS/guests.log)"
+  say "the guests ($LOGS/guests.log)"
   tail --pid="$GUESTS" -s 0.2 -n +1 -f "$LOGS/guests.log" 9>&- & reader=$!
   wait "$GUESTS" || status=$?
   wait "$reader" || true
@@ -184,11 +183,14 @@ run_matrix() {
   # with arguments, only the integration tests were asked for
   [ $# = 0 ] || guests=()
   if [ ${#services[@]} -gt 0 ]; then bring_up "${services[@]}"; fi
-  if [ ${#guests[@]} -gt 0 ]; then run_guests "${guests[@]}" > "$LOGS/guests.log" 2>&1 < /dev/null & GUESTS=$!; fi
   for name in "${services[@]}"; do
     if select_up "$name"; then run_service "$@"; fi
   done
-  if [ ${#guests[@]} -gt 0 ]; then finish_guests; fi
+  # Not beside the services: on two cores both then take twice as long, and races show that nobody meant
+  if [ ${#guests[@]} -gt 0 ]; then
+    run_guests "${guests[@]}" > "$LOGS/guests.log" 2>&1 < /dev/null & GUESTS=$!
+    finish_guests
+  fi
 }
 
 # ---- all of it --------------------------------------------------------------

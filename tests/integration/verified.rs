@@ -51,6 +51,21 @@ fn a_claim_counts_when_the_check_passes() {
     );
     let output = output.complains("failed after").complains("verified (");
     assert!(!output.stderr().contains('\x1b'));
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    for part in [
+        "verified",
+        "| 1 |",
+        "| complete | failed with 4 |",
+        "| complete | passed |",
+        "stockade rollback",
+    ] {
+        assert!(report.contains(part), "{part} in\n{report}");
+    }
+    let report = dir
+        .stockade(&["report", "--format", "json"])
+        .run()
+        .success();
+    assert_eq!(report.json()["report"]["iterations"][2]["check"], 0);
     let prompt = fs::read(record(&dir).join("prompt/prompt.md")).unwrap();
     assert!(!prompt.contains(&0x1b), "what a check prints is cleaned");
     let waited = dir
@@ -137,6 +152,32 @@ fn an_agent_that_wrote_its_own_tests_is_told_apart() {
         event(&dir, "checked")["findings"]["agents_tests"][0],
         "tests/run.sh"
     );
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_check_may_come_from_a_directory_of_the_persons() {
+    let dir = TestDir::new();
+    let checks = dir.path().join("checks");
+    fs::create_dir(&checks).unwrap();
+    fs::write(
+        checks.join("run.sh"),
+        "(echo x >/check/run.sh) 2>&1; [ \"$(cat answer)\" = 42 ]\n",
+    )
+    .unwrap();
+    let given = checks.display().to_string();
+    let inside = claiming(&dir, "", &["--check", "true", "--check-dir", "."]).run();
+    let _ = inside.code(2).complains("outside of the workspace");
+    let agent = "ls /check; [ $n = 2 ] && echo 42 >answer";
+    let flags = ["--check", "sh /check/run.sh", "--check-dir", &given];
+    let output = claiming(&dir, agent, &flags).run();
+    let output = ended(&dir, output, 0, 2).complains("verified (protected)");
+    assert!(
+        !output.stdout().contains("run.sh"),
+        "the agent has none of it: {output}"
+    );
+    let said = fs::read_to_string(record(&dir).join("check-2.log")).unwrap();
+    assert!(said.contains("Read-only file system"), "{said}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub(crate) mod pause;
 pub(crate) mod ps;
 pub(crate) mod pull;
 pub(crate) mod ralph;
+pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod rm;
 pub(crate) mod rmi;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Ps(args) => ps::run(args, global, ui).await,
         Command::Pull(args) => pull::run(args, global, ui).await,
         Command::Ralph(args) => ralph::run(args, global, ui).await,
+        Command::Report(args) => report::run(args, ui),
         Command::Resume(args) => resume::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
         Command::Rmi(args) => rmi::run(args, global, ui).await,

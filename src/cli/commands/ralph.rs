@@ -26,9 +26,11 @@ use crate::ralph::{
 };
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
-use crate::sandbox::host_path::HostPath;
+use crate::sandbox::host_path::{FileKind, HostPath};
+use crate::sandbox::log::LogDriver;
 use crate::sandbox::mounts::{Mount, MountSource, parse_volume};
 use crate::sandbox::name::{ContainerName, GuestPath};
+use crate::sandbox::network::NetworkMode;
 use crate::sandbox::{Request, Sandbox};
 use crate::workspace::Pattern;
 
@@ -70,6 +72,9 @@ pub(crate) struct RalphArgs {
         help_heading = "Task"
     )]
     check: Option<String>,
+    /// Directory of yours, outside of the workspace, that a check finds at /check, read-only
+    #[arg(long, value_name = "DIR", requires = "check", help_heading = "Task")]
+    check_dir: Option<PathBuf>,
     /// Time for one check
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = night::parse_time, help_heading = "Task")]
     check_timeout: Duration,
@@ -175,10 +180,24 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
     night::refuse_overlap(&workspace.path, None)?;
     let prompt = prompt(args, &cwd, &workspace)?;
     lint(args, &Prompt::new(&prompt), ui)?;
+    if request.network == NetworkMode::Full {
+        ui.warning("the agent reaches the network, and your services that listen on it: `--network none` closes that");
+    }
+    // Also where the service keeps no log: a run that is taken up again reads it there.
+    match request.log.driver {
+        None => request.log.driver = Some(LogDriver::K8sFile),
+        Some(LogDriver::None) => {
+            return Err(CliError::usage(
+                "`--log-driver none` is not for `ralph`: what the agent says could be lost",
+            ));
+        }
+        Some(_) => {}
+    }
     let service = Service::connect(global, ui).await?;
     let image = image::obtain(&service.client, &args.image, args.sandbox.pull, ui).await?;
+    let check_directory = check_directory(args, &cwd, &workspace)?;
     // Before a name is made for the container: that is none of the person's.
-    let record = record(args, &request, workspace, &image);
+    let record = record(args, &request, workspace, &image, check_directory);
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
         let name = format!("ralph-{id}");
@@ -365,7 +384,41 @@ fn lint(args: &RalphArgs, prompt: &Prompt, ui: &Ui) -> CliResult<()> {
     Ok(())
 }
 
-fn record(args: &RalphArgs, request: &Request, workspace: Workspace, image: &Image) -> Record {
+/// What a check gets beside the agent's tree: no agent may have written it.
+fn check_directory(
+    args: &RalphArgs,
+    cwd: &Path,
+    workspace: &Workspace,
+) -> CliResult<Option<PathBuf>> {
+    let Some(typed) = &args.check_dir else {
+        return Ok(None);
+    };
+    let found = HostPath::resolve(typed, cwd).map_err(|e| {
+        let heading = format!("cannot use `{}` for checks", typed.display());
+        CliError::context(Exit::Failed, heading, &e)
+    })?;
+    let (path, work) = (found.path(), &workspace.path);
+    if found.kind() != FileKind::Directory {
+        return Err(CliError::usage(format!(
+            "`{}` is no directory",
+            typed.display()
+        )));
+    }
+    if path.starts_with(work) || work.starts_with(path) {
+        return Err(CliError::usage(
+            "`--check-dir` must lie outside of the workspace: what is in it is the agent's",
+        ));
+    }
+    Ok(Some(path.to_owned()))
+}
+
+fn record(
+    args: &RalphArgs,
+    request: &Request,
+    workspace: Workspace,
+    image: &Image,
+    check_directory: Option<PathBuf>,
+) -> Record {
     Record {
         version: Record::VERSION,
         begun: jiff::Timestamp::now().to_string(),
@@ -389,6 +442,7 @@ fn record(args: &RalphArgs, request: &Request, workspace: Workspace, image: &Ima
                 None if args.no_check => Check::Waived,
                 None => Check::Missing,
             },
+            check_directory,
             protect: args.protect.clone(),
             budget: Budget {
                 iterations: args.max_iterations,

@@ -15,9 +15,12 @@ use crate::cli::sandbox_args::invalid;
 use crate::cli::state::State;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
-use crate::ralph::{Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict};
+use crate::ralph::{
+    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict,
+};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::entrypoint::Entrypoint;
+use crate::sandbox::mounts::{MountSource, parse_volume};
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::{Request, Sandbox};
@@ -216,7 +219,7 @@ impl Gate for Admission<'_> {
         }
         let image = client.inspect_image(&self.record.image.id).await?;
         let words = ["-c", check].map(str::to_owned);
-        let request = Request {
+        let mut request = Request {
             image: self.record.image.id.clone(),
             // The image's own entrypoint is for agents.
             entrypoint: Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?),
@@ -229,6 +232,12 @@ impl Gate for Admission<'_> {
             ),
             ..Request::default()
         };
+        if let Some(directory) = &self.record.task.check_directory {
+            let words = format!(".:{CHECK_DIRECTORY}:ro,z");
+            let mut mount = parse_volume(&words).map_err(|e| invalid(&e))?;
+            mount.source = MountSource::Host(directory.clone());
+            request.mounts.push(mount);
+        }
         let unenforced = Unenforced::new(self.asked.unenforced);
         let launch = Launch::new(request, &image, self.service, unenforced)?;
         let turn = Turn::wait(&self.service.endpoint, &launch.plan.container).await;

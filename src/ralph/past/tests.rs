@@ -9,6 +9,7 @@ fn task(check: Check) -> Task {
         promise: Some(Promise::parse("DONE").unwrap()),
         reading: Reading::Strict,
         check,
+        check_directory: None,
         protect: Vec::new(),
         budget: Budget {
             iterations: NonZeroU32::new(3).unwrap(),

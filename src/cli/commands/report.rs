@@ -1,0 +1,196 @@
+//! `stockade report`
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::error::{CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
+use crate::ralph::journal::Reader;
+use crate::ralph::{Claim, Cut, Findings, Iteration, Record, Report, RunId, Verdict};
+
+/// Show what a run came to, and what to do next
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// As what
+    #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
+    format: Format,
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Markdown, which also reads as text
+    Markdown,
+    /// JSON
+    Json,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
+    let run = night::find(args.run.as_deref())?;
+    let record = run.record()?;
+    let (reader, entries) = Reader::open(&run.journal_path())?;
+    let report = Report::of(&entries);
+    let text = match args.format {
+        Format::Markdown => markdown(run.id(), &record, &report, reader.last_hash()),
+        Format::Json => {
+            let whole = serde_json::json!({
+                "run": run.id().as_str(),
+                "asked": record,
+                "report": report,
+                "last_hash": reader.last_hash(),
+            });
+            let mut text = serde_json::to_string_pretty(&whole).doing("describe the run")?;
+            text.push('\n');
+            text
+        }
+    };
+    ui.data(&text).doing("write")?;
+    Ok(Exit::Done)
+}
+
+fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String {
+    let verdict = match &report.verdict {
+        Some(verdict) => verdict.to_string(),
+        None => "not ended".to_owned(),
+    };
+    let workspace = record.workspace.path.to_string_lossy();
+    let mut lines = vec![
+        format!("# Run {id}"),
+        String::new(),
+        format!("**{}**", escaped(&verdict)),
+        String::new(),
+        format!("- workspace: {}", code(&workspace)),
+        format!("- image: {}", code(&record.image.name)),
+        format!("- agent: {}", code(&record.command.join(" "))),
+        format!(
+            "- iterations: {} of {}, in {}",
+            report.iterations.len(),
+            record.task.budget.iterations,
+            night::shown(report.spent)
+        ),
+    ];
+    if report.resumed > 0 {
+        lines.push(format!("- taken up again: {} times", report.resumed));
+    }
+    lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
+    lines.push("| iteration | took | exit code | changed | claim | check |".to_owned());
+    lines.push("|---|---|---|---|---|---|".to_owned());
+    lines.extend(report.iterations.iter().map(row));
+    if let Some(findings) = &report.findings {
+        lines.extend(found(findings));
+    }
+    if !report.warnings.is_empty() {
+        lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
+        let warnings = report.warnings.iter();
+        lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
+    }
+    lines.extend([String::new(), "## What next".to_owned(), String::new()]);
+    lines.extend(next(id, report.verdict.as_ref()));
+    lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn row(iteration: &Iteration) -> String {
+    let mut exit = iteration.exit_code.to_string();
+    if iteration.oom_killed {
+        exit.push_str(", out of memory");
+    }
+    match iteration.cut {
+        Some(Cut::Stopped) => exit.push_str(", stopped"),
+        Some(Cut::IterationTime) => exit.push_str(", too long"),
+        Some(Cut::Time) => exit.push_str(", time used up"),
+        None => {}
+    }
+    let changed = iteration.changed.map_or("–".to_owned(), |n| n.to_string());
+    let claim = match &iteration.claim {
+        Claim::None => "–",
+        Claim::Complete => "complete",
+        Claim::Blocked(_) => "blocked",
+    };
+    let check = match iteration.check {
+        None => "–".to_owned(),
+        Some(0) => "passed".to_owned(),
+        Some(code) => format!("failed with {code}"),
+    };
+    let took = night::shown(iteration.took);
+    format!(
+        "| {} | {took} | {exit} | {changed} | {claim} | {check} |",
+        iteration.number
+    )
+}
+
+/// What the last check found of the agent's changes.
+fn found(findings: &Findings) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (names, heading) in [
+        (
+            &findings.put_back,
+            "Put back or left out for the last check",
+        ),
+        (
+            &findings.agents_tests,
+            "Decide the outcome, and are the agent's",
+        ),
+        (&findings.tests_gone, "Tests that are gone"),
+    ] {
+        if !names.is_empty() {
+            lines.extend([String::new(), format!("## {heading}"), String::new()]);
+            lines.extend(names.iter().map(|name| format!("- {}", code(name))));
+        }
+    }
+    lines
+}
+
+/// Commands that fit how it ended.
+fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));
+    if verdict.is_none() {
+        say("look at it", "watch");
+        say("if nobody has it in hand", "resume");
+    }
+    say("what changed", "diff");
+    say("what the agent wrote", "logs");
+    say("what happened, and when", "show");
+    say("the workspace as it was", "rollback");
+    lines
+}
+
+/// Text of an agent's, as text.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in sanitize_line(text).chars() {
+        if c.is_ascii_punctuation()
+            && !matches!(c, '.' | ',' | ':' | ';' | '(' | ')' | '\'' | '/' | '-')
+        {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The same as code: a backtick would end it.
+fn code(text: &str) -> String {
+    format!("`{}`", sanitize_line(text).replace('`', "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_words_are_text() {
+        assert_eq!(
+            escaped("no *cc* [x](y)\n# z"),
+            "no \\*cc\\* \\[x\\](y)\\\\n\\# z"
+        );
+        assert_eq!(code("a`b\x1b"), "`a'b\\u{1b}`");
+    }
+}
