@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use super::args::Global;
@@ -33,6 +34,8 @@ pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> Cl
     let child = command
         .args(["supervise", run.id().as_str()])
         .current_dir("/")
+        // An interrupt from the terminal does not reach it even before it has a session of its own.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -1,5 +1,6 @@
 //! `stockade ralph`
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read as _;
 use std::num::NonZeroU32;
@@ -122,15 +123,26 @@ pub(crate) struct RalphArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
-    let prepared = prepare(args, global, ui);
+    let begun = Cell::new(false);
+    let prepared = prepare(args, &begun, global, ui);
+    tokio::pin!(prepared);
     let prepared = tokio::select! {
-        prepared = prepared => prepared,
-        caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
+        prepared = &mut prepared => prepared,
+        caught = signals.next_end() => {
+            // What is half made goes once it is whole.
+            if begun.get() && let Ok(Some(prepared)) = prepared.await {
+                let _ = prepared.sandbox.remove().await;
+                let _ = prepared.run.discard();
+            }
+            return Ok(Exit::Signal(caught.number()));
+        }
     };
     let Some(prepared) = prepared.map_err(not_begun)? else {
         return Ok(Exit::Done);
     };
-    let Prepared { run, service, held } = prepared;
+    let Prepared {
+        run, service, held, ..
+    } = prepared;
     drop(held);
     supervisor::start(&run, &service.endpoint, global).await?;
     if args.sandbox.detach {
@@ -155,14 +167,20 @@ fn not_begun(mut error: CliError) -> CliError {
 /// A run whose container is made, looked at and not started.
 struct Prepared {
     run: Run,
+    sandbox: Sandbox,
     service: Service,
     /// Until the supervisor has it in hand, we have.
     held: Held,
 }
 
 /// Everything that can go wrong before the agent's first instruction does so here, on the person's
-/// terminal. `None` after a dry run.
-async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option<Prepared>> {
+/// terminal. `None` after a dry run. From `begun` on there is something to take back.
+async fn prepare(
+    args: &RalphArgs,
+    begun: &Cell<bool>,
+    global: &Global,
+    ui: &Ui,
+) -> CliResult<Option<Prepared>> {
     for (given, flag) in [
         (args.sandbox.tty, "--tty"),
         (args.sandbox.interactive, "--interactive"),
@@ -206,14 +224,20 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
     let runs = night::runs()?;
     let turn = runs.turn()?;
     night::refuse_overlap(&record.workspace.path, None)?;
+    begun.set(true);
     let run = runs.begin(&id, &record, &prompt)?;
     let held = run.hold()?;
     drop(turn);
     let made = make(args, request, &run, &image, &service, ui).await;
     match made {
-        Ok(true) => Ok(Some(Prepared { run, service, held })),
+        Ok(Some(sandbox)) => Ok(Some(Prepared {
+            run,
+            sandbox,
+            service,
+            held,
+        })),
         // Nothing of the agent has run: there is nothing to keep.
-        Ok(false) => run.discard().map(|()| None).map_err(CliError::from),
+        Ok(None) => run.discard().map(|()| None).map_err(CliError::from),
         Err(error) => {
             let _ = run.discard();
             Err(error)
@@ -221,7 +245,7 @@ async fn prepare(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult<Option
     }
 }
 
-/// Makes the container and looks at it, prepared; `false` after a dry run.
+/// Makes the container and looks at it, prepared; `None` after a dry run.
 async fn make(
     args: &RalphArgs,
     mut request: Request,
@@ -229,7 +253,7 @@ async fn make(
     image: &Image,
     service: &Service,
     ui: &Ui,
-) -> CliResult<bool> {
+) -> CliResult<Option<Sandbox>> {
     let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
     request.own_mounts.push((run.prompt_directory(), target));
     let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
@@ -242,7 +266,7 @@ async fn make(
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;
-        return Ok(false);
+        return Ok(None);
     }
     let (mut night, _) = Night::open(run)?;
     night.note(Event::Creating {
@@ -263,7 +287,7 @@ async fn make(
         let _ = sandbox.remove().await;
         return Err(error);
     }
-    Ok(true)
+    Ok(Some(sandbox))
 }
 
 /// Gives the command the prompt on standard input, from the file that is there anew in each iteration.

@@ -39,8 +39,7 @@ pub(crate) struct SuperviseArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliResult {
-    // Out of reach of the terminal that we were started from; a service manager has done so already.
-    let _ = rustix::process::setsid();
+    leave_terminal();
     let run = night::find(Some(&args.run))?;
     let _held = run.hold()?;
     let (mut night, entries) = Night::open(&run)?;
@@ -61,6 +60,18 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
     supervised.map(|verdict| night::exit(&verdict))
+}
+
+/// Out of reach of the terminal that we were started from; a service manager has done so already.
+fn leave_terminal() {
+    use rustix::process::{getpgid, getppid, setpgid, setsid};
+    if setsid().is_err()
+        && let Ok(group) = getpgid(getppid())
+    {
+        // Who leads a group cannot begin a session.
+        let _ = setpgid(None, Some(group));
+        let _ = setsid();
+    }
 }
 
 /// The run has ended without a verdict of its own: that is one.
