@@ -11,13 +11,16 @@ use super::night::{Fault, Gate};
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::libpod::{Container, Status};
-use crate::sandbox::{Outcome, Sandbox};
+use crate::sandbox::{Outcome, Sandbox, Watch};
 
 /// Seconds between asking an agent to end and killing it.
 const GRACE: u32 = 10;
 
 /// How long after a word that did not end it it is said again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a life that the service refuses is tried to be begun.
+const ATTEMPTS: u32 = 3;
 
 /// Whether the person wants the run to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,10 +92,19 @@ pub(super) async fn live<G: Gate>(
 ) -> std::result::Result<Life, Fault<G::Error>> {
     let before = transcript.length();
     let begun = jiff::Timestamp::now();
-    let attached = sandbox.attach(false).await.map_err(Error::from)?;
-    gate.admit(sandbox).await.map_err(Fault::Refused)?;
-    let watch = sandbox.watch();
-    sandbox.start().await.map_err(Error::from)?;
+    let mut attempts = 1;
+    let (attached, watch) = loop {
+        match begin(sandbox, gate).await {
+            // The service refused: nothing has begun.
+            Err(Fault::Failed(Error::Podman(error)))
+                if error.api().is_some() && attempts < ATTEMPTS =>
+            {
+                attempts += 1;
+                tokio::time::sleep(AGAIN).await;
+            }
+            begun => break begun?,
+        }
+    };
     let Attached { input, mut output } = attached;
     let mut is_whole = true;
     let work = async {
@@ -113,6 +125,19 @@ pub(super) async fn live<G: Gate>(
         harvest(sandbox, begun, transcript).await?;
     }
     Ok(life)
+}
+
+/// Attaches, has it looked at, and starts it. After a life that was cut short, the service's own
+/// process for cleaning up may come late, and clean up this one.
+async fn begin<G: Gate>(
+    sandbox: &Sandbox,
+    gate: &G,
+) -> std::result::Result<(Attached, Watch), Fault<G::Error>> {
+    let attached = sandbox.attach(false).await.map_err(Error::from)?;
+    gate.admit(sandbox).await.map_err(Fault::Refused)?;
+    let watch = sandbox.watch();
+    sandbox.start().await.map_err(Error::from)?;
+    Ok((attached, watch))
 }
 
 /// Keeps what the service's log has of a life, and of what is still to come in it. `since` is before

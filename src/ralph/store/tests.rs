@@ -1,0 +1,98 @@
+use std::num::NonZeroU32;
+
+use super::*;
+use crate::ralph::record::{Image, Workspace};
+use crate::ralph::task::{Budget, Check, Task};
+
+/// A run that asks for little.
+pub(crate) fn run_in(state: &Path) -> Run {
+    let record = Record {
+        version: Record::VERSION,
+        begun: "2026-11-24T10:00:00Z".into(),
+        name: Some("nightly".into()),
+        workspace: Workspace {
+            path: "/w".into(),
+            device: 1,
+            inode: 2,
+            target: "/workspace".into(),
+        },
+        image: Image {
+            name: "i".into(),
+            id: "1".into(),
+        },
+        command: vec!["agent".into()],
+        network: "full".into(),
+        task: Task {
+            promise: None,
+            reading: Default::default(),
+            check: Check::Missing,
+            check_directory: None,
+            protect: Vec::new(),
+            budget: Budget {
+                iterations: NonZeroU32::MIN,
+                time: None,
+                iteration_time: None,
+                no_progress: None,
+                check_time: Duration::from_secs(1),
+            },
+        },
+    };
+    let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);
+    let runs = Runs::open(state).unwrap();
+    runs.begin(&id, &record, "Do it.").unwrap()
+}
+
+#[test]
+fn a_run_is_found_by_what_a_person_remembers() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let runs = Runs::open(dir.path()).unwrap();
+    let id = run.id().as_str();
+    for word in [
+        None,
+        Some(id),
+        Some(&id[..12]),
+        Some("010203"),
+        Some("nightly"),
+    ] {
+        assert_eq!(runs.find(word).unwrap().id(), run.id(), "{word:?}");
+    }
+    for word in ["", "other", "..", "/"] {
+        assert!(runs.find(Some(word)).is_err(), "{word:?}");
+    }
+    assert_eq!(run.record().unwrap().name.as_deref(), Some("nightly"));
+    assert_eq!(run.prompt().unwrap(), "Do it.");
+}
+
+#[test]
+fn one_process_at_a_time_has_it_in_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let held = run.hold().unwrap();
+    assert!(matches!(run.hold(), Err(Error::Busy { .. })));
+    drop(held);
+    assert!(!run.is_held());
+}
+
+#[test]
+fn a_stop_can_be_asked_for_and_withdrawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    assert_eq!(run.asked_to_stop(), Stop::No);
+    run.ask_to_stop(Stop::Gently).unwrap();
+    run.ask_to_stop(Stop::Now).unwrap();
+    assert_eq!(run.asked_to_stop(), Stop::Now);
+    run.withdraw_stop().unwrap();
+    assert_eq!(run.asked_to_stop(), Stop::No);
+}
+
+#[test]
+fn nothing_of_it_is_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(run.directory()), 0o700);
+    assert_eq!(mode(&run.record_path()), 0o600);
+    fs::set_permissions(dir.path().join("runs"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(Runs::open(dir.path()).is_err());
+}
