@@ -73,7 +73,8 @@ pub(crate) async fn follow(
         tokio::select! {
             seen = &mut seen => break seen?,
             caught = signals.next_end() => {
-                if interrupt == Interrupt::Leaves || caught == Caught::HangUp {
+                // Only Ctrl-C is meant for the run: whoever ends us otherwise ends the looking.
+                if interrupt == Interrupt::Leaves || caught != Caught::Interrupt {
                     return Ok(Exit::Signal(caught.number()));
                 }
                 asked += 1;

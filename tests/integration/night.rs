@@ -190,6 +190,23 @@ fn an_interrupt_ends_the_agent_and_the_run() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn a_viewer_that_is_ended_otherwise_ends_no_run() {
+    let dir = TestDir::new();
+    let running = ralph(
+        &dir,
+        &format!("echo ready; sleep 1\n{PROMISE}"),
+        &["--no-check"],
+    )
+    .spawn();
+    running.expect("ready\n");
+    running.signal(Signal::TERM);
+    let _ = running.finish().code(143);
+    let output = dir.stockade(&["watch"]).run();
+    let _ = ended(&dir, output, 0, 1);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn a_second_interrupt_kills_an_agent_that_does_not_mind() {
     let dir = TestDir::new();
     let running = ralph(
