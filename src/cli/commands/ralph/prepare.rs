@@ -1,0 +1,184 @@
+//! Everything before the agent's first instruction.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use super::task;
+use super::workspace::{check_directory, workspace};
+use super::{Prepared, RalphArgs};
+use crate::cli::args::Global;
+use crate::cli::connect::Service;
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::launch::{self, Launch, Unenforced};
+use crate::cli::sandbox_args::invalid;
+use crate::cli::turn::Turn;
+use crate::cli::ui::Ui;
+use crate::cli::{foreground, host, image, night};
+use crate::libpod::Image;
+use crate::ralph::{
+    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Workspace,
+};
+use crate::sandbox::entrypoint::Entrypoint;
+use crate::sandbox::env::EnvArg;
+use crate::sandbox::log::LogDriver;
+use crate::sandbox::name::{ContainerName, GuestPath};
+use crate::sandbox::network::NetworkMode;
+use crate::sandbox::{Request, Sandbox};
+
+/// Everything that can go wrong before the agent's first instruction does so here, on the person's
+/// terminal. `None` after a dry run. From `begun` on there is something to take back.
+pub(super) async fn prepare(
+    args: &RalphArgs,
+    begun: &Cell<bool>,
+    global: &Global,
+    ui: &Ui,
+) -> CliResult<Option<Prepared>> {
+    for (given, flag) in [
+        (args.sandbox.tty, "--tty"),
+        (args.sandbox.interactive, "--interactive"),
+        (args.sandbox.rm, "--rm"),
+    ] {
+        if given {
+            return Err(CliError::usage(format!(
+                "`{flag}` is not for `ralph`: the agent works by itself, and its container goes in the end"
+            )));
+        }
+    }
+    let cwd = host::working_directory()?;
+    let mut request = args.sandbox.request(&args.image, &args.command)?;
+    let workspace = workspace(&mut request, &cwd)?;
+    night::refuse_overlap(&workspace.path, None)?;
+    let prompt = task::prompt(&args.task, &cwd, &workspace.path)?;
+    task::lint(&args.task, &Prompt::new(&prompt), ui)?;
+    if request.network == NetworkMode::Full {
+        ui.warning("the agent reaches the network, and your services that listen on it: `--network none` closes that");
+    }
+    // Also where the service keeps no log: a run that is taken up again reads it there.
+    match request.log.driver {
+        None => request.log.driver = Some(LogDriver::K8sFile),
+        Some(LogDriver::None) => {
+            return Err(CliError::usage(
+                "`--log-driver none` is not for `ralph`: what the agent says could be lost",
+            ));
+        }
+        Some(_) => {}
+    }
+    let service = Service::connect(global, ui).await?;
+    let image = image::obtain(&service.client, &args.image, args.sandbox.pull, ui).await?;
+    let check_directory = check_directory(args.task.check_dir.as_deref(), &cwd, &workspace.path)?;
+    // Before a name is made for the container: that is none of the person's.
+    let record = record(args, &request, workspace, &image, check_directory);
+    let id = RunId::new(jiff::Timestamp::now(), host::random()?);
+    if request.name.is_none() {
+        let name = format!("ralph-{id}");
+        request.name = Some(ContainerName::parse(&name).map_err(|e| invalid(&e))?);
+    }
+    let runs = night::runs()?;
+    let turn = runs.turn()?;
+    night::refuse_overlap(&record.workspace.path, None)?;
+    begun.set(true);
+    let run = runs.begin(&id, &record, &prompt)?;
+    let held = run.hold()?;
+    drop(turn);
+    let made = make(args, request, &run, &image, &service, ui).await;
+    match made {
+        Ok(Some(sandbox)) => Ok(Some(Prepared {
+            run,
+            sandbox,
+            service,
+            held,
+        })),
+        // Nothing of the agent has run: there is nothing to keep.
+        Ok(None) => run.discard().map(|()| None).map_err(CliError::from),
+        Err(error) => {
+            let _ = run.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Makes the container and looks at it, prepared; `None` after a dry run.
+async fn make(
+    args: &RalphArgs,
+    mut request: Request,
+    run: &Run,
+    image: &Image,
+    service: &Service,
+    ui: &Ui,
+) -> CliResult<Option<Sandbox>> {
+    let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
+    request.own_mounts.push((run.prompt_directory(), target));
+    let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
+    request
+        .env
+        .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
+    on_standard_input(&mut request, image)?;
+    let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
+    let launch = Launch::new(request, image, service, unenforced)?;
+    launch.announce(ui);
+    if args.dry_run {
+        ui.line(&launch.description()?).doing("write")?;
+        return Ok(None);
+    }
+    let (mut night, _) = Night::open(run)?;
+    night.note(Event::Creating {
+        name: launch.name().to_owned(),
+    })?;
+    let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
+    let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
+    drop(turn);
+    let admitted = async {
+        launch.note(sandbox.id())?;
+        night.note(Event::Created {
+            container: sandbox.id().to_string(),
+        })?;
+        sandbox.prepare().await.map_err(foreground::not_started)?;
+        launch::verify(&sandbox, &launch.plan, unenforced, ui).await
+    };
+    if let Err(error) = admitted.await {
+        let _ = sandbox.remove().await;
+        return Err(error);
+    }
+    Ok(Some(sandbox))
+}
+
+/// Gives the command the prompt on standard input, from the file that is there anew in each iteration.
+/// Over the attached connection the service would lose the last words of a command that does not
+/// read all of it.
+fn on_standard_input(request: &mut Request, image: &Image) -> CliResult<()> {
+    let entrypoint = match &request.entrypoint {
+        Some(entrypoint) => entrypoint.words(),
+        None => &image.config.entrypoint,
+    };
+    let mut command = vec![
+        "-c".to_owned(),
+        format!("exec \"$@\" <{PROMPT_FILE}"),
+        "stockade".to_owned(),
+    ];
+    command.extend(entrypoint.iter().chain(&request.command).cloned());
+    request.command = command;
+    request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
+    Ok(())
+}
+
+fn record(
+    args: &RalphArgs,
+    request: &Request,
+    workspace: Workspace,
+    image: &Image,
+    check_directory: Option<PathBuf>,
+) -> Record {
+    Record {
+        version: Record::VERSION,
+        begun: jiff::Timestamp::now().to_string(),
+        name: request.name.as_ref().map(|name| name.as_str().to_owned()),
+        workspace,
+        image: ralph::Image {
+            name: args.image.clone(),
+            id: image.id.to_string(),
+        },
+        command: args.command.clone(),
+        network: request.network.to_string(),
+        task: args.task.task(check_directory),
+    }
+}

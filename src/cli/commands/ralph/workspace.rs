@@ -1,0 +1,78 @@
+//! What the agent works on, and what is kept from it.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::sandbox_args::invalid;
+use crate::ralph::Workspace;
+use crate::sandbox::Request;
+use crate::sandbox::host_path::{FileKind, HostPath};
+use crate::sandbox::mounts::{Mount, MountSource, parse_volume};
+use crate::sandbox::name::GuestPath;
+
+/// Where the agent finds what it works on.
+const WORKSPACE: &str = "/workspace";
+
+/// What the agent works on: what is mounted at `/workspace`, else the current directory.
+pub(super) fn workspace(request: &mut Request, cwd: &Path) -> CliResult<Workspace> {
+    let is_workspace = |mount: &&Mount| mount.target.as_str() == WORKSPACE;
+    let typed = match request.mounts.iter().find(is_workspace) {
+        Some(Mount {
+            source: MountSource::Host(path),
+            ..
+        }) => path.clone(),
+        Some(_) => {
+            return Err(CliError::usage(format!(
+                "what is mounted at {WORKSPACE} has to be a directory of yours"
+            )));
+        }
+        None => {
+            // First, as the one whose owner the agent is.
+            let mut mount = parse_volume(&format!(".:{WORKSPACE}:Z")).map_err(|e| invalid(&e))?;
+            mount.source = MountSource::Host(cwd.to_owned());
+            request.mounts.insert(0, mount);
+            cwd.to_owned()
+        }
+    };
+    if request.workdir.is_none() {
+        request.workdir = Some(GuestPath::parse(WORKSPACE).map_err(|e| invalid(&e))?);
+    }
+    let path =
+        HostPath::resolve(&typed, cwd).map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let identity = path.identity();
+    Ok(Workspace {
+        path: path.path().to_owned(),
+        device: identity.device,
+        inode: identity.inode,
+        target: WORKSPACE.to_owned(),
+    })
+}
+
+/// What a check gets beside the agent's tree: no agent may have written it.
+pub(super) fn check_directory(
+    typed: Option<&Path>,
+    cwd: &Path,
+    workspace: &Path,
+) -> CliResult<Option<PathBuf>> {
+    let Some(typed) = typed else {
+        return Ok(None);
+    };
+    let found = HostPath::resolve(typed, cwd).map_err(|e| {
+        let heading = format!("cannot use `{}` for checks", typed.display());
+        CliError::context(Exit::Failed, heading, &e)
+    })?;
+    let (path, work) = (found.path(), workspace);
+    if found.kind() != FileKind::Directory {
+        return Err(CliError::usage(format!(
+            "`{}` is no directory",
+            typed.display()
+        )));
+    }
+    if path.starts_with(work) || work.starts_with(path) {
+        return Err(CliError::usage(
+            "`--check-dir` must lie outside of the workspace: what is in it is the agent's",
+        ));
+    }
+    Ok(Some(path.to_owned()))
+}
