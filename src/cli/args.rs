@@ -81,6 +81,7 @@ pub(crate) enum Command {
     Stop(commands::stop::StopArgs),
     #[command(hide = true)]
     Supervise(commands::supervise::SuperviseArgs),
+    Tell(commands::tell::TellArgs),
     Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),

@@ -190,9 +190,16 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             changed,
             ..
         } => format!("checkpoint {number}: {files} files, {changed} changed"),
-        Event::Iteration { number, .. } => {
-            format!("iteration {number} of {}", record.task.budget.iterations)
+        Event::Iteration { number, .. } => match record.phases() {
+            1 => format!("iteration {number} of {}", record.task.budget.iterations),
+            _ => format!("iteration {number}"),
+        },
+        Event::Phase { number, verdict } => {
+            let phase = usize::try_from(*number).unwrap_or(usize::MAX);
+            let name = record.task(phase.saturating_sub(1)).phase.as_deref();
+            format!("{verdict}; phase {number}, {}", name.unwrap_or("unnamed"))
         }
+        Event::Told { text, .. } => format!("a note for the agent: {text}"),
         Event::Ended {
             number,
             exit_code,

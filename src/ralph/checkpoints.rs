@@ -43,7 +43,7 @@ impl Checkpoints {
     /// It is damaged, or open to others.
     pub fn open(&self) -> Result<Repository> {
         if let Some(directory) = self.repository.parent() {
-            super::store::private_directory(directory)?;
+            super::files::private_directory(directory)?;
         }
         Ok(Repository::open(&self.repository)?)
     }

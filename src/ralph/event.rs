@@ -45,6 +45,23 @@ pub enum Event {
         /// Milliseconds that it took.
         took: u64,
     },
+    /// A phase has ended well, and another begins.
+    Phase {
+        /// Of the one that begins, from 2.
+        number: u32,
+        /// How the one before ended.
+        verdict: Verdict,
+    },
+    /// The person has a word for the agent.
+    Told {
+        /// Of the note.
+        id: String,
+        /// Which.
+        text: String,
+        /// It joins every prompt from now on, and not only the next.
+        #[serde(default)]
+        always: bool,
+    },
     /// An iteration begins.
     Iteration {
         /// From 1.

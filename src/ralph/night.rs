@@ -15,7 +15,7 @@ use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::store::Run;
-use super::task::Check;
+use super::task::{Check, Task};
 use super::transcript::Transcript;
 use super::verdict::Verdict;
 use super::verification::{Claimed, joined};
@@ -38,14 +38,15 @@ pub trait Gate {
         sandbox: &Sandbox,
     ) -> impl Future<Output = std::result::Result<(), Self::Error>>;
 
-    /// Makes the container for a check: from the run's image, without a network and with nothing of
-    /// the host in it. One that is `left` of an earlier attempt goes first, if it can be removed.
+    /// Makes the container for a task's check: from the run's image, without a network and with
+    /// nothing of the host in it. One that is `left` of an earlier attempt goes first, if it can be removed.
     ///
     /// # Errors
     /// It cannot be made.
     fn make_clean(
         &self,
         name: &str,
+        task: &Task,
         left: Option<&str>,
     ) -> impl Future<Output = std::result::Result<Sandbox, Self::Error>>;
 }
@@ -70,7 +71,8 @@ impl<E> From<Error> for Fault<E> {
 pub struct Night {
     run: Run,
     record: Record,
-    prompt: Prompt,
+    /// One for each phase.
+    prompts: Vec<Prompt>,
     journal: Journal,
     transcript: Transcript,
     checkpoints: Checkpoints,
@@ -87,8 +89,8 @@ impl Night {
         let record = run.record()?;
         let night = Self {
             checkpoints: run.checkpoints(&record)?,
+            prompts: run.prompts(record.phases())?,
             record,
-            prompt: Prompt::new(run.prompt()?),
             transcript: Transcript::open(&run.output_path())?,
             run: run.clone(),
             journal,
@@ -129,11 +131,15 @@ impl Night {
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
         loop {
             let asked = *stop.borrow();
-            match self.past.next(&self.record.task, asked) {
+            match self.past.next(&self.record, asked) {
                 Step::TakeUp(open) => self.take_up(sandbox, &open, &mut stop).await?,
                 Step::Checkpoint => self.checkpoint().await?,
                 Step::Verify(number) => self.verify(number, gate, &mut stop).await?,
                 Step::Iterate => self.iterate(sandbox, gate, &mut stop).await?,
+                Step::Phase(verdict) => {
+                    let number = u32::try_from(self.past.phase + 2).unwrap_or(u32::MAX);
+                    self.note(Event::Phase { number, verdict })?;
+                }
                 Step::End(verdict) => {
                     self.note(Event::Verdict {
                         verdict: verdict.clone(),
@@ -163,6 +169,7 @@ impl Night {
         stop: &mut watch::Receiver<Stop>,
     ) -> std::result::Result<(), Fault<G::Error>> {
         let number = self.past.iterations + 1;
+        self.hear()?;
         let prompt = self.compose();
         self.run.show_prompt(&prompt)?;
         self.transcript.begin();
@@ -199,19 +206,42 @@ impl Night {
 
     /// What the agent is told now.
     fn compose(&self) -> String {
-        let promise = self.record.task.promise.as_ref();
+        let promise = self.task().promise.as_ref();
         let failure = self.past.check_failed.map(|number| {
             // Without it the agent still learns that the check failed.
             super::transcript::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
         });
-        self.prompt.compose(promise, &[], failure.as_deref())
+        let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
+        let prompt = prompt.cloned().unwrap_or_default();
+        prompt.compose(promise, &self.past.notes(), failure.as_deref())
+    }
+
+    /// The task of the phase that is worked on.
+    fn task(&self) -> &Task {
+        self.record.task(self.past.phase)
+    }
+
+    /// Journals what the person has said since.
+    fn hear(&mut self) -> Result<()> {
+        for waiting in self.run.waiting()? {
+            if !self.past.has_heard(&waiting.id) {
+                let (id, note) = (waiting.id.clone(), waiting.note.clone());
+                let (text, always) = (note.text, note.always);
+                self.note(Event::Told { id, text, always })?;
+            }
+            waiting.forget()?;
+        }
+        Ok(())
     }
 
     /// When an iteration that has taken `spent` so far has to be over.
     fn deadline(&self, now: Instant, spent: Duration) -> Option<Deadline> {
-        let budget = &self.record.task.budget;
-        let run = budget.time;
-        let run = run.map(|most| most.saturating_sub(self.past.spent + spent));
+        let budget = &self.task().budget;
+        let all = self.past.spent + spent;
+        let run = self.record.time.map(|most| most.saturating_sub(all));
+        let phase = all.saturating_sub(self.past.before.spent);
+        let phase = budget.time.map(|most| most.saturating_sub(phase));
+        let run = run.into_iter().chain(phase).min();
         let iteration = budget.iteration_time;
         let iteration = iteration.map(|most| most.saturating_sub(spent));
         Deadline::earliest(now, run, iteration)
@@ -220,7 +250,7 @@ impl Night {
     /// Notes how an iteration ended, and what the agent said last.
     fn ended(&mut self, number: u32, life: &Life, took: Duration, prompt: &str) -> Result<()> {
         let words = self.transcript.last_words();
-        let task = &self.record.task;
+        let task = self.task();
         let claim = match (&task.promise, life.cut) {
             (Some(promise), None) => promise.claim(&words, prompt, task.reading),
             _ => Claim::None,
@@ -260,19 +290,21 @@ impl Night {
             checkpoint: at,
             container: container.clone(),
         })?;
-        let sandbox = gate.make_clean(&container, left.as_deref()).await;
+        let sandbox = gate
+            .make_clean(&container, self.task(), left.as_deref())
+            .await;
         let sandbox = sandbox.map_err(Fault::Refused)?;
         let mut output = Transcript::anew(&self.run.check_path(number))?;
         let claimed = Claimed {
             checkpoints: &self.checkpoints,
             at,
-            protect: &self.record.task.protect,
-            command: match &self.record.task.check {
+            protect: &self.task().protect,
+            command: match &self.task().check {
                 Check::Command(command) => command,
                 Check::Waived | Check::Missing => "",
             },
             target: &self.record.workspace.target,
-            time: self.record.task.budget.check_time,
+            time: self.task().budget.check_time,
         };
         let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
         // Everything worth keeping is kept by now.

@@ -1,11 +1,13 @@
 //! What has happened in a run, from its journal alone, and what comes next. Pure: a run that was cut
 //! off anywhere goes on as if it had not been.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::event::{Entry, Event};
 use super::life::{Cut, Stop};
 use super::promise::Claim;
+use super::record::Record;
 use super::task::{Check, Task};
 use super::verdict::{Grade, Verdict};
 
@@ -19,6 +21,14 @@ pub(super) struct Past {
     pub(super) iterations: u32,
     /// What they and the checks took.
     pub(super) spent: Duration,
+    /// The phase that is worked on, from 0.
+    pub(super) phase: usize,
+    /// What was used up before it.
+    pub(super) before: Before,
+    /// What the person has for the agent, and whether for good.
+    notes: Vec<(String, bool)>,
+    /// Those that were heard.
+    heard: HashSet<String>,
     /// The iteration that began and whose end nobody has seen.
     pub(super) open: Option<Open>,
     /// The last iteration that has ended.
@@ -37,6 +47,14 @@ pub(super) struct Past {
     same_words: u32,
     out_of_memory: u32,
     pub(super) verdict: Option<Verdict>,
+}
+
+/// What phases before this one have used up, and come to.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    iterations: u32,
+    pub(super) spent: Duration,
+    verdict: Option<Verdict>,
 }
 
 /// An iteration whose end nobody has seen.
@@ -69,6 +87,8 @@ pub(super) enum Step {
     Verify(u32),
     /// The agent works.
     Iterate,
+    /// The next phase, since this one has ended so.
+    Phase(Verdict),
     /// Nothing.
     End(Verdict),
 }
@@ -117,6 +137,7 @@ impl Past {
                 let died = *oom_killed && *exit_code == 137;
                 self.out_of_memory = if died { self.out_of_memory + 1 } else { 0 };
                 self.open = None;
+                self.notes.retain(|(_, always)| *always);
                 self.iterations = *number;
                 self.spent += Duration::from_millis(*took);
                 self.stale = true;
@@ -154,6 +175,11 @@ impl Past {
                 self.checked = Some((*number, passed.then_some(grade)));
                 self.check_failed = (!passed).then_some(*number);
             }
+            Event::Told { id, text, always } => {
+                self.heard.insert(id.clone());
+                self.notes.push((text.clone(), *always));
+            }
+            Event::Phase { number, verdict } => self.begin_phase(*number, verdict),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}
         }
@@ -164,8 +190,47 @@ impl Past {
         self.open = None;
     }
 
+    /// Nothing of the phase before counts for this one.
+    fn begin_phase(&mut self, number: u32, verdict: &Verdict) {
+        self.phase = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let so_far = self.before.verdict.take();
+        self.before = Before {
+            iterations: self.iterations,
+            spent: self.spent,
+            verdict: Some(verdict.clone().together(so_far)),
+        };
+        (self.last, self.checked, self.check_failed) = (None, None, None);
+        (self.same_tree, self.same_words, self.out_of_memory) = (0, 0, 0);
+    }
+
+    /// Whether a note was heard.
+    pub(super) fn has_heard(&self, id: &str) -> bool {
+        self.heard.contains(id)
+    }
+
+    /// What the person has for the agent now.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.notes.iter().map(|(text, _)| text.clone()).collect()
+    }
+
     /// What comes next.
-    pub(super) fn next(&self, task: &Task, stop: Stop) -> Step {
+    pub(super) fn next(&self, record: &Record, stop: Stop) -> Step {
+        let task = record.task(self.phase);
+        let used_up = record.time.is_some_and(|most| self.spent >= most);
+        match self.next_of(task, stop) {
+            Step::End(verdict) if verdict.is_well() && self.verdict.is_none() => {
+                if self.phase + 1 < record.phases() {
+                    return Step::Phase(verdict);
+                }
+                Step::End(verdict.together(self.before.verdict.clone()))
+            }
+            Step::Iterate if used_up => Step::End(Verdict::Time),
+            step => step,
+        }
+    }
+
+    /// The same within a phase.
+    fn next_of(&self, task: &Task, stop: Stop) -> Step {
         if let Some(verdict) = &self.verdict {
             return Step::End(verdict.clone());
         }
@@ -226,10 +291,11 @@ impl Past {
             return Some(Verdict::Stopped);
         }
         let failed = self.check_failed.is_some() && self.check_failed == Some(self.iterations);
-        if budget.time.is_some_and(|most| self.spent >= most) {
+        let spent = self.spent.saturating_sub(self.before.spent);
+        if budget.time.is_some_and(|most| spent >= most) {
             return Some(Verdict::Time);
         }
-        if self.iterations >= budget.iterations.get() {
+        if self.iterations - self.before.iterations >= budget.iterations.get() {
             return Some(if failed {
                 Verdict::CheckFailed
             } else {

@@ -8,7 +8,7 @@ use super::promise::Promise;
 const FEEDBACK: usize = 8 << 10;
 
 /// The person's words for the agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prompt(String);
 
 /// What is odd about a prompt.

@@ -1,6 +1,7 @@
 //! What was asked for when a run began. Names, never values of variables.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,8 +25,14 @@ pub struct Record {
     pub command: Vec<String>,
     /// The network, in podman's words.
     pub network: String,
-    /// What is to be done.
+    /// What is to be done, first.
     pub task: Task,
+    /// What is to be done after that, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Task>,
+    /// For the whole run, where it has several tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Duration>,
 }
 
 /// The directory that the agent works on.
@@ -66,6 +73,27 @@ impl Workspace {
 }
 
 impl Record {
+    /// The task of a phase, from 0; the last one's for what is past it.
+    pub fn task(&self, phase: usize) -> &Task {
+        let Some(later) = phase.checked_sub(1) else {
+            return &self.task;
+        };
+        let task = self.then.get(later).or(self.then.last());
+        task.unwrap_or(&self.task)
+    }
+
+    /// Iterations that all phases may take together.
+    pub fn iterations(&self) -> u32 {
+        let tasks = std::iter::once(&self.task).chain(&self.then);
+        let iterations = tasks.map(|task| task.budget.iterations.get());
+        iterations.fold(0, u32::saturating_add)
+    }
+
+    /// How many phases there are.
+    pub fn phases(&self) -> usize {
+        1 + self.then.len()
+    }
+
     /// The format that is written.
     pub const VERSION: u32 = 1;
 }

@@ -13,6 +13,8 @@ use super::verdict::Verdict;
 pub struct Report {
     /// How it ended; `None` while it has not.
     pub verdict: Option<Verdict>,
+    /// How the phases before the last one ended.
+    pub phases: Vec<Verdict>,
     /// Each iteration.
     pub iterations: Vec<Iteration>,
     /// The last checkpoint.
@@ -107,6 +109,7 @@ impl Report {
                     iteration.check = Some(*exit_code);
                 }
             }
+            Event::Phase { verdict, .. } => self.phases.push(verdict.clone()),
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}

@@ -1,10 +1,7 @@
 //! Where runs are kept: a private directory each, one process at a time that may write in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +9,9 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
+use super::files::{private_directory, read_bounded, write_whole};
 use super::life::Stop;
+use super::prompt::Prompt;
 use super::record::Record;
 
 /// How long a look at the lock may take, and how many there may be one after the other.
@@ -102,11 +101,11 @@ impl Runs {
         Ok(Held(held))
     }
 
-    /// Begins one. What was asked for is on disk when this returns.
+    /// Begins one, with a prompt for each phase. What was asked for is on disk when this returns.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn begin(&self, id: &RunId, record: &Record, prompt: &str) -> Result<Run> {
+    pub fn begin(&self, id: &RunId, record: &Record, prompts: &[String]) -> Result<Run> {
         let run = Run {
             id: id.clone(),
             directory: self.directory.join(id.as_str()),
@@ -119,7 +118,9 @@ impl Runs {
             .create(&shared)
             .and_then(|()| fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)))
             .map_err(|e| Error::file("make", &shared, e))?;
-        write_whole(&run.directory.join("prompt.md"), prompt.as_bytes(), 0o600)?;
+        for (phase, prompt) in prompts.iter().enumerate() {
+            write_whole(&run.prompt_path(phase), prompt.as_bytes(), 0o600)?;
+        }
         let path = run.record_path();
         let text =
             serde_json::to_vec_pretty(record).map_err(|e| Error::file("write", &path, e.into()))?;
@@ -245,14 +246,26 @@ impl Run {
         Ok(record)
     }
 
-    /// The person's prompt, as it was when the run began.
+    /// The person's prompts, one for each phase, as they were when the run began.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub fn prompt(&self) -> Result<String> {
-        let path = self.directory.join("prompt.md");
-        let text = read_bounded(&path, MAX_RECORD)?;
-        String::from_utf8(text).map_err(|e| Error::damaged(&path, e.to_string()))
+    /// One cannot be read.
+    pub fn prompts(&self, phases: usize) -> Result<Vec<Prompt>> {
+        let read = |phase| {
+            let path = self.prompt_path(phase);
+            let text = read_bounded(&path, MAX_RECORD)?;
+            let text = String::from_utf8(text);
+            text.map(Prompt::new)
+                .map_err(|e| Error::damaged(&path, e.to_string()))
+        };
+        (0..phases).map(read).collect()
+    }
+
+    fn prompt_path(&self, phase: usize) -> PathBuf {
+        self.directory.join(match phase {
+            0 => "prompt.md".to_owned(),
+            later => format!("prompt-{}.md", later + 1),
+        })
     }
 
     /// Gives the sandbox the prompt of its next iteration.
@@ -354,48 +367,6 @@ impl Run {
             run: self.id.to_string(),
         })
     }
-}
-
-/// Makes a directory that is ours alone, or makes sure that it is.
-pub(super) fn private_directory(path: &Path) -> Result<()> {
-    let fault = |e| Error::file("use", path, e);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(fault)?;
-    let found = fs::symlink_metadata(path).map_err(fault)?;
-    let ours = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
-    if !ours || found.mode() & 0o077 != 0 {
-        let text = "it must be a directory that is yours alone";
-        return Err(fault(std::io::Error::other(text)));
-    }
-    Ok(())
-}
-
-fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(max).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|e| Error::file("read", path, e))
-}
-
-/// Writes a file that is there whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)?;
-        // Whatever the umask is.
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|e| Error::file("write", path, e))
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use super::promise::{Promise, Reading};
 /// A task: everything the person said of the work itself, apart from the prompt.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Task {
+    /// What it is called, where a run has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
     /// How the agent claims completion; without one only limits end the loop.
     pub promise: Option<Promise>,
     /// How strictly that is read.
@@ -38,12 +41,12 @@ pub enum Check {
     Missing,
 }
 
-/// How much a run may take.
+/// How much a task may take.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Budget {
     /// Iterations.
     pub iterations: NonZeroU32,
-    /// For the whole run.
+    /// For all of it.
     pub time: Option<Duration>,
     /// For one iteration.
     pub iteration_time: Option<Duration>,

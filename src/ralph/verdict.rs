@@ -56,6 +56,36 @@ pub enum Grade {
     AgentsTests,
 }
 
+impl Verdict {
+    /// Whether the work is done, as far as anybody could tell.
+    pub fn is_well(&self) -> bool {
+        self.rank().is_some()
+    }
+
+    /// What both come to: no more than the weaker of them.
+    pub(super) fn together(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) if other.rank() < self.rank() => other,
+            _ => self,
+        }
+    }
+
+    /// The higher, the more it says.
+    fn rank(&self) -> Option<u8> {
+        match self {
+            Self::Verified {
+                grade: Grade::Protected,
+            } => Some(3),
+            Self::Verified {
+                grade: Grade::AgentsTests,
+            } => Some(2),
+            Self::Claimed => Some(1),
+            Self::Unchecked => Some(0),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

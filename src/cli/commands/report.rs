@@ -70,10 +70,19 @@ fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String 
         format!(
             "- iterations: {} of {}, in {}",
             report.iterations.len(),
-            record.task.budget.iterations,
+            record.iterations(),
             night::shown(report.spent)
         ),
     ];
+    for (phase, verdict) in report.phases.iter().enumerate() {
+        let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
+        let verdict = escaped(&verdict.to_string());
+        lines.push(format!(
+            "- phase {}, {}: {verdict}",
+            phase + 1,
+            escaped(name)
+        ));
+    }
     if report.resumed > 0 {
         lines.push(format!("- taken up again: {} times", report.resumed));
     }

@@ -44,10 +44,11 @@ pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
 fn row(run: &Run) -> ralph::Result<[String; 5]> {
     let record = run.record()?;
     let state = state(run)?;
+    let most = record.iterations();
     Ok([
         run.id().to_string(),
         record.name.unwrap_or_default(),
-        format!("{}/{}", state.iterations, record.task.budget.iterations),
+        format!("{}/{}", state.iterations, most),
         state.words,
         record.workspace.path.display().to_string(),
     ])

@@ -35,17 +35,19 @@ pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
         ui.line(&text).doing("write")?;
         return Ok(Exit::Done);
     }
-    let promise = record.task.promise.as_ref();
+    let promises: Vec<&str> = (0..record.phases())
+        .map(|phase| match &record.task(phase).promise {
+            Some(promise) => promise.text(),
+            None => "none",
+        })
+        .collect();
     let mut lines = vec![
         format!("run        {}", run.id()),
         format!("workspace  {}", record.workspace.path.display()),
         format!("image      {} ({})", record.image.name, record.image.id),
         format!("agent      {}", record.command.join(" ")),
         format!("network    {}", record.network),
-        format!(
-            "promise    {}",
-            promise.map_or("none", |promise| promise.text())
-        ),
+        format!("promise    {}", promises.join(", ")),
         format!("kept in    {}", run.directory().display()),
         String::new(),
     ];

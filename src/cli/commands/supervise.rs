@@ -16,7 +16,8 @@ use crate::cli::state::State;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::ralph::{
-    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Verdict,
+    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Task,
+    Verdict,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::entrypoint::Entrypoint;
@@ -216,8 +217,13 @@ impl Gate for Admission<'_> {
         launch::verify_again(sandbox, self.ui).await
     }
 
-    async fn make_clean(&self, name: &str, left: Option<&str>) -> Result<Sandbox, CliError> {
-        let Check::Command(check) = &self.record.task.check else {
+    async fn make_clean(
+        &self,
+        name: &str,
+        task: &Task,
+        left: Option<&str>,
+    ) -> Result<Sandbox, CliError> {
+        let Check::Command(check) = &task.check else {
             return Err(CliError::new(Exit::Failed, "the task has no check"));
         };
         let client = &self.service.client;
@@ -243,7 +249,7 @@ impl Gate for Admission<'_> {
             ),
             ..Request::default()
         };
-        if let Some(directory) = &self.record.task.check_directory {
+        if let Some(directory) = &task.check_directory {
             let words = format!(".:{CHECK_DIRECTORY}:ro,z");
             let mut mount = parse_volume(&words).map_err(|e| invalid(&e))?;
             mount.source = MountSource::Host(directory.clone());

@@ -2,10 +2,12 @@ use std::num::NonZeroU32;
 
 use super::*;
 use crate::ralph::promise::{Promise, Reading};
+use crate::ralph::store::tests::record_of;
 use crate::ralph::task::Budget;
 
-fn task(check: Check) -> Task {
-    Task {
+fn task(check: Check) -> Record {
+    record_of(Task {
+        phase: None,
         promise: Some(Promise::parse("DONE").unwrap()),
         reading: Reading::Strict,
         check,
@@ -18,10 +20,10 @@ fn task(check: Check) -> Task {
             no_progress: NonZeroU32::new(2),
             check_time: Duration::from_secs(1),
         },
-    }
+    })
 }
 
-fn checked() -> Task {
+fn checked() -> Record {
     task(Check::Command("true".into()))
 }
 
@@ -48,30 +50,42 @@ fn past(events: &[Then]) -> Past {
             Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
             Then::Cut(number, cut) => ended(*number, "x", Claim::Complete, Some(*cut), 0),
             Memory(number) => ended(*number, "", Claim::None, None, 137),
-            Kept(number, changed) => Event::Checkpoint {
-                number: *number,
-                files: 1,
-                bytes: 1,
-                changed: *changed,
-                left_out: 0,
-                took: 1,
-            },
-            Checked(number, exit_code) => Event::Checked {
-                number: *number,
-                exit_code: *exit_code,
-                timed_out: false,
-                took: 1000,
-                findings: Default::default(),
-            },
+            Kept(number, changed) => kept(*number, *changed),
+            Checked(number, exit_code) => checked_with(*number, *exit_code),
         };
-        past.add(&Entry {
-            line: 0,
-            at: "2026-11-24T10:00:00Z".into(),
-            before: String::new(),
-            event,
-        });
+        past.add(&entry(event));
     }
     past
+}
+
+fn entry(event: Event) -> Entry {
+    Entry {
+        line: 0,
+        at: "2026-11-24T10:00:00Z".into(),
+        before: String::new(),
+        event,
+    }
+}
+
+fn kept(number: u32, changed: u64) -> Event {
+    Event::Checkpoint {
+        number,
+        files: 1,
+        bytes: 1,
+        changed,
+        left_out: 0,
+        took: 1,
+    }
+}
+
+fn checked_with(number: u32, exit_code: i32) -> Event {
+    Event::Checked {
+        number,
+        exit_code,
+        timed_out: false,
+        took: 1000,
+        findings: Default::default(),
+    }
 }
 
 fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i32) -> Event {
@@ -192,7 +206,7 @@ fn no_progress_is_an_unchanged_tree_or_the_same_words() {
         Kept(3, 1),
     ];
     let mut patient = checked();
-    patient.budget.time = None;
+    patient.task.budget.time = None;
     assert_eq!(past(&short).next(&patient, Stop::No), stuck);
     short[5] = Ended(2, "");
     assert_eq!(past(&short).next(&patient, Stop::No), Step::Iterate);
@@ -228,6 +242,65 @@ fn memory_may_run_out_once() {
         Kept(3, 1),
     ];
     let mut patient = checked();
-    patient.budget.time = None;
+    patient.task.budget.time = None;
     assert_eq!(past(&between).next(&patient, Stop::No), Step::Iterate);
+}
+
+#[test]
+fn phases_come_one_after_the_other_and_the_run_is_as_good_as_the_weakest() {
+    let mut record = checked();
+    let mut last = task(Check::Command("true".into())).task;
+    last.budget.iterations = NonZeroU32::new(1).unwrap();
+    record.then.push(last);
+    let grade = Grade::AgentsTests;
+    let mut past = past(&[
+        Kept(0, 0),
+        Ended(1, "a"),
+        Kept(1, 1),
+        Claimed(2),
+        Kept(2, 1),
+        Checked(2, 0),
+    ]);
+    let verified = |grade| Verdict::Verified { grade };
+    let step = past.next(&record, Stop::No);
+    assert_eq!(step, Step::Phase(verified(Grade::Protected)));
+    past.add(&entry(Event::Phase {
+        number: 2,
+        verdict: verified(grade),
+    }));
+    // Neither the iterations, nor the time, nor the claim of the phase before count for this one.
+    assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+    past.add(&entry(ended(3, "x", Claim::Complete, None, 0)));
+    past.add(&entry(kept(3, 1)));
+    assert_eq!(past.next(&record, Stop::No), Step::Verify(3));
+    past.add(&entry(checked_with(3, 0)));
+    let end = Step::End(verified(grade));
+    assert_eq!(past.next(&record, Stop::No), end);
+    // But the whole run's time does.
+    record.time = Some(Duration::from_secs(100));
+    assert_eq!(past.next(&record, Stop::No), end);
+    past.add(&entry(checked_with(3, 1)));
+    assert_eq!(
+        past.next(&record, Stop::No),
+        Step::End(Verdict::CheckFailed)
+    );
+    record.then[0].budget.iterations = NonZeroU32::new(9).unwrap();
+    assert_eq!(past.next(&record, Stop::No), Step::End(Verdict::Time));
+}
+
+#[test]
+fn a_note_joins_the_next_prompt_or_all() {
+    let mut past = past(&[Kept(0, 0)]);
+    for (id, always) in [("1", false), ("2", true)] {
+        let (id, text) = (id.to_owned(), id.to_owned());
+        past.add(&entry(Event::Told { id, text, always }));
+    }
+    assert!(past.has_heard("1") && !past.has_heard("3"));
+    past.add(&entry(Event::Iteration {
+        number: 1,
+        output: 0,
+    }));
+    assert_eq!(past.notes(), ["1", "2"]);
+    past.add(&entry(ended(1, "x", Claim::None, None, 0)));
+    assert_eq!(past.notes(), ["2"]);
 }

@@ -1,12 +1,13 @@
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
 use crate::ralph::record::{Image, Workspace};
 use crate::ralph::task::{Budget, Check, Task};
 
-/// A run that asks for little.
-pub(crate) fn run_in(state: &Path) -> Run {
-    let record = Record {
+/// A record of what asks for little.
+pub(crate) fn record_of(task: Task) -> Record {
+    Record {
         version: Record::VERSION,
         begun: "2026-11-24T10:00:00Z".into(),
         name: Some("nightly".into()),
@@ -22,24 +23,32 @@ pub(crate) fn run_in(state: &Path) -> Run {
         },
         command: vec!["agent".into()],
         network: "full".into(),
-        task: Task {
-            promise: None,
-            reading: Default::default(),
-            check: Check::Missing,
-            check_directory: None,
-            protect: Vec::new(),
-            budget: Budget {
-                iterations: NonZeroU32::MIN,
-                time: None,
-                iteration_time: None,
-                no_progress: None,
-                check_time: Duration::from_secs(1),
-            },
+        task,
+        then: Vec::new(),
+        time: None,
+    }
+}
+
+/// A run that asks for little.
+pub(crate) fn run_in(state: &Path) -> Run {
+    let record = record_of(Task {
+        phase: None,
+        promise: None,
+        reading: Default::default(),
+        check: Check::Missing,
+        check_directory: None,
+        protect: Vec::new(),
+        budget: Budget {
+            iterations: NonZeroU32::MIN,
+            time: None,
+            iteration_time: None,
+            no_progress: None,
+            check_time: Duration::from_secs(1),
         },
-    };
+    });
     let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);
     let runs = Runs::open(state).unwrap();
-    runs.begin(&id, &record, "Do it.").unwrap()
+    runs.begin(&id, &record, &["Do it.".to_owned()]).unwrap()
 }
 
 #[test]
@@ -61,7 +70,7 @@ fn a_run_is_found_by_what_a_person_remembers() {
         assert!(runs.find(Some(word)).is_err(), "{word:?}");
     }
     assert_eq!(run.record().unwrap().name.as_deref(), Some("nightly"));
-    assert_eq!(run.prompt().unwrap(), "Do it.");
+    assert_eq!(run.prompts(1).unwrap(), [Prompt::new("Do it.")]);
 }
 
 #[test]

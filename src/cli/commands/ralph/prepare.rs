@@ -77,7 +77,7 @@ pub(super) async fn prepare(
     let turn = runs.turn()?;
     night::refuse_overlap(&record.workspace.path, None)?;
     begun.set(true);
-    let run = runs.begin(&id, &record, &prompt)?;
+    let run = runs.begin(&id, &record, std::slice::from_ref(&prompt))?;
     let held = run.hold()?;
     drop(turn);
     let made = make(args, request, &run, &image, &service, ui).await;
@@ -180,5 +180,7 @@ fn record(
         command: args.command.clone(),
         network: request.network.to_string(),
         task: args.task.task(check_directory),
+        then: Vec::new(),
+        time: None,
     }
 }

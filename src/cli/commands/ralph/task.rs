@@ -152,6 +152,7 @@ impl TaskArgs {
     /// The task that was asked for.
     pub(super) fn task(&self, check_directory: Option<PathBuf>) -> Task {
         Task {
+            phase: None,
             promise: self.completion_promise.clone(),
             reading: if self.loose_promise {
                 Reading::Loose
