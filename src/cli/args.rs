@@ -82,6 +82,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Supervise(commands::supervise::SuperviseArgs),
     Tell(commands::tell::TellArgs),
+    Trust(commands::trust::TrustArgs),
     Unpause(commands::unpause::UnpauseArgs),
     Version(commands::version::VersionArgs),
     Wait(commands::wait::WaitArgs),

@@ -5,6 +5,7 @@ mod args;
 mod argv;
 mod clock;
 mod commands;
+mod configuration;
 mod connect;
 mod containers;
 mod download;

@@ -67,6 +67,11 @@ impl Error {
         false
     }
 
+    /// Whether it is that a file is not there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(super) fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::File {

@@ -1,4 +1,4 @@
-//! Files of a run, which are ours alone.
+//! Files of our state, which are ours alone.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -10,7 +10,10 @@ use std::path::Path;
 use super::error::{Error, Result};
 
 /// Makes a directory that is ours alone, or makes sure that it is.
-pub(super) fn private_directory(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// It cannot be made, or is another's or open to others.
+pub fn private_directory(path: &Path) -> Result<()> {
     let fault = |e| Error::file("use", path, e);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(fault)?;
@@ -23,8 +26,11 @@ pub(super) fn private_directory(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file, as far as it fits.
-pub(super) fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
+/// A file, up to `max` bytes of it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(max).read_to_end(&mut bytes)?;
@@ -34,7 +40,10 @@ pub(super) fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>> {
 }
 
 /// Writes a file that is there whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let temporary = path.with_extension("new");
         let mut file = OpenOptions::new()

@@ -9,7 +9,6 @@
 mod checkpoints;
 mod error;
 mod event;
-mod files;
 mod follow;
 mod life;
 mod night;
@@ -26,6 +25,7 @@ mod transcript;
 mod verdict;
 mod verification;
 
+pub mod files;
 pub mod journal;
 
 pub use checkpoints::Checkpoints;

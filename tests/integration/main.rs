@@ -19,6 +19,7 @@ mod build; // `stockade build`: ids, tags, errors, the cache
 mod build_network; // what RUN reaches while building
 mod client_life; // the library's client: a container's life and its traps
 mod client_resources; // the library's client: lists, files, secrets, volumes
+mod configured; // what a directory asks for, and what it may have
 mod connections; // connections that are shared, lost, answered too early
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod cp; // `stockade cp`: where things land, and whose they are

@@ -104,7 +104,7 @@ async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
     } else {
         "all dangling images"
     };
-    if !args.force && !prompt::confirm(ui, &format!("This removes {which}. Go on?"))? {
+    if !args.force && !prompt::confirm(ui, &format!("This removes {which}. Go on?"), "--force")? {
         return Ok(Exit::Failed);
     }
     let client = connect::client(global, ui).await?;

@@ -33,6 +33,7 @@ pub(crate) mod stats;
 pub(crate) mod stop;
 pub(crate) mod supervise;
 pub(crate) mod tell;
+pub(crate) mod trust;
 pub(crate) mod unpause;
 pub(crate) mod version;
 pub(crate) mod wait;
@@ -79,6 +80,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Stop(args) => stop::run(args, global, ui).await,
         Command::Supervise(args) => supervise::run(args, global, ui).await,
         Command::Tell(args) => tell::run(args, ui),
+        Command::Trust(args) => trust::run(args, ui),
         Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,

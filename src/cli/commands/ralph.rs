@@ -1,5 +1,6 @@
 //! `stockade ralph`
 
+mod configured;
 mod prepare;
 mod task;
 mod workspace;
@@ -31,21 +32,32 @@ use crate::sandbox::Sandbox;
 pub(crate) struct RalphArgs {
     #[command(flatten)]
     task: TaskArgs,
+    /// What phases say, from a configuration: then they are the task
+    #[arg(skip)]
+    phases: Vec<TaskArgs>,
+    /// Do as if there were no stockade.toml
+    #[arg(long)]
+    no_config: bool,
     /// Image to work in
     #[arg(long, value_name = "IMAGE")]
-    image: String,
+    image: Option<String>,
     #[command(flatten)]
     sandbox: SandboxArgs,
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,
     /// The agent's command
-    #[arg(last = true, required = true, value_names = ["AGENT", "ARG"])]
+    #[arg(last = true, value_names = ["AGENT", "ARG"])]
     command: Vec<String>,
 }
 
 /// Runs the verb.
 pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult {
+    let configured = match args.no_config {
+        true => None,
+        false => configured::with_configuration(ui)?,
+    };
+    let args = configured.as_deref().unwrap_or(args);
     let mut signals = Signals::catch().doing("catch signals")?;
     let begun = Cell::new(false);
     let prepared = prepare(args, &begun, global, ui);

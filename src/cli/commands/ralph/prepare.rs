@@ -1,7 +1,6 @@
 //! Everything before the agent's first instruction.
 
 use std::cell::Cell;
-use std::path::PathBuf;
 
 use super::task;
 use super::workspace::{check_directory, workspace};
@@ -16,7 +15,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Workspace,
+    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Task, Workspace,
 };
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
@@ -45,11 +44,30 @@ pub(super) async fn prepare(
         }
     }
     let cwd = host::working_directory()?;
-    let mut request = args.sandbox.request(&args.image, &args.command)?;
+    let Some(wanted) = &args.image else {
+        return Err(CliError::usage("which image is it to work in?").hint("`--image IMAGE`"));
+    };
+    if args.command.is_empty() {
+        return Err(
+            CliError::usage("which agent is to work?").hint("its command comes last, after `--`")
+        );
+    }
+    let mut request = args.sandbox.request(wanted, &args.command)?;
     let workspace = workspace(&mut request, &cwd)?;
     night::refuse_overlap(&workspace.path, None)?;
-    let prompt = task::prompt(&args.task, &cwd, &workspace.path)?;
-    task::lint(&args.task, &Prompt::new(&prompt), ui)?;
+    let asked = match args.phases.as_slice() {
+        [] => std::slice::from_ref(&args.task),
+        phases => phases,
+    };
+    let mut tasks = Vec::new();
+    let mut prompts = Vec::new();
+    for asked in asked {
+        let prompt = task::prompt(asked, &cwd, &workspace.path)?;
+        task::lint(asked, &Prompt::new(&prompt), ui)?;
+        prompts.push(prompt);
+        let directory = check_directory(asked.check_dir.as_deref(), &cwd, &workspace.path)?;
+        tasks.push(asked.task(directory));
+    }
     if request.network == NetworkMode::Full {
         ui.warning("the agent reaches the network, and your services that listen on it: `--network none` closes that");
     }
@@ -64,10 +82,9 @@ pub(super) async fn prepare(
         Some(_) => {}
     }
     let service = Service::connect(global, ui).await?;
-    let image = image::obtain(&service.client, &args.image, args.sandbox.pull, ui).await?;
-    let check_directory = check_directory(args.task.check_dir.as_deref(), &cwd, &workspace.path)?;
+    let image = image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?;
     // Before a name is made for the container: that is none of the person's.
-    let record = record(args, &request, workspace, &image, check_directory);
+    let record = record(args, &request, workspace, &image, tasks)?;
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
         let name = format!("ralph-{id}");
@@ -77,7 +94,7 @@ pub(super) async fn prepare(
     let turn = runs.turn()?;
     night::refuse_overlap(&record.workspace.path, None)?;
     begun.set(true);
-    let run = runs.begin(&id, &record, std::slice::from_ref(&prompt))?;
+    let run = runs.begin(&id, &record, &prompts)?;
     let held = run.hold()?;
     drop(turn);
     let made = make(args, request, &run, &image, &service, ui).await;
@@ -166,21 +183,24 @@ fn record(
     request: &Request,
     workspace: Workspace,
     image: &Image,
-    check_directory: Option<PathBuf>,
-) -> Record {
-    Record {
+    tasks: Vec<Task>,
+) -> CliResult<Record> {
+    let mut tasks = tasks.into_iter();
+    let task = tasks.next();
+    let task = task.ok_or_else(|| CliError::usage("there is no task"))?;
+    Ok(Record {
         version: Record::VERSION,
         begun: jiff::Timestamp::now().to_string(),
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
         image: ralph::Image {
-            name: args.image.clone(),
+            name: request.image.clone(),
             id: image.id.to_string(),
         },
         command: args.command.clone(),
         network: request.network.to_string(),
-        task: args.task.task(check_directory),
-        then: Vec::new(),
-        time: None,
-    }
+        task,
+        time: args.task.time.filter(|_| !args.phases.is_empty()),
+        then: tasks.collect(),
+    })
 }

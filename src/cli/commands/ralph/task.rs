@@ -22,6 +22,9 @@ const MAX_PROMPT: u64 = 1 << 20;
 /// Flags that say what is to be done
 #[derive(Debug, Args)]
 pub(super) struct TaskArgs {
+    /// What it is called, if there are several
+    #[arg(skip)]
+    pub(super) phase: Option<String>,
     /// What is to be done
     #[arg(
         long,
@@ -152,7 +155,7 @@ impl TaskArgs {
     /// The task that was asked for.
     pub(super) fn task(&self, check_directory: Option<PathBuf>) -> Task {
         Task {
-            phase: None,
+            phase: self.phase.clone(),
             promise: self.completion_promise.clone(),
             reading: if self.loose_promise {
                 Reading::Loose
