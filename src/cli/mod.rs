@@ -3,6 +3,7 @@
 
 mod args;
 mod argv;
+mod awake;
 mod clock;
 mod commands;
 mod configuration;
@@ -16,6 +17,7 @@ mod host;
 mod image;
 mod launch;
 mod night;
+mod notify;
 mod outcome;
 mod progress;
 mod prompt;

@@ -8,7 +8,7 @@ use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
-use crate::sandbox::limits::{self, Bound, LimitsAsked, NanoCpus, Ulimit};
+use crate::sandbox::limits::{self, Bound, LimitsAsked, NanoCpus, Profile, Ulimit};
 use crate::sandbox::log::{LogAsked, LogDriver, LogOpt};
 use crate::sandbox::mounts::{DeviceArg, Mount, parse_mount, parse_tmpfs, parse_volume};
 use crate::sandbox::name::{ContainerName, GuestPath, Label};
@@ -88,6 +88,9 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "PROGRAM", value_parser = Entrypoint::parse, help_heading = "Environment")]
     entrypoint: Option<Entrypoint>,
 
+    /// Memory and processors at once: light (1 GiB, 1), medium (2 GiB, 2) or heavy (4 GiB, 4)
+    #[arg(long, value_name = "PROFILE", value_parser = Profile::parse, help_heading = "Limits")]
+    profile: Option<Profile>,
     /// Memory, as in 2g (swap included, unless --memory-swap is given)
     #[arg(short, long, value_name = "SIZE", value_parser = limits::parse_memory, help_heading = "Limits")]
     memory: Option<Bound<ByteSize>>,
@@ -190,9 +193,13 @@ impl SandboxArgs {
             devices: self.device.clone(),
             secrets: self.secret.clone(),
             limits: LimitsAsked {
-                memory: self.memory,
+                memory: self
+                    .memory
+                    .or(self.profile.map(|profile| Bound::At(profile.memory()))),
                 memory_swap: self.memory_swap,
-                cpus: self.cpus,
+                cpus: self
+                    .cpus
+                    .or(self.profile.map(|profile| Bound::At(profile.cpus()))),
                 pids: self.pids_limit,
                 ulimits: self.ulimit.clone(),
                 shm_size: self.shm_size,

@@ -121,7 +121,10 @@ impl View<'_> {
         if let Event::Verdict { verdict } = &entry.event {
             return Ok(Some(verdict.clone()));
         }
-        if let Some(text) = words(&entry.event, self.record) {
+        // What the machine may do is said once, where a run goes on alone.
+        if let Some(text) = words(&entry.event, self.record)
+            && !matches!(entry.event, Event::Awake { .. })
+        {
             self.ui.status(&format!("== {text}"));
         }
         Ok(None)
@@ -248,6 +251,10 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             removed,
             ..
         } => format!("back to checkpoint {to}: {restored} restored, {removed} removed"),
+        Event::Awake { unless } => match unless {
+            None => "this machine stays awake".to_owned(),
+            Some(why) => format!("this machine may go to sleep: {why}"),
+        },
         Event::Warning { text } => format!("warning: {text}"),
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,

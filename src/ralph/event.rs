@@ -129,6 +129,12 @@ pub enum Event {
         /// Names that could not be.
         failed: u64,
     },
+    /// Whether the machine stays awake while the run is at work.
+    Awake {
+        /// Why it may sleep; `None` if it may not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unless: Option<String>,
+    },
     /// Something that the person should know, and that ends nothing.
     Warning {
         /// In words.

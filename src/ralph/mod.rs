@@ -6,6 +6,7 @@
 //! iteration after another in a sandbox, each a life of the same container, and ends with a
 //! [`Verdict`]. It prints nothing: who wants to see reads the run's directory.
 
+mod asleep;
 mod checkpoints;
 mod error;
 mod event;
@@ -37,7 +38,7 @@ pub use night::{Fault, Gate, Night};
 pub use notes::Note;
 pub use promise::{Claim, Promise, Reading};
 pub use prompt::{Finding, Prompt};
-pub use record::{Image, Record, Workspace};
+pub use record::{Image, Record, Sleep, Workspace};
 pub use report::{Iteration, Report};
 pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};

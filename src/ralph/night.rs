@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+use super::asleep::Moment;
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
@@ -175,11 +176,17 @@ impl Night {
         self.transcript.begin();
         let output = self.transcript.length();
         self.note(Event::Iteration { number, output })?;
-        let begun = Instant::now();
+        let (begun, moment) = (Instant::now(), Moment::now());
         let deadline = self.deadline(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
         let life = life::live(sandbox, transcript, deadline, stop, gate).await?;
-        Ok(self.ended(number, &life, begun.elapsed(), &prompt)?)
+        self.ended(number, &life, begun.elapsed(), &prompt)?;
+        if let Some(slept) = moment.slept_since() {
+            let minutes = slept.as_secs().div_ceil(60);
+            let text = format!("the machine slept meanwhile, for {minutes} min: not counted");
+            self.note(Event::Warning { text })?;
+        }
+        Ok(())
     }
 
     /// Goes on with an iteration that somebody else began: the service's log has all that the

@@ -25,6 +25,15 @@ pub struct Record {
     pub command: Vec<String>,
     /// The network, in podman's words.
     pub network: String,
+    /// The sandbox's memory limit, in bytes; `None` is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// What is told of the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
+    /// Whether the machine may sleep meanwhile.
+    #[serde(default)]
+    pub sleep: Sleep,
     /// What is to be done, first.
     pub task: Task,
     /// What is to be done after that, one after the other.
@@ -33,6 +42,17 @@ pub struct Record {
     /// For the whole run, where it has several tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
+}
+
+/// Whether the machine may sleep while a run is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sleep {
+    /// As it likes.
+    #[default]
+    Allowed,
+    /// Not as far as we can help it.
+    Inhibited,
 }
 
 /// The directory that the agent works on.

@@ -62,6 +62,56 @@ impl<T> Limit<T> {
     }
 }
 
+/// A named set of limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// 1 GiB, 1 processor: simple scripts.
+    Light,
+    /// 2 GiB, 2 processors: a service with tests.
+    Medium,
+    /// 4 GiB, 4 processors: large applications.
+    Heavy,
+}
+
+impl Profile {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "light" => Ok(Self::Light),
+            "medium" => Ok(Self::Medium),
+            "heavy" => Ok(Self::Heavy),
+            _ => Err(Invalid::new(
+                "profile",
+                text,
+                "there are light, medium and heavy",
+            )),
+        }
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub fn memory(self) -> ByteSize {
+        ByteSize::new(self.size() * GIB)
+    }
+
+    /// Its processors.
+    #[must_use]
+    pub fn cpus(self) -> NanoCpus {
+        NanoCpus::new(self.size() * 1_000_000_000)
+    }
+
+    fn size(self) -> u64 {
+        match self {
+            Self::Light => 1,
+            Self::Medium => 2,
+            Self::Heavy => 4,
+        }
+    }
+}
+
 /// Processor time in billionths of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NanoCpus(u64);

@@ -155,3 +155,72 @@ fn a_note_joins_the_next_prompt() {
     let _ = dir.stockade(&["tell", &id, "late"]).run().code(1);
     dir.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn the_end_is_told_and_a_night_is_looked_at_before_it_begins() {
+    let dir = TestDir::new();
+    configured(&dir, PROMISE, "no-check = true\nprofile = \"light\"\n");
+    let told = dir.path().join("told");
+    let notify = format!("cat >'{}'; pwd >>'{0}'", told.display());
+    let _ = dir.stockade(&["trust", "--yes"]).run().code(0);
+    let placeholder = ["ralph", "-e", "OPENAI_API_KEY=your-key"];
+    let output = dir.stockade(&placeholder).run().code(30);
+    let _ = output.complains("`OPENAI_API_KEY` is not filled in");
+    assert_eq!(lives(&dir), 0);
+    let typed = ["ralph", "-d", "--notify", &notify, "--name", "night \"x\""];
+    let _ = dir.stockade(&typed).run().code(2);
+    let name = dir.name("night");
+    let typed = ["ralph", "-d", "--notify", &notify, "--name", &name];
+    let output = dir.stockade(&typed).run().code(0);
+    let _ = output.complains("the run survives logout: yes");
+    let _ = dir.stockade(&["wait", &name]).run().code(0);
+    let text = fs::read_to_string(&told).unwrap();
+    let (fields, place) = text.split_once('\n').unwrap();
+    let fields: serde_json::Value = serde_json::from_str(fields).unwrap();
+    assert_eq!(fields["name"], name);
+    assert_eq!(fields["exit_code"], 0);
+    assert_eq!(fields["verdict"], "claimed");
+    assert_eq!(place, "/\n");
+    let asked = fs::read_to_string(record(&dir).join("run.json")).unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!(asked["memory"], 1u64 << 30);
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn runs_that_could_use_up_all_memory_together_are_not_begun() {
+    let dir = TestDir::new();
+    let agent = "touch ready; while [ ! -e go ]; do sleep 0.1; done\n";
+    configured(&dir, agent, "max-iterations = 1\n");
+    let other = dir.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let _ = dir.stockade(&["trust", "--yes"]).run().code(0);
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
+    let kib = meminfo.split_whitespace().nth(1).unwrap();
+    let most = format!("{}k", kib.parse::<u64>().unwrap() / 10 * 6);
+    let _ = dir
+        .stockade(&["ralph", "-d", "--memory", &most])
+        .run()
+        .code(0);
+    wait_until(|| dir.work().join("ready").exists());
+    let elsewhere = format!("{}:/workspace:Z", other.display());
+    let mut typed = vec!["ralph", "--memory", &most, "-v", &elsewhere];
+    let refused = dir.stockade(&typed).run().code(30);
+    let _ = refused.complains("this machine's");
+    typed.extend([
+        "--allow-overcommit",
+        "--no-check",
+        "--",
+        "sh",
+        "-c",
+        PROMISE,
+    ]);
+    let _ = dir.stockade(&typed).run().code(0);
+    dir.write("go", "");
+    let id = dir.stockade(&["runs", "-q"]).run().stdout();
+    let id = id.lines().next().unwrap();
+    let _ = dir.stockade(&["wait", id]).run().code(11);
+    dir.assert_nothing_left();
+}

@@ -1,26 +1,31 @@
 //! `stockade ralph`
 
 mod configured;
+mod preflight;
 mod prepare;
 mod task;
 mod workspace;
 
 use std::cell::Cell;
+use std::path::Path;
 
 use clap::Args;
 
 use self::prepare::prepare;
 use self::task::TaskArgs;
 use crate::cli::args::Global;
+use crate::cli::awake::{Logout, logout};
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::notify::Notify;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::Signals;
 use crate::cli::supervisor;
 use crate::cli::ui::Ui;
 use crate::cli::view::{self, Interrupt};
-use crate::ralph::{Held, Run};
+use crate::ralph::journal::Reader;
+use crate::ralph::{Event, Held, Run};
 use crate::sandbox::Sandbox;
 
 /// Let an agent work on the current directory, again and again, until the work is done
@@ -35,6 +40,18 @@ pub(crate) struct RalphArgs {
     /// What phases say, from a configuration: then they are the task
     #[arg(skip)]
     phases: Vec<TaskArgs>,
+    /// Tell a shell command, on standard input, or an http address of the end, as JSON
+    #[arg(long, value_name = "COMMAND|URL", value_parser = parse_notify)]
+    notify: Option<String>,
+    /// Let the machine sleep meanwhile
+    #[arg(long)]
+    allow_sleep: bool,
+    /// Start in the background even if the run ends with your session
+    #[arg(long)]
+    no_linger_check: bool,
+    /// Start even if all runs together may use more memory than there is
+    #[arg(long)]
+    allow_overcommit: bool,
     /// Do as if there were no stockade.toml
     #[arg(long)]
     no_config: bool,
@@ -77,12 +94,23 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         return Ok(Exit::Done);
     };
     let Prepared {
-        run, service, held, ..
+        run,
+        service,
+        held,
+        sandbox,
     } = prepared;
     drop(held);
-    supervisor::start(&run, &service.endpoint, global).await?;
+    if let Err(error) = supervisor::start(&run, &service.endpoint, global).await {
+        // Nobody has it in hand, and nothing of the agent has run.
+        if !run.is_held() {
+            let _ = sandbox.remove().await;
+            let _ = run.discard();
+        }
+        return Err(not_begun(error));
+    }
     if args.sandbox.detach {
         let id = run.id();
+        ui.status(&prospects(&run)?);
         ui.status(&format!(
             "working in the background; to see it: `stockade watch {id}`"
         ));
@@ -90,6 +118,31 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         return Ok(Exit::Done);
     }
     view::follow(&run, Interrupt::Stops, &mut signals, ui).await
+}
+
+/// Whether the night will be whole, in a line.
+fn prospects(run: &Run) -> CliResult<String> {
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let awake = entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Awake { unless } => Some(unless.clone()),
+        _ => None,
+    });
+    let awake = match awake {
+        Some(None) => "this machine will stay awake".to_owned(),
+        Some(Some(why)) => format!("this machine will not stay awake by itself ({why})"),
+        None => "this machine will not stay awake by itself (--allow-sleep)".to_owned(),
+    };
+    let uid = rustix::process::geteuid().as_raw();
+    let survives = match logout(Path::new("/"), uid) {
+        Logout::Survived => "yes",
+        Logout::Ends { .. } => "no",
+    };
+    Ok(format!("{awake}; the run survives logout: {survives}"))
+}
+
+/// An address or a command, as it was typed.
+fn parse_notify(text: &str) -> Result<String, String> {
+    Notify::parse(text).map(|_| text.to_owned())
 }
 
 /// A run that could not begin, whatever the reason; but for a command line that makes no sense.

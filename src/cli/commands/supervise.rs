@@ -10,14 +10,16 @@ use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::launch::{self, Launch, Unenforced};
-use crate::cli::night;
+use crate::cli::notify::{self, Notify};
 use crate::cli::sandbox_args::invalid;
 use crate::cli::state::State;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
+use crate::cli::{awake, night};
+use crate::ralph::journal::Reader;
 use crate::ralph::{
-    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Run, Stop, Task,
-    Verdict,
+    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Report, Run, Sleep,
+    Stop, Task, Verdict,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::entrypoint::Entrypoint;
@@ -50,6 +52,17 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     {
         return Err(CliError::new(Exit::Failed, "the run has ended"));
     }
+    let _awake = match night.record().sleep {
+        Sleep::Allowed => None,
+        Sleep::Inhibited => {
+            let (awake, unless) = match awake::stay(run.id().as_str()).await {
+                Ok(awake) => (Some(awake), None),
+                Err(why) => (None, Some(why)),
+            };
+            night.note(Event::Awake { unless })?;
+            awake
+        }
+    };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let begun = entries
         .iter()
@@ -60,7 +73,29 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
+    if night.is_over() {
+        tell(&run, &mut night).await?;
+    }
     supervised.map(|verdict| night::exit(&verdict))
+}
+
+/// Tells whoever wants to know that it has ended.
+async fn tell(run: &Run, night: &mut Night) -> CliResult<()> {
+    let Some(whom) = night.record().notify.clone() else {
+        return Ok(());
+    };
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let fields = notify::fields(run, night.record(), &Report::of(&entries));
+    let told = match Notify::parse(&whom) {
+        Ok(notify) => notify.tell(&fields).await,
+        Err(why) => Err(why),
+    };
+    if let Err(why) = told {
+        // The verdict stands all the same.
+        let text = format!("nobody was told of the end: {why}");
+        night.note(Event::Warning { text })?;
+    }
+    Ok(())
 }
 
 /// Out of reach of the terminal that we were started from; a service manager has done so already.

@@ -24,6 +24,9 @@ pub(crate) fn record_of(task: Task) -> Record {
         command: vec!["agent".into()],
         network: "full".into(),
         task,
+        memory: None,
+        notify: None,
+        sleep: Default::default(),
         then: Vec::new(),
         time: None,
     }

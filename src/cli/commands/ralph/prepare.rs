@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use super::task;
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
+use super::{preflight, task};
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -15,13 +15,15 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Task, Workspace,
+    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Sleep, Task,
+    Workspace,
 };
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::log::LogDriver;
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::network::NetworkMode;
+use crate::sandbox::size::ByteSize;
 use crate::sandbox::{Request, Sandbox};
 
 /// Everything that can go wrong before the agent's first instruction does so here, on the person's
@@ -81,6 +83,7 @@ pub(super) async fn prepare(
         }
         Some(_) => {}
     }
+    preflight::survives_logout(args)?;
     let service = Service::connect(global, ui).await?;
     let image = image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?;
     // Before a name is made for the container: that is none of the person's.
@@ -92,6 +95,7 @@ pub(super) async fn prepare(
     }
     let runs = night::runs()?;
     let turn = runs.turn()?;
+    preflight::memory(args, &request.limits.resolve(host::memory()?))?;
     night::refuse_overlap(&record.workspace.path, None)?;
     begun.set(true);
     let run = runs.begin(&id, &record, &prompts)?;
@@ -133,6 +137,7 @@ async fn make(
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
     let launch = Launch::new(request, image, service, unenforced)?;
     launch.announce(ui);
+    preflight::keys(&launch.plan.container.env)?;
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;
         return Ok(None);
@@ -185,6 +190,7 @@ fn record(
     image: &Image,
     tasks: Vec<Task>,
 ) -> CliResult<Record> {
+    let memory = request.limits.resolve(host::memory()?).memory;
     let mut tasks = tasks.into_iter();
     let task = tasks.next();
     let task = task.ok_or_else(|| CliError::usage("there is no task"))?;
@@ -199,6 +205,12 @@ fn record(
         },
         command: args.command.clone(),
         network: request.network.to_string(),
+        memory: memory.bound.at().map(ByteSize::bytes),
+        notify: args.notify.clone(),
+        sleep: match args.allow_sleep {
+            true => Sleep::Allowed,
+            false => Sleep::Inhibited,
+        },
         task,
         time: args.task.time.filter(|_| !args.phases.is_empty()),
         then: tasks.collect(),

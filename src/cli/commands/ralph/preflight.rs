@@ -1,0 +1,122 @@
+//! What is looked at before anything starts: a night is long, and nobody is there to mend it.
+
+use std::path::Path;
+
+use super::RalphArgs;
+use crate::cli::awake::{Logout, logout};
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::{host, night};
+use crate::libpod::EnvMap;
+use crate::sandbox::limits::Limits;
+use crate::sandbox::size::ByteSize;
+
+/// Words that stand where a key should.
+const PLACEHOLDERS: &[&str] = &[
+    "your-",
+    "your_",
+    "yourapikey",
+    "changeme",
+    "change-me",
+    "replace",
+    "placeholder",
+    "xxx",
+    "...",
+    "<",
+    "todo",
+    "insert",
+    "api-key-here",
+    "key-here",
+];
+
+/// A run in the background ends with the last session, unless its user lingers.
+pub(super) fn survives_logout(args: &RalphArgs) -> CliResult<()> {
+    let uid = rustix::process::geteuid().as_raw();
+    if !args.sandbox.detach || args.no_linger_check {
+        return Ok(());
+    }
+    match logout(Path::new("/"), uid) {
+        Logout::Survived => Ok(()),
+        Logout::Ends { user } => Err(CliError::new(
+            Exit::Preflight,
+            "the run would end when you log out",
+        )
+        .hint(format!("let it go on: `loginctl enable-linger {user}`"))
+        .hint("or, if you stay logged in: `--no-linger-check`")),
+    }
+}
+
+/// Runs whose memory limits together are more than this machine has can end each other.
+pub(super) fn memory(args: &RalphArgs, limits: &Limits) -> CliResult<()> {
+    let (Some(mine), false) = (limits.memory.bound.at(), args.allow_overcommit) else {
+        return Ok(());
+    };
+    let mut others = 0;
+    for run in night::runs()?.list()? {
+        if run.is_held() {
+            others += run
+                .record()
+                .ok()
+                .and_then(|record| record.memory)
+                .unwrap_or(0);
+        }
+    }
+    let ram = host::memory()?;
+    if others == 0 || mine.bytes().saturating_add(others) <= ram.bytes() {
+        return Ok(());
+    }
+    let others = ByteSize::new(others);
+    Err(CliError::new(
+        Exit::Preflight,
+        format!("other runs may use {others} of this machine's {ram}, and this one {mine} more"),
+    )
+    .hint("give it less: `--memory`; or let them share: `--allow-overcommit`"))
+}
+
+/// A key that nobody has filled in is found out at the first request: too late.
+pub(super) fn keys(env: &EnvMap) -> CliResult<()> {
+    for name in env.names() {
+        let is_key = name.ends_with("_API_KEY") || name.ends_with("_TOKEN");
+        if is_key && env.get(name).is_some_and(is_placeholder) {
+            let text = format!("`{name}` is not filled in: what it has is a placeholder");
+            return Err(CliError::new(Exit::Preflight, text)
+                .hint("write your key where it is given: `--env-file`, `-e` or `--secret`"));
+        }
+    }
+    Ok(())
+}
+
+fn is_placeholder(value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    value.is_empty() || PLACEHOLDERS.iter().any(|word| value.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_filled_in_is_told_without_its_value() {
+        let keys = |name: &str, value: &str| {
+            let mut env = EnvMap::default();
+            env.insert(name, value);
+            keys(&env)
+        };
+        for bad in [
+            "",
+            "your-api-key-here",
+            "sk-...",
+            "<key>",
+            "YOUR_KEY",
+            "xxxx",
+        ] {
+            let error = keys("ANTHROPIC_API_KEY", bad).unwrap_err();
+            assert_eq!(error.exit, Exit::Preflight, "{bad}");
+            assert!(bad.is_empty() || !error.message.contains(bad), "{bad}");
+        }
+        for good in ["sk-ant-api03-abcDEF", "dummy-key", "0"] {
+            assert!(keys("HOSTED_VLLM_API_KEY", good).is_ok(), "{good}");
+        }
+        assert!(keys("PATCHPAL_MODEL", "your-model").is_ok());
+    }
+}
