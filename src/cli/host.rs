@@ -34,6 +34,15 @@ pub(crate) fn state_directory() -> CliResult<PathBuf> {
         })
 }
 
+/// Where the person's own settings lie: `$XDG_CONFIG_HOME/stockade`, else `~/.config/stockade`.
+pub(crate) fn config_directory() -> Option<PathBuf> {
+    std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(home()?.join(".config")))
+        .map(|config| config.join("stockade"))
+}
+
 /// The caller's environment.
 pub(crate) fn environment() -> CallerEnv {
     std::env::vars_os().collect()

@@ -89,7 +89,7 @@ pub enum Event {
         cut: Option<Cut>,
         /// What its last words claim.
         claim: Claim,
-        /// SHA-256 of all that it said on standard output; empty if that was nothing.
+        /// SHA-256 of its final message, or else of why it failed; empty if it said neither.
         words: String,
     },
     /// A check begins.

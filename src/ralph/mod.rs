@@ -6,12 +6,14 @@
 //! iteration after another in a sandbox, each a life of the same container, and ends with a
 //! [`Verdict`]. It prints nothing: who wants to see reads the run's directory.
 
+mod agent;
 mod asleep;
 mod checkpoints;
 mod error;
 mod event;
 mod follow;
 mod life;
+mod message;
 mod night;
 mod notes;
 mod past;
@@ -29,11 +31,13 @@ mod verification;
 pub mod files;
 pub mod journal;
 
+pub use agent::{Agent, Delivery, Voice};
 pub use checkpoints::Checkpoints;
 pub use error::{Error, Result};
 pub use event::{Entry, Event};
 pub use follow::Follow;
 pub use life::{Cut, Stop};
+pub use message::{Field, Message};
 pub use night::{Fault, Gate, Night};
 pub use notes::Note;
 pub use promise::{Claim, Promise, Reading};

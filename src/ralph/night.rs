@@ -91,8 +91,8 @@ impl Night {
         let night = Self {
             checkpoints: run.checkpoints(&record)?,
             prompts: run.prompts(record.phases())?,
+            transcript: Transcript::open(&run.output_path(), record.voice.message.clone())?,
             record,
-            transcript: Transcript::open(&run.output_path())?,
             run: run.clone(),
             journal,
             past: Past::of(&entries),
@@ -254,16 +254,22 @@ impl Night {
         Deadline::earliest(now, run, iteration)
     }
 
-    /// Notes how an iteration ended, and what the agent said last.
+    /// Notes how an iteration ended, and what the agent said in the end.
     fn ended(&mut self, number: u32, life: &Life, took: Duration, prompt: &str) -> Result<()> {
-        let words = self.transcript.last_words();
+        let heard = self.transcript.heard();
+        let (words, failure) = (heard.message(), heard.failure());
         let task = self.task();
         let claim = match (&task.promise, life.cut) {
             (Some(promise), None) => promise.claim(&words, prompt, task.reading),
             _ => Claim::None,
         };
         let hash = |byte: &u8| format!("{byte:02x}");
-        let words = match words.trim() {
+        // One that only fails says the same again and again, too.
+        let said = match words.trim() {
+            "" => failure.trim(),
+            said => said,
+        };
+        let words = match said {
             "" => String::new(),
             said => Sha256::digest(said).iter().map(hash).collect(),
         };

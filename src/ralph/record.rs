@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::agent::Voice;
 use super::task::Task;
 
 /// The record of a run, as `run.json` has it.
@@ -23,6 +24,9 @@ pub struct Record {
     pub image: Image,
     /// The agent's command.
     pub command: Vec<String>,
+    /// What the agent means by what it prints.
+    #[serde(default)]
+    pub voice: Voice,
     /// The network, in podman's words.
     pub network: String,
     /// The sandbox's memory limit, in bytes; `None` is none.

@@ -1,5 +1,6 @@
 //! `stockade ralph`
 
+mod agent;
 mod configured;
 mod preflight;
 mod prepare;
@@ -30,10 +31,15 @@ use crate::sandbox::Sandbox;
 
 /// Let an agent work on the current directory, again and again, until the work is done
 ///
-/// The agent's command gets the prompt on standard input, and finds it in /run/stockade/prompt.md.
-/// It claims completion by ending its output with <promise>PROMISE</promise> alone on a line.
+/// `--agent` names one that Stockade knows how to start and to understand; what follows -- is added to
+/// its command. Without it, what follows -- is the agent's command: it gets the prompt on standard
+/// input, and finds it in /run/stockade/prompt.md. An agent claims completion by ending its final
+/// message with <promise>PROMISE</promise> alone on a line.
 #[derive(Debug, Args)]
-#[command(override_usage = "stockade ralph [OPTIONS] --image IMAGE -- AGENT [ARG...]")]
+#[command(
+    override_usage = "stockade ralph [OPTIONS] --image IMAGE --agent NAME [-- ARG...]\n       \
+                      stockade ralph [OPTIONS] --image IMAGE -- COMMAND [ARG...]"
+)]
 pub(crate) struct RalphArgs {
     #[command(flatten)]
     task: TaskArgs,
@@ -55,6 +61,10 @@ pub(crate) struct RalphArgs {
     /// Do as if there were no stockade.toml
     #[arg(long)]
     no_config: bool,
+    /// Agent to work: `help` lists those that Stockade knows, and yours in
+    /// ~/.config/stockade/agents/NAME.toml
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
     /// Image to work in
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
@@ -63,13 +73,17 @@ pub(crate) struct RalphArgs {
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,
-    /// The agent's command
-    #[arg(last = true, value_names = ["AGENT", "ARG"])]
+    /// The agent's command, or more arguments for `--agent`
+    #[arg(last = true, value_names = ["COMMAND", "ARG"])]
     command: Vec<String>,
 }
 
 /// Runs the verb.
 pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult {
+    if args.agent.as_deref() == Some(agent::HELP) {
+        agent::list(ui)?;
+        return Ok(Exit::Done);
+    }
     let configured = match args.no_config {
         true => None,
         false => configured::with_configuration(ui)?,

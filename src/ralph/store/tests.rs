@@ -21,6 +21,7 @@ pub(crate) fn record_of(task: Task) -> Record {
             name: "i".into(),
             id: "1".into(),
         },
+        voice: Default::default(),
         command: vec!["agent".into()],
         network: "full".into(),
         task,

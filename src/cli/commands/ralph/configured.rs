@@ -94,6 +94,7 @@ impl Typed {
         let instead: &[&str] = match key {
             "prompt" | "prompt-file" => &["prompt", "prompt-file"],
             "check" | "no-check" => &["check", "no-check"],
+            "command" => &["command", "agent"],
             "check-dir" => &["check-dir", "no-check"],
             _ => &[key],
         };

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::agent::Chosen;
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
 use super::{preflight, task};
@@ -18,7 +19,6 @@ use crate::ralph::{
     self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Sleep, Task,
     Workspace,
 };
-use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::log::LogDriver;
 use crate::sandbox::name::{ContainerName, GuestPath};
@@ -49,12 +49,7 @@ pub(super) async fn prepare(
     let Some(wanted) = &args.image else {
         return Err(CliError::usage("which image is it to work in?").hint("`--image IMAGE`"));
     };
-    if args.command.is_empty() {
-        return Err(
-            CliError::usage("which agent is to work?").hint("its command comes last, after `--`")
-        );
-    }
-    let mut request = args.sandbox.request(wanted, &args.command)?;
+    let mut request = args.sandbox.request(wanted, &[])?;
     let workspace = workspace(&mut request, &cwd)?;
     night::refuse_overlap(&workspace.path, None)?;
     let asked = match args.phases.as_slice() {
@@ -70,6 +65,8 @@ pub(super) async fn prepare(
         let directory = check_directory(asked.check_dir.as_deref(), &cwd, &workspace.path)?;
         tasks.push(asked.task(directory));
     }
+    let (agent, more) = (args.agent.as_deref(), &args.command);
+    let agent = Chosen::find(agent, more, &tasks, &cwd, &workspace.path)?;
     if request.network == NetworkMode::Full {
         ui.warning("the agent reaches the network, and your services that listen on it: `--network none` closes that");
     }
@@ -87,7 +84,8 @@ pub(super) async fn prepare(
     let service = Service::connect(global, ui).await?;
     let image = image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?;
     // Before a name is made for the container: that is none of the person's.
-    let record = record(args, &request, workspace, &image, tasks)?;
+    let record = record(args, &request, workspace, &image, &agent, tasks)?;
+    agent.ask(&mut request, &image, ui)?;
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
         let name = format!("ralph-{id}");
@@ -133,7 +131,6 @@ async fn make(
     request
         .env
         .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
-    on_standard_input(&mut request, image)?;
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
     let launch = Launch::new(request, image, service, unenforced)?;
     launch.announce(ui);
@@ -164,30 +161,12 @@ async fn make(
     Ok(Some(sandbox))
 }
 
-/// Gives the command the prompt on standard input, from the file that is there anew in each iteration.
-/// Over the attached connection the service would lose the last words of a command that does not
-/// read all of it.
-fn on_standard_input(request: &mut Request, image: &Image) -> CliResult<()> {
-    let entrypoint = match &request.entrypoint {
-        Some(entrypoint) => entrypoint.words(),
-        None => &image.config.entrypoint,
-    };
-    let mut command = vec![
-        "-c".to_owned(),
-        format!("exec \"$@\" <{PROMPT_FILE}"),
-        "stockade".to_owned(),
-    ];
-    command.extend(entrypoint.iter().chain(&request.command).cloned());
-    request.command = command;
-    request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
-    Ok(())
-}
-
 fn record(
     args: &RalphArgs,
     request: &Request,
     workspace: Workspace,
     image: &Image,
+    agent: &Chosen,
     tasks: Vec<Task>,
 ) -> CliResult<Record> {
     let memory = request.limits.resolve(host::memory()?).memory;
@@ -203,7 +182,8 @@ fn record(
             name: request.image.clone(),
             id: image.id.to_string(),
         },
-        command: args.command.clone(),
+        command: agent.command.clone(),
+        voice: agent.voice(),
         network: request.network.to_string(),
         memory: memory.bound.at().map(ByteSize::bytes),
         notify: args.notify.clone(),

@@ -1,0 +1,208 @@
+//! Which agent works, and how it is started.
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::host;
+use crate::cli::sandbox_args::invalid;
+use crate::cli::ui::Ui;
+use crate::libpod::Image;
+use crate::ralph::{Agent, Delivery, PROMPT_FILE, Task, Voice};
+use crate::sandbox::Request;
+use crate::sandbox::entrypoint::Entrypoint;
+use crate::sandbox::env::EnvArg;
+use crate::sandbox::host_path::{FileKind, HostPath};
+
+/// The word that lists them.
+pub(super) const HELP: &str = "help";
+/// The one that is meant without a word.
+const DEFAULT: &str = "command";
+/// The longest file of a preset, in bytes.
+const MAX: u64 = 64 << 10;
+
+/// The agent that was asked for.
+pub(super) struct Chosen {
+    name: String,
+    agent: Agent,
+    /// Its command, without what Stockade puts round it.
+    pub(super) command: Vec<String>,
+}
+
+impl Chosen {
+    /// Finds it, the person's own first.
+    pub(super) fn find(
+        name: Option<&str>,
+        more: &[String],
+        tasks: &[Task],
+        cwd: &Path,
+        workspace: &Path,
+    ) -> CliResult<Self> {
+        let name = name.unwrap_or(DEFAULT);
+        let own = match Agent::is_name(name) {
+            true => own(name, cwd, workspace)?,
+            false => None,
+        };
+        let Some(agent) = own.or_else(|| Agent::preset(name)) else {
+            let mut known: Vec<_> = Agent::presets().map(str::to_owned).collect();
+            known.extend(own_names());
+            return Err(CliError::usage(format!("there is no agent `{name}`"))
+                .hint(format!("there are {}", known.join(", "))));
+        };
+        let promise = tasks.first().and_then(|task| task.promise.as_ref());
+        if agent.needs_promise() {
+            let what = match promise {
+                None => "a `--completion-promise`",
+                Some(one) if tasks.iter().any(|task| task.promise.as_ref() != Some(one)) => {
+                    "one completion promise for all phases"
+                }
+                Some(_) => "",
+            };
+            if !what.is_empty() {
+                return Err(CliError::usage(format!("`--agent {name}` needs {what}")));
+            }
+        }
+        let command = agent.command_for(promise, more);
+        if command.is_empty() {
+            return Err(CliError::usage("which agent is to work?").hint(
+                "`--agent NAME` for one that Stockade knows (`--agent help` lists them), or its command after `--`",
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            agent,
+            command,
+        })
+    }
+
+    /// What the run keeps of it.
+    pub(super) fn voice(&self) -> Voice {
+        self.agent.voice(&self.name)
+    }
+
+    /// Puts it into a request; what the person says of a variable counts more.
+    pub(super) fn ask(&self, request: &mut Request, image: &Image, ui: &Ui) -> CliResult<()> {
+        self.look_for_key(request, ui);
+        for (name, value) in self.agent.environment.iter().rev() {
+            let variable = EnvArg::parse(&format!("{name}={value}")).map_err(|e| invalid(&e))?;
+            request.env.insert(0, variable);
+        }
+        self.deliver(request, image)
+    }
+
+    /// Without a key it could do nothing all night; where it has one is not always seen here.
+    fn look_for_key(&self, request: &Request, ui: &Ui) {
+        let keys = &self.agent.keys;
+        let given = request.env.iter().any(|arg| match arg {
+            EnvArg::Set(name, _) | EnvArg::Import(name) => {
+                keys.iter().any(|key| key == name.as_str())
+            }
+            EnvArg::ImportPrefix(prefix) => keys.iter().any(|key| key.starts_with(prefix)),
+        });
+        let unseen = !request.env_files.is_empty() || !request.secrets.is_empty();
+        if !keys.is_empty() && !given && !unseen {
+            ui.warning(&format!(
+                "{} is given no key: `-e {}` passes yours on, `--env-file FILE` has it from a file",
+                self.name,
+                keys.join("`, `-e "),
+            ));
+        }
+    }
+
+    /// Gives the command the prompt, which is a file that is there anew in each iteration. Over the
+    /// attached connection the service would lose the last words of a command that does not read
+    /// all of it.
+    fn deliver(&self, request: &mut Request, image: &Image) -> CliResult<()> {
+        let entrypoint = match &request.entrypoint {
+            Some(entrypoint) => entrypoint.words(),
+            None => &image.config.entrypoint,
+        };
+        let script = match (self.agent.prompt, &self.agent.prompt_flag) {
+            (Delivery::Stdin, _) => format!("exec \"$@\" <{PROMPT_FILE}"),
+            (Delivery::File, _) => "exec \"$@\" </dev/null".to_owned(),
+            (Delivery::Argument, None) => {
+                format!("exec \"$@\" \"$(cat {PROMPT_FILE})\" </dev/null")
+            }
+            (Delivery::Argument, Some(_)) => {
+                format!("flag=$1; shift; exec \"$@\" \"$flag\" \"$(cat {PROMPT_FILE})\" </dev/null")
+            }
+        };
+        let mut command = vec!["-c".to_owned(), script, "stockade".to_owned()];
+        command.extend(self.agent.prompt_flag.clone());
+        command.extend(entrypoint.iter().chain(&self.command).cloned());
+        request.command = command;
+        request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
+        Ok(())
+    }
+}
+
+/// Lists what there is.
+pub(super) fn list(ui: &Ui) -> CliResult<()> {
+    let cwd = host::working_directory()?;
+    for name in Agent::presets() {
+        if let Some(agent) = Agent::preset(name) {
+            ui.line(&format!("{name:<12} {}", agent.about))
+                .doing("write")?;
+        }
+    }
+    for name in own_names() {
+        let about = match own(&name, &cwd, &cwd) {
+            Ok(agent) => agent.map(|agent| agent.about).unwrap_or_default(),
+            Err(error) => format!("cannot be used: {}", error.message),
+        };
+        ui.line(&format!("{name:<12} {about} (yours)"))
+            .doing("write")?;
+    }
+    Ok(())
+}
+
+/// Where the person's own are.
+fn directory() -> Option<PathBuf> {
+    host::config_directory().map(|config| config.join("agents"))
+}
+
+fn own_names() -> Vec<String> {
+    let entries = directory().and_then(|directory| std::fs::read_dir(directory).ok());
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        let file = entry.ok()?.file_name().into_string().ok()?;
+        let name = file.strip_suffix(".toml")?;
+        Agent::is_name(name).then(|| name.to_owned())
+    };
+    let mut names: Vec<_> = entries.into_iter().flatten().filter_map(name).collect();
+    names.sort();
+    names
+}
+
+/// One of the person's own. It says what runs and with which variables, so nobody else may have
+/// written it, least of all an agent.
+fn own(name: &str, cwd: &Path, workspace: &Path) -> CliResult<Option<Agent>> {
+    let Some(path) = directory().map(|directory| directory.join(format!("{name}.toml"))) else {
+        return Ok(None);
+    };
+    if !path.exists() {
+        return Ok(None);
+    }
+    let heading = || format!("cannot use the agent `{}`", path.display());
+    let fault = |why: &str| Err(CliError::new(Exit::Failed, format!("{}: {why}", heading())));
+    let open = || {
+        let found = HostPath::resolve(&path, cwd)?;
+        found.open().map(|file| (found, file))
+    };
+    let (found, file) = open().map_err(|e| CliError::context(Exit::Failed, heading(), &e))?;
+    if found.path().starts_with(workspace) {
+        return fault("it lies in the workspace, where an agent may have written it");
+    }
+    let metadata = file.metadata().doing(heading())?;
+    let ours = rustix::process::geteuid().as_raw();
+    if found.kind() != FileKind::Regular || metadata.uid() != ours || metadata.mode() & 0o022 != 0 {
+        return fault("it must be a file of yours that nobody else can write");
+    }
+    let mut text = String::new();
+    file.take(MAX).read_to_string(&mut text).doing(heading())?;
+    match Agent::parse(&text) {
+        Ok(agent) => Ok(Some(agent)),
+        Err(why) => fault(&why),
+    }
+}

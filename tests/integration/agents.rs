@@ -1,0 +1,187 @@
+//! Agents that Stockade knows: how they are started, and what they mean. The agents are scripts that print
+//! what the real ones do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::night::{ended, ralph, record};
+use crate::support::command::TestCommand;
+use crate::support::dir::TestDir;
+
+/// A promise that stands alone on a line.
+const TAG: &str = "<promise>COMPLETE</promise>";
+const RULE: &str =
+    "================================================================================";
+
+/// A program of the agent's, in a directory of the image's PATH, that counts its lives.
+fn program(dir: &TestDir, name: &str, script: &str) {
+    let count = "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count\n";
+    let path = dir.work().join(name);
+    fs::write(&path, format!("#!/bin/sh\n{count}{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// `stockade ralph --agent NAME FLAG...`
+fn agent(dir: &TestDir, name: &str, flags: &[&str]) -> TestCommand {
+    let first = [
+        "ralph",
+        "--allow-unenforced-limits",
+        "--network",
+        "none",
+        "--image",
+        dir.tiny(),
+        "--prompt",
+        "Work until the tests pass.",
+        "--completion-promise",
+        "COMPLETE",
+        "--no-check",
+        "-e",
+        "PATH=/workspace:/usr/bin:/bin",
+        "--agent",
+        name,
+    ];
+    dir.stockade(&[&first, flags].concat())
+}
+
+/// What PatchPal's autopilot prints of one round.
+fn response(text: &str) -> String {
+    format!(
+        "printf '%s\\n' '' '{RULE}' '📝 Agent Response:' '{RULE}' '{text}' '{RULE}' '' '💰 Cumulative Cost (after iteration 1):' '   Total LLM calls: 2' ''\n"
+    )
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn patchpals_promise_counts_in_its_response_alone() {
+    let dir = TestDir::new();
+    let (claims, other) = (response(TAG), response("Not yet."));
+    let open = format!("printf '%s\\n' '{RULE}' '📝 Agent Response:' '{RULE}' '{TAG}' '{RULE}'");
+    let script = format!(
+        "echo \"$@\"; echo $PATCHPAL_AUTOPILOT_CONFIRMED $PATCHPAL_REQUIRE_PERMISSION; [ -t 0 ] || wc -c\n\
+         grep -c 'Work until' \"$2\"\n\
+         case $n in\n\
+         1) {other} echo '{TAG}';;\n\
+         2) {claims} {open};;\n\
+         3) {claims} {other} exit 1;;\n\
+         4) {other} {claims} printf '%s\\n' '' '{RULE}' '⚠️  MAX ITERATIONS REACHED (1)' '{RULE}'; exit 1;;\n\
+         esac"
+    );
+    program(&dir, "patchpal-autopilot", &script);
+    let flags = ["--no-progress", "0", "--", "--model", "x"];
+    let output = agent(&dir, "patchpal", &flags).run();
+    let output = ended(&dir, output, 0, 4);
+    let started = "--prompt-file /run/stockade/prompt.md --completion-promise COMPLETE --max-iterations 1 --model x\ntrue false\n0\n1\n";
+    assert_eq!(output.stdout().matches(started).count(), 4, "{output}");
+    let kept = fs::read_to_string(record(&dir).join("run.json")).unwrap();
+    assert!(kept.contains("\"agent\": \"patchpal\""), "{kept}");
+    let _ = output.complains("`-e ANTHROPIC_API_KEY`");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn claude_is_understood_by_its_json() {
+    let dir = TestDir::new();
+    let line = |error: bool, text: &str| {
+        format!(
+            r#"echo '{{"type":"result","subtype":"success","is_error":{error},"result":"{text}"}}'"#
+        )
+    };
+    let script = format!(
+        "cat >told; echo '{{\"type\":\"system\",\"subtype\":\"init\"}}'\n\
+         case $n in\n\
+         1) echo '{TAG}';;\n\
+         2) {};;\n\
+         3) {}; echo; echo '{{';;\n\
+         esac",
+        line(true, TAG),
+        line(false, &format!("It works.\\n{TAG}"))
+    );
+    program(&dir, "claude", &script);
+    let output = agent(&dir, "claude", &["-e", "ANTHROPIC_API_KEY=x"]).run();
+    let output = ended(&dir, output, 0, 3);
+    assert!(!output.stderr().contains("is given no key"), "{output}");
+    let told = fs::read_to_string(dir.work().join("told")).unwrap();
+    assert!(told.starts_with("Work until the tests pass."), "{told}");
+}
+
+/// What the service's log has is heard again, from its beginning.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_message_is_found_in_the_services_log() {
+    let dir = TestDir::new();
+    let script = format!(
+        "printf '%s\\n' '{RULE}' '📝 Agent Response:'; echo ready >&2; sleep 1; printf '%s\\n' '{RULE}' '{TAG}' '{RULE}' '💰 Cumulative Cost'"
+    );
+    program(&dir, "patchpal-autopilot", &script);
+    let id = agent(&dir, "patchpal", &["-d"]).run().success().line();
+    let watching = dir.stockade(&["watch"]).spawn();
+    watching.expect("ready\n");
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    let _ = watching.finish().code(1);
+    let output = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, output, 0, 1);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_person_has_agents_of_their_own() {
+    let dir = TestDir::new();
+    let config = dir.path().join("home/.config/stockade/agents");
+    fs::create_dir_all(&config).unwrap();
+    let own = "about = 'mine'\ncommand = ['mine', '--yes']\nprompt = 'argument'\nprompt-flag = '-p'\n\
+               environment = { GREETING = 'hello' }\nmessage = { kind = 'without', lines = ['cost: '] }\n";
+    let file = config.join("mine.toml");
+    fs::write(&file, own).unwrap();
+    program(
+        &dir,
+        "mine",
+        &format!("echo \"$GREETING $1 $2 $3 $#\"; echo \"$4\"; echo '{TAG}'; echo 'cost: 1 €'"),
+    );
+    let output = agent(&dir, "mine", &["-e", "GREETING=bye", "--", "more"]).run();
+    let output = ended(&dir, output, 0, 1);
+    let _ = output.has("bye --yes more -p 4\nWork until the tests pass.");
+    let _ = dir
+        .stockade(&["ralph", "--agent", "help"])
+        .run()
+        .success()
+        .has("mine (yours)")
+        .has("Claude Code");
+    let refused = |why: &str| {
+        let _ = agent(&dir, "mine", &[]).run().code(30).complains(why);
+    };
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    refused("nobody else");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, format!("{own}shell = 'x'\n")).unwrap();
+    refused("shell");
+    fs::remove_file(&file).unwrap();
+    dir.write("mine.toml", own);
+    std::os::unix::fs::symlink(dir.work().join("mine.toml"), &file).unwrap();
+    refused("in the workspace");
+    fs::remove_file(&file).unwrap();
+    let unknown = agent(&dir, "mine", &[]).run().code(2);
+    let _ = unknown
+        .complains("there is no agent `mine`")
+        .complains("patchpal, ralph.py");
+}
+
+#[test]
+#[ignore = "needs podman: connects"]
+fn an_agent_has_to_be_named_whole() {
+    let dir = TestDir::new();
+    let first = ["ralph", "--image", dir.tiny(), "--prompt", "Do it."];
+    let with = |more: &[&str]| dir.stockade(&[&first, more].concat()).run().code(2);
+    let _ = with(&[]).complains("which agent is to work?");
+    let _ = with(&["--agent", "command"]).complains("which agent is to work?");
+    let _ = with(&["--agent", "patchpal"]).complains("--completion-promise");
+    let _ = dir
+        .stockade(&["ralph", "--agent", "claude", "--prompt", "Do it."])
+        .run()
+        .code(2)
+        .complains("which image is it");
+    let _ = ralph(&dir, "", &["--dry-run", "--agent", "claude"])
+        .run()
+        .code(0)
+        .has("stream-json");
+}
