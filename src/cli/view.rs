@@ -190,6 +190,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             changed,
             ..
         } => format!("checkpoint {number}: {files} files, {changed} changed"),
+        Event::Quarantined { path, to } => {
+            format!("`{path}` is the agent's own, and was moved to {to}")
+        }
         Event::Iteration { number, .. } => {
             format!("iteration {number} of {}", record.task.budget.iterations)
         }

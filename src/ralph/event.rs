@@ -45,6 +45,13 @@ pub enum Event {
         /// Milliseconds that it took.
         took: u64,
     },
+    /// Something that has come to the top of the workspace and would be obeyed there was moved away.
+    Quarantined {
+        /// Its name.
+        path: String,
+        /// Where it is now.
+        to: String,
+    },
     /// An iteration begins.
     Iteration {
         /// From 1.

@@ -14,6 +14,7 @@ use super::past::{Open, Past, Step};
 use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
+use super::repository::Quarantine;
 use super::store::Run;
 use super::task::Check;
 use super::transcript::Transcript;
@@ -144,13 +145,19 @@ impl Night {
         }
     }
 
-    /// Keeps the workspace as it is.
+    /// Keeps the workspace as it is, less what may not stay in it.
     async fn checkpoint(&mut self) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let reason = match self.past.iterations {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
+        let quarantine = Quarantine::of(&self.run, &self.record);
+        let root = self.checkpoints.clone();
+        let moved = tokio::task::spawn_blocking(move || quarantine.clear(&root.root()?));
+        for event in joined(moved.await)? {
+            self.note(event)?;
+        }
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
         let (_, event) = joined(taken.await)?;
         self.note(event)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
+use super::repository::Repository;
 use super::task::Task;
 
 /// The record of a run, as `run.json` has it.
@@ -18,6 +19,9 @@ pub struct Record {
     pub name: Option<String>,
     /// What is worked on.
     pub workspace: Workspace,
+    /// Its repository; runs of before that was looked at have none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
     /// What is worked in.
     pub image: Image,
     /// The agent's command.

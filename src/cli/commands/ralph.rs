@@ -1,5 +1,6 @@
 //! `stockade ralph`
 
+mod git;
 mod prepare;
 mod task;
 mod workspace;
@@ -19,7 +20,7 @@ use crate::cli::signals::Signals;
 use crate::cli::supervisor;
 use crate::cli::ui::Ui;
 use crate::cli::view::{self, Interrupt};
-use crate::ralph::{Held, Run};
+use crate::ralph::{GitAccess, Held, Run};
 use crate::sandbox::Sandbox;
 
 /// Let an agent work on the current directory, again and again, until the work is done
@@ -36,6 +37,9 @@ pub(crate) struct RalphArgs {
     image: String,
     #[command(flatten)]
     sandbox: SandboxArgs,
+    /// What the agent has of your git repository: a copy of its own (shadow), nothing, yours to read, or yours
+    #[arg(long, value_name = "ACCESS", value_parser = git::parser(), default_value = "shadow")]
+    git: GitAccess,
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,

@@ -16,6 +16,7 @@ pub(crate) fn run_in(state: &Path) -> Run {
             inode: 2,
             target: "/workspace".into(),
         },
+        repository: None,
         image: Image {
             name: "i".into(),
             id: "1".into(),

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 
-use super::task;
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
+use super::{git, task};
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -21,6 +21,7 @@ use crate::ralph::{
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::log::LogDriver;
+use crate::sandbox::mounts::{Access, OwnMount};
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::{Request, Sandbox};
@@ -48,6 +49,7 @@ pub(super) async fn prepare(
     let mut request = args.sandbox.request(&args.image, &args.command)?;
     let workspace = workspace(&mut request, &cwd)?;
     night::refuse_overlap(&workspace.path, None)?;
+    let repository = git::look(args.git, &workspace)?;
     let prompt = task::prompt(&args.task, &cwd, &workspace.path)?;
     task::lint(&args.task, &Prompt::new(&prompt), ui)?;
     if request.network == NetworkMode::Full {
@@ -67,7 +69,14 @@ pub(super) async fn prepare(
     let image = image::obtain(&service.client, &args.image, args.sandbox.pull, ui).await?;
     let check_directory = check_directory(args.task.check_dir.as_deref(), &cwd, &workspace.path)?;
     // Before a name is made for the container: that is none of the person's.
-    let record = record(args, &request, workspace, &image, check_directory);
+    let record = record(
+        args,
+        &request,
+        workspace,
+        &repository,
+        &image,
+        check_directory,
+    );
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
         let name = format!("ralph-{id}");
@@ -80,7 +89,7 @@ pub(super) async fn prepare(
     let run = runs.begin(&id, &record, &prompt)?;
     let held = run.hold()?;
     drop(turn);
-    let made = make(args, request, &run, &image, &service, ui).await;
+    let made = make(args, request, &repository, &run, &image, &service, ui).await;
     match made {
         Ok(Some(sandbox)) => Ok(Some(Prepared {
             run,
@@ -101,13 +110,19 @@ pub(super) async fn prepare(
 async fn make(
     args: &RalphArgs,
     mut request: Request,
+    repository: &git::Repository,
     run: &Run,
     image: &Image,
     service: &Service,
     ui: &Ui,
 ) -> CliResult<Option<Sandbox>> {
     let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
-    request.own_mounts.push((run.prompt_directory(), target));
+    request.own_mounts.push(OwnMount {
+        source: run.prompt_directory(),
+        target,
+        access: Access::Read,
+    });
+    repository.give(&mut request, run)?;
     let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
     request
         .env
@@ -165,6 +180,7 @@ fn record(
     args: &RalphArgs,
     request: &Request,
     workspace: Workspace,
+    repository: &git::Repository,
     image: &Image,
     check_directory: Option<PathBuf>,
 ) -> Record {
@@ -173,6 +189,7 @@ fn record(
         begun: jiff::Timestamp::now().to_string(),
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
+        repository: Some(repository.record().clone()),
         image: ralph::Image {
             name: args.image.clone(),
             id: image.id.to_string(),
