@@ -191,7 +191,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             ..
         } => format!("checkpoint {number}: {files} files, {changed} changed"),
         Event::Quarantined { path, to } => {
-            format!("`{path}` is the agent's own, and was moved to {to}")
+            format!("`{path}` has come since the beginning, and was moved to {to}")
         }
         Event::Iteration { number, .. } => {
             format!("iteration {number} of {}", record.task.budget.iterations)

@@ -118,6 +118,19 @@ impl Night {
         Ok(())
     }
 
+    /// Moves away what has come to the workspace's top and would be obeyed there. A few renames: it
+    /// blocks no longer than the journal does.
+    ///
+    /// # Errors
+    /// The workspace is gone, or the journal cannot be written.
+    pub fn clear_top(&mut self) -> Result<()> {
+        let root = self.checkpoints.root()?;
+        for event in Quarantine::of(&self.run, &self.record).clear(&root)? {
+            self.note(event)?;
+        }
+        Ok(())
+    }
+
     /// Works until there is a verdict, which is the journal's last event. The container stays.
     ///
     /// # Errors
@@ -152,12 +165,7 @@ impl Night {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
-        let quarantine = Quarantine::of(&self.run, &self.record);
-        let root = self.checkpoints.clone();
-        let moved = tokio::task::spawn_blocking(move || quarantine.clear(&root.root()?));
-        for event in joined(moved.await)? {
-            self.note(event)?;
-        }
+        self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
         let (_, event) = joined(taken.await)?;
         self.note(event)

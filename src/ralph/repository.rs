@@ -1,7 +1,8 @@
 //! What the agent has of the workspace's repository, and what may not stay at the workspace's top.
 //!
 //! The person's `.git` is obeyed by the person's own git, and a `stockade.toml` by the next run: one that
-//! has come meanwhile is an agent's, and is moved away before each checkpoint. It is only renamed, so that
+//! has come meanwhile is an agent's, and is moved away before each checkpoint. Without a `.git` git also obeys
+//! a directory that is itself a repository: of that `HEAD` is moved, without which it is none. It is only renamed, so that
 //! nothing can be too large for it, or half done: into the run's own directory; where that is on another
 //! file system, into a private one beside the workspace, which the agent does not see; and where that
 //! cannot be either, it stays where it is, under another name.
@@ -19,6 +20,7 @@ use crate::workspace::git::{Top, TopKind};
 
 const GIT: &CStr = c".git";
 const CONFIGURATION: &CStr = c"stockade.toml";
+const HEAD: &CStr = c"HEAD";
 
 /// What the agent has of the person's repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -45,6 +47,9 @@ pub struct Repository {
     pub git: Option<Identity>,
     /// Whether there was a `stockade.toml`.
     pub configured: bool,
+    /// Whether the workspace was a repository itself.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 /// What a name was.
@@ -117,6 +122,7 @@ impl Repository {
             access,
             git: root.top(GIT)?.map(Identity::from),
             configured: root.top(CONFIGURATION)?.is_some(),
+            bare: is_bare(root)?,
         })
     }
 
@@ -161,14 +167,9 @@ impl Quarantine {
             return Ok(events);
         };
         let places: Vec<_> = self.places.iter().map(PathBuf::as_path).collect();
-        for name in [GIT, CONFIGURATION] {
-            let Some(now) = root.top(name)? else { continue };
-            let stays = match name == GIT {
-                true => repository.allows(now.into()),
-                false => repository.configured,
-            };
+        let mut stay = |name: &CStr, stays: bool| {
             if stays {
-                continue;
+                return;
             }
             let path = name.to_string_lossy().into_owned();
             events.push(match root.set_aside(name, &places, &self.aside) {
@@ -177,12 +178,23 @@ impl Quarantine {
                     to: to.to_string_lossy().into_owned(),
                 },
                 Err(error) => Event::Warning {
-                    text: format!("`{path}` is the agent's, and stays: {error}"),
+                    text: format!("`{path}` has come since the beginning, and stays: {error}"),
                 },
             });
-        }
+        };
+        let git = root.top(GIT)?;
+        stay(GIT, git.is_none_or(|git| repository.allows(git.into())));
+        let configured = root.top(CONFIGURATION)?.is_some();
+        stay(CONFIGURATION, !configured || repository.configured);
+        stay(HEAD, !is_bare(root)? || repository.bare);
         Ok(events)
     }
+}
+
+/// Whether git would take the directory itself for a repository.
+fn is_bare(root: &Root) -> Result<bool> {
+    let is_there = |name| root.top(name).map(|top| top.is_some());
+    Ok(!is_there(GIT)? && is_there(HEAD)? && (is_there(c"objects")? || is_there(c"commondir")?))
 }
 
 #[cfg(test)]
@@ -275,6 +287,26 @@ mod tests {
             symlink("kept", scene.at(".git")).unwrap();
             assert_eq!(scene.moved(&quarantine), [".git"], "{access}");
         }
+    }
+
+    #[test]
+    fn a_workspace_does_not_become_a_repository_itself() {
+        let scene = Scene::new();
+        let quarantine = scene.begun(GitAccess::Shadow);
+        fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+        assert!(scene.moved(&quarantine).is_empty(), "only a name");
+        for other in ["objects", "commondir"] {
+            fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+            fs::create_dir(scene.at(other)).unwrap();
+            assert_eq!(scene.moved(&quarantine), ["HEAD"]);
+            fs::remove_dir(scene.at(other)).unwrap();
+        }
+        // One that was one stays one; and a `.git` comes first.
+        fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+        fs::create_dir(scene.at("objects")).unwrap();
+        assert!(scene.moved(&scene.begun(GitAccess::Shadow)).is_empty());
+        fs::create_dir(scene.at(".git")).unwrap();
+        assert!(scene.moved(&scene.begun(GitAccess::Shadow)).is_empty());
     }
 
     #[test]

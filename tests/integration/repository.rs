@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::night::{ended, ralph, record};
+use crate::night::{ended, ralph, record, wait_until};
 use crate::support::command::{Output, PATH, TestCommand};
 use crate::support::dir::TestDir;
 
@@ -252,7 +252,7 @@ fn a_repository_that_has_come_is_moved_away() {
         4) mkfifo .git; chmod 555 .;;\n\
         esac";
     let output = used_up(&dir, with_git(&dir, agent, 4, &[]), 4);
-    let output = output.complains("`.git` is the agent's own, and was moved to");
+    let output = output.complains("`.git` has come since the beginning, and was moved to");
     let quarantine = record(&dir).join("quarantine");
     assert_eq!(
         names(&quarantine),
@@ -279,6 +279,42 @@ fn a_repository_that_has_come_is_moved_away() {
     for (path, mode) in [(dir.work(), 0o755), (quarantine.join(".git.1"), 0o755)] {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
     }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_workspace_that_is_made_a_repository_is_none() {
+    let dir = TestDir::new();
+    let agent = "git init -q --bare . && git config core.bare false";
+    let _ = used_up(&dir, with_git(&dir, agent, 1, &[]), 1);
+    assert_eq!(names(&record(&dir).join("quarantine")), ["HEAD.1"]);
+    let asked = Command::new("git")
+        .args(["rev-parse", "--git-dir"])
+        .current_dir(dir.work())
+        .output()
+        .unwrap();
+    assert!(!asked.status.success(), "{asked:?}");
+}
+
+/// Nothing is kept then, but the person's git must not obey what is there.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_that_fails_leaves_no_repository_either() {
+    let dir = TestDir::new();
+    let id = with_git(&dir, "git init -q; sleep 60", 1, &["-d"]).run();
+    let id = id.success().line();
+    wait_until(|| dir.work().join(".git/HEAD").exists());
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    let container = format!("ralph-{id}");
+    let removed = dir
+        .podman()
+        .command(&["rm", "-f", "-t", "0", &container])
+        .run();
+    let _ = removed.success();
+    let _ = dir.stockade(&["resume"]).run().code(1);
+    assert_eq!(names(&dir.work()), ["agent.sh", "count"]);
+    assert_eq!(names(&record(&dir).join("quarantine")), [".git.1"]);
 }
 
 #[test]
