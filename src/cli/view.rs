@@ -193,6 +193,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             changed,
             ..
         } => format!("checkpoint {number}: {files} files, {changed} changed"),
+        Event::Quarantined { path, to } => {
+            format!("`{path}` has come since the beginning, and was moved to {to}")
+        }
         Event::Iteration { number, .. } => match record.phases() {
             1 => format!("iteration {number} of {}", record.task.budget.iterations),
             _ => format!("iteration {number}"),

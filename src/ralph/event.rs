@@ -62,6 +62,13 @@ pub enum Event {
         #[serde(default)]
         always: bool,
     },
+    /// Something that has come to the top of the workspace and would be obeyed there was moved away.
+    Quarantined {
+        /// Its name.
+        path: String,
+        /// Where it is now.
+        to: String,
+    },
     /// An iteration begins.
     Iteration {
         /// From 1.

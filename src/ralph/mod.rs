@@ -21,6 +21,7 @@ mod promise;
 mod prompt;
 mod record;
 mod report;
+mod repository;
 mod selection;
 mod store;
 mod task;
@@ -43,7 +44,8 @@ pub use notes::Note;
 pub use promise::{Claim, Promise, Reading};
 pub use prompt::{Finding, Prompt};
 pub use record::{Image, Record, Sleep, Workspace};
-pub use report::{Iteration, Report};
+pub use report::{Iteration, Report, SetAside};
+pub use repository::{GitAccess, Identity, IdentityKind, Repository};
 pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
@@ -51,6 +53,10 @@ pub use verdict::{Grade, Verdict};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";
+/// Where the agent's copy of a repository finds the objects that it shares: read-only.
+pub const GIT_OBJECTS: &str = "/run/stockade-objects";
+/// Where that copy is, if the workspace's `.git` is a file that names the place.
+pub const GIT_DIRECTORY: &str = "/run/stockade-git";
 /// Where a check finds the directory that the person gave for it.
 pub const CHECK_DIRECTORY: &str = "/check";
 /// The prompt of the iteration that runs.

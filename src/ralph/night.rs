@@ -15,6 +15,7 @@ use super::past::{Open, Past, Step};
 use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
+use super::repository::Quarantine;
 use super::store::Run;
 use super::task::{Check, Task};
 use super::transcript::Transcript;
@@ -120,6 +121,19 @@ impl Night {
         Ok(())
     }
 
+    /// Moves away what has come to the workspace's top and would be obeyed there. A few renames: it
+    /// blocks no longer than the journal does.
+    ///
+    /// # Errors
+    /// The workspace is gone, or the journal cannot be written.
+    pub fn clear_top(&mut self) -> Result<()> {
+        let root = self.checkpoints.root()?;
+        for event in Quarantine::of(&self.run, &self.record).clear(&root)? {
+            self.note(event)?;
+        }
+        Ok(())
+    }
+
     /// Works until there is a verdict, which is the journal's last event. The container stays.
     ///
     /// # Errors
@@ -151,13 +165,14 @@ impl Night {
         }
     }
 
-    /// Keeps the workspace as it is.
+    /// Keeps the workspace as it is, less what may not stay in it.
     async fn checkpoint(&mut self) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let reason = match self.past.iterations {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
+        self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
         let (_, event) = joined(taken.await)?;
         self.note(event)

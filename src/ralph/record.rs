@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::agent::Voice;
+use super::repository::Repository;
 use super::task::Task;
 
 /// The record of a run, as `run.json` has it.
@@ -20,6 +21,9 @@ pub struct Record {
     pub name: Option<String>,
     /// What is worked on.
     pub workspace: Workspace,
+    /// Its repository; runs of before that was looked at have none here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
     /// What is worked in.
     pub image: Image,
     /// The agent's command.

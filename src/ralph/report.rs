@@ -21,12 +21,23 @@ pub struct Report {
     pub checkpoint: Option<u32>,
     /// What the last check found of the agent's changes.
     pub findings: Option<Findings>,
+    /// What was moved out of the workspace.
+    pub quarantined: Vec<SetAside>,
     /// What went wrong and ended nothing.
     pub warnings: Vec<String>,
     /// How often it was taken up again.
     pub resumed: u32,
     /// What iterations and checks took.
     pub spent: Duration,
+}
+
+/// Something that was moved out of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SetAside {
+    /// Its name at the workspace's top.
+    pub path: String,
+    /// Where it is now.
+    pub to: String,
 }
 
 /// An iteration that has ended.
@@ -110,6 +121,10 @@ impl Report {
                 }
             }
             Event::Phase { verdict, .. } => self.phases.push(verdict.clone()),
+            Event::Quarantined { path, to } => self.quarantined.push(SetAside {
+                path: path.clone(),
+                to: to.clone(),
+            }),
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}

@@ -226,6 +226,21 @@ impl Run {
         self.directory.join("prompt")
     }
 
+    /// The agent's own repository, where it has one, or what hides the person's.
+    pub fn git_directory(&self) -> PathBuf {
+        self.directory.join("git")
+    }
+
+    /// What the agent sees in the place of a file `.git`.
+    pub fn git_file(&self) -> PathBuf {
+        self.directory.join("git-file")
+    }
+
+    /// What may not stay in the workspace.
+    pub(super) fn quarantine_directory(&self) -> PathBuf {
+        self.directory.join("quarantine")
+    }
+
     fn record_path(&self) -> PathBuf {
         self.directory.join("run.json")
     }

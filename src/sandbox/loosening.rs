@@ -82,6 +82,8 @@ pub enum Loosening {
     },
     /// The command itself is PID 1.
     NoInit,
+    /// The person's own repository can be changed, what their git runs included.
+    Repository,
 }
 
 impl fmt::Display for Loosening {
@@ -106,6 +108,9 @@ impl fmt::Display for Loosening {
             Self::HostRoot => f.write_str("user 0 of the host in the container"),
             Self::Unlimited { limit } => write!(f, "no {limit} limit"),
             Self::NoInit => f.write_str("no init"),
+            Self::Repository => {
+                f.write_str("your repository can be changed, its hooks and configuration included")
+            }
         }
     }
 }

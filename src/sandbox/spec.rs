@@ -11,14 +11,14 @@ use super::forbidden::{ForbiddenPath, ForbiddenPaths};
 use super::host_path::{FileKind, HostPath, HostPathError};
 use super::limits::LimitsAsked;
 use super::log::LogAsked;
-use super::mounts::{DeviceArg, Mount, MountOptions, MountSource};
+use super::mounts::{DeviceArg, Mount, MountOptions, MountSource, OwnMount};
 use super::name::{ContainerName, GuestPath, Label, OWN_LABELS};
 use super::network::{HostEntry, NetworkMode, Publish};
 use super::secret::SecretArg;
 use super::security::{SecurityAsked, SecurityOpt};
 use super::signal::Signal;
 use super::user::UserAsked;
-use super::{Invalid, Warning};
+use super::{Invalid, Loosening, Warning};
 
 /// Everything that can be asked for, one field for each flag. `Default` asks for nothing.
 #[derive(Clone, Debug, Default)]
@@ -41,9 +41,10 @@ pub struct Request {
     pub env: Vec<EnvArg>,
     /// Every `--volume`, `--mount` and `--tmpfs`.
     pub mounts: Vec<Mount>,
-    /// Directories of Stockade's own, which are among the forbidden for everybody else: read-only,
-    /// source and target.
-    pub own_mounts: Vec<(PathBuf, GuestPath)>,
+    /// What is Stockade's own, and among the forbidden for everybody else.
+    pub own_mounts: Vec<OwnMount>,
+    /// What the layer above opens, beside what is asked for here.
+    pub loosenings: Vec<Loosening>,
     /// Every `--device`.
     pub devices: Vec<DeviceArg>,
     /// Every `--secret`.
@@ -380,19 +381,20 @@ fn resolve_mounts(mounts: &[Mount], host: &Host<'_>) -> Result<Vec<ResolvedMount
     Ok(resolved)
 }
 
-/// What Stockade itself gives the sandbox to read.
+/// What Stockade itself gives the sandbox.
 fn own_mounts(
-    own: &[(PathBuf, GuestPath)],
+    own: &[OwnMount],
     host: &Host<'_>,
     mounts: &[ResolvedMount],
 ) -> Result<Vec<ResolvedMount>, SpecError> {
-    let resolve = |(path, target): &(PathBuf, GuestPath)| {
-        if mounts.iter().any(|other| other.target == *target) {
-            let target = target.clone();
+    let resolve = |own: &OwnMount| {
+        let target = own.target.clone();
+        if mounts.iter().any(|other| other.target == target) {
             return Err(SpecError::DuplicateTarget { target });
         }
-        let resolved = HostPath::resolve(path, host.cwd).map_err(|source| SpecError::HostPath {
-            path: path.clone(),
+        let resolved = HostPath::resolve(&own.source, host.cwd);
+        let resolved = resolved.map_err(|source| SpecError::HostPath {
+            path: own.source.clone(),
             source,
         })?;
         let wire = utf8(resolved.path())?;
@@ -401,8 +403,8 @@ fn own_mounts(
                 path: resolved,
                 wire,
             },
-            target: target.clone(),
-            options: MountOptions::own(),
+            target,
+            options: MountOptions::own(own.access),
         })
     };
     own.iter().map(resolve).collect()

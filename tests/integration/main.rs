@@ -37,6 +37,7 @@ mod night; // `stockade ralph`: a scripted agent, again and again
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
 mod releases; // where releases answer differently
+mod repository; // `ralph --git`, and what an agent leaves at the top
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once

@@ -245,7 +245,7 @@ fn a_workspace_can_be_had_back_as_it_was() {
     let command = ralph(
         &dir,
         agent,
-        &["--max-iterations", "2", "--no-progress", "0"],
+        &["--max-iterations", "2", "--no-progress", "0", "--git", "rw"],
     );
     let before = listing(&dir.work());
     let output = command.run();

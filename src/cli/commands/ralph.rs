@@ -2,6 +2,7 @@
 
 mod agent;
 mod configured;
+mod git;
 mod preflight;
 mod prepare;
 mod task;
@@ -26,7 +27,7 @@ use crate::cli::supervisor;
 use crate::cli::ui::Ui;
 use crate::cli::view::{self, Interrupt};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Event, Held, Run};
+use crate::ralph::{Event, GitAccess, Held, Run};
 use crate::sandbox::Sandbox;
 
 /// Let an agent work on the current directory, again and again, until the work is done
@@ -70,6 +71,9 @@ pub(crate) struct RalphArgs {
     image: Option<String>,
     #[command(flatten)]
     sandbox: SandboxArgs,
+    /// What the agent has of your git repository: a copy of its own (shadow), nothing, yours to read, or yours
+    #[arg(long, value_name = "ACCESS", value_parser = git::parser(), default_value = "shadow")]
+    git: GitAccess,
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,

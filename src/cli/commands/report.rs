@@ -93,6 +93,12 @@ fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String 
     if let Some(findings) = &report.findings {
         lines.extend(found(findings));
     }
+    if !report.quarantined.is_empty() {
+        let heading = "## Moved out of the workspace, since git or Stockade would obey it";
+        lines.extend([String::new(), heading.to_owned(), String::new()]);
+        let moved = report.quarantined.iter();
+        lines.extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
+    }
     if !report.warnings.is_empty() {
         lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
         let warnings = report.warnings.iter();

@@ -8,6 +8,7 @@ use crate::cli::night;
 use crate::cli::ui::Ui;
 use crate::cli::view::words;
 use crate::ralph::journal::Reader;
+use crate::ralph::{GitAccess, Record, Repository, Run};
 
 /// Show what happened in a run
 #[derive(Debug, Args)]
@@ -17,6 +18,19 @@ pub(crate) struct ShowArgs {
     format: Option<String>,
     /// Run: its id, the end of it, or its name [default: the last one]
     run: Option<String>,
+}
+
+/// What the agent has of the repository.
+fn git(run: &Run, record: &Record) -> String {
+    match &record.repository {
+        None => "rw".to_owned(),
+        Some(Repository { git: None, .. }) => "none: there was no `.git`".to_owned(),
+        Some(repository) if repository.access == GitAccess::Shadow => format!(
+            "shadow: the agent's own copy, with its commits, is {}; all in it is the agent's, so run no git there",
+            run.git_directory().display()
+        ),
+        Some(repository) => repository.access.to_string(),
+    }
 }
 
 /// Runs the verb.
@@ -47,6 +61,7 @@ pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
         format!("image      {} ({})", record.image.name, record.image.id),
         format!("agent      {}", record.command.join(" ")),
         format!("network    {}", record.network),
+        format!("git        {}", git(&run, &record)),
         format!("promise    {}", promises.join(", ")),
         format!("kept in    {}", run.directory().display()),
         String::new(),

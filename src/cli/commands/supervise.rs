@@ -114,6 +114,8 @@ fn leave_terminal() {
 fn give_up(night: &mut Night, error: CliError) -> CliError {
     let reason = std::iter::once(&error.message).chain(&error.causes);
     let reason = reason.cloned().collect::<Vec<_>>().join(": ");
+    // There is no checkpoint any more that would do so. The reason matters more than why it cannot be done.
+    let _ = night.clear_top();
     let noted = night.note(Event::Verdict {
         verdict: Verdict::Failed { reason },
     });

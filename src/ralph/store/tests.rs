@@ -17,6 +17,7 @@ pub(crate) fn record_of(task: Task) -> Record {
             inode: 2,
             target: "/workspace".into(),
         },
+        repository: None,
         image: Image {
             name: "i".into(),
             id: "1".into(),

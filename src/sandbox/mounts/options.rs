@@ -2,6 +2,7 @@
 
 use super::super::Invalid;
 use super::super::size::ByteSize;
+use super::own::Access;
 
 /// Checked mount options, in the order given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,9 +46,13 @@ impl MountOptions {
         Ok(Self(options))
     }
 
-    /// For a directory of our own: to be read, and labelled for this container alone.
-    pub(in crate::sandbox) fn own() -> Self {
-        Self(vec!["ro".to_owned(), "Z".to_owned()])
+    /// For what is our own: labelled for this container alone.
+    pub(in crate::sandbox) fn own(access: Access) -> Self {
+        let access = match access {
+            Access::Read => "ro",
+            Access::Write => "rw",
+        };
+        Self(vec![access.to_owned(), "Z".to_owned()])
     }
 
     /// Whether a word is among them.

@@ -373,6 +373,7 @@ impl Plan {
             RootInside::OfNamespace => self.loosenings.push(Loosening::ContainerRoot),
             RootInside::OfHost => self.loosenings.push(Loosening::HostRoot),
         }
+        self.loosenings.extend_from_slice(&spec.request.loosenings);
         if spec.request.init == Init::Command {
             self.loosenings.push(Loosening::NoInit);
         }

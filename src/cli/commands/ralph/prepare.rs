@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::agent::Chosen;
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
-use super::{preflight, task};
+use super::{git, preflight, task};
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -21,6 +21,7 @@ use crate::ralph::{
 };
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::log::LogDriver;
+use crate::sandbox::mounts::{Access, OwnMount};
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::size::ByteSize;
@@ -52,6 +53,7 @@ pub(super) async fn prepare(
     let mut request = args.sandbox.request(wanted, &[])?;
     let workspace = workspace(&mut request, &cwd)?;
     night::refuse_overlap(&workspace.path, None)?;
+    let repository = git::look(args.git, &workspace)?;
     let asked = match args.phases.as_slice() {
         [] => std::slice::from_ref(&args.task),
         phases => phases,
@@ -84,7 +86,15 @@ pub(super) async fn prepare(
     let service = Service::connect(global, ui).await?;
     let image = image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?;
     // Before a name is made for the container: that is none of the person's.
-    let record = record(args, &request, workspace, &image, &agent, tasks)?;
+    let record = record(
+        args,
+        &request,
+        workspace,
+        &repository,
+        &image,
+        &agent,
+        tasks,
+    )?;
     agent.ask(&mut request, &image, ui)?;
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
@@ -99,7 +109,7 @@ pub(super) async fn prepare(
     let run = runs.begin(&id, &record, &prompts)?;
     let held = run.hold()?;
     drop(turn);
-    let made = make(args, request, &run, &image, &service, ui).await;
+    let made = make(args, request, &repository, &run, &image, &service, ui).await;
     match made {
         Ok(Some(sandbox)) => Ok(Some(Prepared {
             run,
@@ -120,13 +130,19 @@ pub(super) async fn prepare(
 async fn make(
     args: &RalphArgs,
     mut request: Request,
+    repository: &git::Repository,
     run: &Run,
     image: &Image,
     service: &Service,
     ui: &Ui,
 ) -> CliResult<Option<Sandbox>> {
     let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
-    request.own_mounts.push((run.prompt_directory(), target));
+    request.own_mounts.push(OwnMount {
+        source: run.prompt_directory(),
+        target,
+        access: Access::Read,
+    });
+    repository.give(&mut request, run)?;
     let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
     request
         .env
@@ -165,6 +181,7 @@ fn record(
     args: &RalphArgs,
     request: &Request,
     workspace: Workspace,
+    repository: &git::Repository,
     image: &Image,
     agent: &Chosen,
     tasks: Vec<Task>,
@@ -178,6 +195,7 @@ fn record(
         begun: jiff::Timestamp::now().to_string(),
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
+        repository: Some(repository.record().clone()),
         image: ralph::Image {
             name: request.image.clone(),
             id: image.id.to_string(),

@@ -1,0 +1,319 @@
+//! What the agent has of the workspace's repository, and what may not stay at the workspace's top.
+//!
+//! The person's `.git` is obeyed by the person's own git, and a `stockade.toml` by the next run: one that
+//! has come meanwhile is an agent's, and is moved away before each checkpoint. Without a `.git` git also obeys
+//! a directory that is itself a repository: of that `HEAD` is moved, without which it is none. It is only renamed, so that
+//! nothing can be too large for it, or half done: into the run's own directory; where that is on another
+//! file system, into a private one beside the workspace, which the agent does not see; and where that
+//! cannot be either, it stays where it is, under another name.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::error::Result;
+use super::event::Event;
+use super::record::Record;
+use super::store::Run;
+use crate::workspace::Root;
+use crate::workspace::git::{Top, TopKind};
+
+const GIT: &CStr = c".git";
+const CONFIGURATION: &CStr = c"stockade.toml";
+const HEAD: &CStr = c"HEAD";
+
+/// What the agent has of the person's repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GitAccess {
+    /// A copy of its own, which shares the objects.
+    #[default]
+    Shadow,
+    /// Nothing.
+    None,
+    /// It may read it.
+    Ro,
+    /// It may change it.
+    Rw,
+}
+
+/// The repository when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Repository {
+    /// What the agent has of it.
+    pub access: GitAccess,
+    /// What `.git` was, if it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Identity>,
+    /// Whether there was a `stockade.toml`.
+    pub configured: bool,
+    /// Whether the workspace was a repository itself.
+    #[serde(default)]
+    pub bare: bool,
+}
+
+/// What a name was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// The device that it is on.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
+    /// What kind of thing it is.
+    pub kind: IdentityKind,
+}
+
+/// What kind of thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityKind {
+    /// A directory.
+    Directory,
+    /// A plain file.
+    File,
+    /// Something else.
+    Other,
+}
+
+impl GitAccess {
+    /// All that can be asked for, in podman's words where it has some.
+    pub const ALL: [Self; 4] = [Self::Shadow, Self::None, Self::Ro, Self::Rw];
+
+    /// As it is typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::None => "none",
+            Self::Ro => "ro",
+            Self::Rw => "rw",
+        }
+    }
+}
+
+impl fmt::Display for GitAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl From<Top> for Identity {
+    fn from(top: Top) -> Self {
+        let (device, inode) = top.id;
+        let kind = match top.kind {
+            TopKind::Directory => IdentityKind::Directory,
+            TopKind::File => IdentityKind::File,
+            TopKind::Other => IdentityKind::Other,
+        };
+        Self {
+            device,
+            inode,
+            kind,
+        }
+    }
+}
+
+impl Repository {
+    /// Looks at a workspace as it is now.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn of(root: &Root, access: GitAccess) -> Result<Self> {
+        Ok(Self {
+            access,
+            git: root.top(GIT)?.map(Identity::from),
+            configured: root.top(CONFIGURATION)?.is_some(),
+            bare: is_bare(root)?,
+        })
+    }
+
+    /// Whether this `.git` may stay.
+    fn allows(&self, now: Identity) -> bool {
+        match (self.access, self.git) {
+            (GitAccess::Rw, Some(git)) => git.kind == now.kind,
+            // The agent was allowed to make one.
+            (GitAccess::Rw, None) => now.kind == IdentityKind::Directory,
+            (_, git) => git == Some(now),
+        }
+    }
+}
+
+/// What keeps the top of a workspace clean.
+#[derive(Debug, Clone)]
+pub(super) struct Quarantine {
+    repository: Option<Repository>,
+    places: Vec<PathBuf>,
+    /// How a name begins that cannot go anywhere else.
+    aside: String,
+}
+
+impl Quarantine {
+    pub(super) fn of(run: &Run, record: &Record) -> Self {
+        let name = format!(".stockade-quarantine-{}", run.id());
+        let beside = record.workspace.path.parent();
+        let beside = beside.map(|parent| parent.join(&name));
+        Self {
+            repository: record.repository.clone(),
+            places: std::iter::once(run.quarantine_directory())
+                .chain(beside)
+                .collect(),
+            aside: name,
+        }
+    }
+
+    /// Moves away what may not stay, and says so. Blocks.
+    pub(super) fn clear(&self, root: &Root) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let Some(repository) = &self.repository else {
+            return Ok(events);
+        };
+        let places: Vec<_> = self.places.iter().map(PathBuf::as_path).collect();
+        let mut stay = |name: &CStr, stays: bool| {
+            if stays {
+                return;
+            }
+            let path = name.to_string_lossy().into_owned();
+            events.push(match root.set_aside(name, &places, &self.aside) {
+                Ok(to) => Event::Quarantined {
+                    path,
+                    to: to.to_string_lossy().into_owned(),
+                },
+                Err(error) => Event::Warning {
+                    text: format!("`{path}` has come since the beginning, and stays: {error}"),
+                },
+            });
+        };
+        let git = root.top(GIT)?;
+        stay(GIT, git.is_none_or(|git| repository.allows(git.into())));
+        let configured = root.top(CONFIGURATION)?.is_some();
+        stay(CONFIGURATION, !configured || repository.configured);
+        stay(HEAD, !is_bare(root)? || repository.bare);
+        Ok(events)
+    }
+}
+
+/// Whether git would take the directory itself for a repository.
+fn is_bare(root: &Root) -> Result<bool> {
+    let is_there = |name| root.top(name).map(|top| top.is_some());
+    Ok(!is_there(GIT)? && is_there(HEAD)? && (is_there(c"objects")? || is_there(c"commondir")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+
+    struct Scene {
+        base: tempfile::TempDir,
+        root: Root,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let base = tempfile::tempdir().unwrap();
+            fs::create_dir(base.path().join("work")).unwrap();
+            let root = Root::open(&base.path().join("work")).unwrap();
+            Self { base, root }
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.base.path().join("work").join(name)
+        }
+
+        fn begun(&self, access: GitAccess) -> Quarantine {
+            Quarantine {
+                repository: Some(Repository::of(&self.root, access).unwrap()),
+                places: vec![self.base.path().join("quarantine")],
+                aside: ".aside".to_owned(),
+            }
+        }
+
+        /// The names that were moved.
+        fn moved(&self, quarantine: &Quarantine) -> Vec<String> {
+            let events = quarantine.clear(&self.root).unwrap();
+            let path = |event| match event {
+                Event::Quarantined { path, to } => {
+                    assert!(Path::new(&to).symlink_metadata().is_ok(), "{to}");
+                    assert!(self.at(&path).symlink_metadata().is_err(), "{path}");
+                    path
+                }
+                other => panic!("{other:?}"),
+            };
+            events.into_iter().map(path).collect()
+        }
+    }
+
+    #[test]
+    fn what_was_there_stays() {
+        for access in GitAccess::ALL {
+            let scene = Scene::new();
+            fs::create_dir(scene.at(".git")).unwrap();
+            fs::write(scene.at("stockade.toml"), "").unwrap();
+            let quarantine = scene.begun(access);
+            fs::write(scene.at(".git/config"), "x").unwrap();
+            fs::write(scene.at("stockade.toml"), "changed").unwrap();
+            assert!(scene.moved(&quarantine).is_empty(), "{access}");
+        }
+    }
+
+    #[test]
+    fn what_has_come_is_moved() {
+        for access in [GitAccess::Shadow, GitAccess::None, GitAccess::Ro] {
+            let scene = Scene::new();
+            let quarantine = scene.begun(access);
+            assert!(scene.moved(&quarantine).is_empty());
+            fs::create_dir(scene.at(".git")).unwrap();
+            symlink("x", scene.at("stockade.toml")).unwrap();
+            assert_eq!(scene.moved(&quarantine), [".git", "stockade.toml"]);
+            fs::write(scene.at(".git"), "gitdir: x").unwrap();
+            assert_eq!(scene.moved(&quarantine), [".git"], "again");
+        }
+    }
+
+    #[test]
+    fn what_has_taken_its_place_is_moved() {
+        for access in GitAccess::ALL {
+            let scene = Scene::new();
+            fs::create_dir(scene.at(".git")).unwrap();
+            let quarantine = scene.begun(access);
+            fs::rename(scene.at(".git"), scene.at("kept")).unwrap();
+            assert!(scene.moved(&quarantine).is_empty(), "nothing is there");
+            fs::create_dir(scene.at(".git")).unwrap();
+            let moved = scene.moved(&quarantine);
+            assert_eq!(moved.is_empty(), access == GitAccess::Rw);
+            let _ = fs::remove_dir(scene.at(".git"));
+            symlink("kept", scene.at(".git")).unwrap();
+            assert_eq!(scene.moved(&quarantine), [".git"], "{access}");
+        }
+    }
+
+    #[test]
+    fn a_workspace_does_not_become_a_repository_itself() {
+        let scene = Scene::new();
+        let quarantine = scene.begun(GitAccess::Shadow);
+        fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+        assert!(scene.moved(&quarantine).is_empty(), "only a name");
+        for other in ["objects", "commondir"] {
+            fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+            fs::create_dir(scene.at(other)).unwrap();
+            assert_eq!(scene.moved(&quarantine), ["HEAD"]);
+            fs::remove_dir(scene.at(other)).unwrap();
+        }
+        // One that was one stays one; and a `.git` comes first.
+        fs::write(scene.at("HEAD"), "ref: refs/heads/main").unwrap();
+        fs::create_dir(scene.at("objects")).unwrap();
+        assert!(scene.moved(&scene.begun(GitAccess::Shadow)).is_empty());
+        fs::create_dir(scene.at(".git")).unwrap();
+        assert!(scene.moved(&scene.begun(GitAccess::Shadow)).is_empty());
+    }
+
+    #[test]
+    fn an_agent_that_may_change_it_may_make_one() {
+        let scene = Scene::new();
+        let quarantine = scene.begun(GitAccess::Rw);
+        fs::create_dir(scene.at(".git")).unwrap();
+        assert!(scene.moved(&quarantine).is_empty());
+    }
+}
