@@ -26,6 +26,7 @@ mod state;
 mod supervisor;
 mod table;
 mod terminal;
+mod trust;
 mod turn;
 mod ui;
 mod units;

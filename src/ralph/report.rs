@@ -17,6 +17,8 @@ pub struct Report {
     pub iterations: Vec<Iteration>,
     /// The last checkpoint.
     pub checkpoint: Option<u32>,
+    /// The last one before the run ended: what it came to.
+    pub result: Option<u32>,
     /// What the last check found of the agent's changes.
     pub findings: Option<Findings>,
     /// What went wrong and ended nothing.
@@ -66,10 +68,11 @@ impl Report {
             } => {
                 self.checkpoint = Some(*number);
                 // Those that the person has taken since are none of the agent's.
-                if self.verdict.is_none()
-                    && let Some(last) = self.iterations.last_mut()
-                {
-                    last.changed = Some(*changed);
+                if self.verdict.is_none() {
+                    self.result = Some(*number);
+                    if let Some(last) = self.iterations.last_mut() {
+                        last.changed = Some(*changed);
+                    }
                 }
             }
             Event::Ended {

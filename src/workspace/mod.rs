@@ -34,6 +34,7 @@ mod take;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod walk;
 
 use std::io::Write;
@@ -62,6 +63,8 @@ pub use snapshot::Reason;
 pub use take::LeftOut;
 pub use take::Taken;
 pub use tar::Selected;
+pub use trust::Concern;
+pub use trust::What;
 
 use crate::workspace::id::Kind;
 use crate::workspace::store::Store;
@@ -150,6 +153,17 @@ impl Repository {
     /// The repository cannot be read or is damaged, or the paths alone are larger than what fits.
     pub fn changes(&self, from: &Checkpoint, to: &Checkpoint) -> Result<Vec<Change>> {
         changes::changes(&from.snapshot(&self.store)?, &to.snapshot(&self.store)?)
+    }
+
+    /// What of the difference between two checkpoints would run, or lead elsewhere, on the host of
+    /// whoever takes it; by path. And what the later one does not hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::changes`].
+    pub fn concerns(&self, from: &Checkpoint, to: &Checkpoint) -> Result<Vec<Concern>> {
+        let (from, to) = (from.snapshot(&self.store)?, to.snapshot(&self.store)?);
+        trust::concerns(&self.store, &from, &to)
     }
 
     /// Everything in a checkpoint, what was left out included.

@@ -6,9 +6,11 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::{sanitize, sanitize_line};
+use crate::cli::table::Table;
+use crate::cli::trust::{self, letter};
 use crate::cli::ui::Ui;
 use crate::workspace::diff::Diff;
-use crate::workspace::{self, Change, ChangeKind, Entry, EntryKind, Repository};
+use crate::workspace::{self, Change, Concern, Entry, EntryKind, Repository};
 
 /// Lines around a change.
 const CONTEXT: usize = 3;
@@ -18,7 +20,8 @@ const MAX_TEXT: u64 = 8 << 20;
 /// Show what changed in a run's workspace
 ///
 /// From the first checkpoint to the last one, unless others are named. Of files that are no text, or
-/// are larger than 8 MiB, only that they differ.
+/// are larger than 8 MiB, only that they differ. At the end, what of it would run or lead elsewhere on
+/// this machine: hooks, settings of editors, build scripts, executables, links that leave the workspace.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// Only the names
@@ -31,6 +34,9 @@ pub(crate) struct DiffArgs {
     /// Only how many lines of each file
     #[arg(long, conflicts_with_all = ["name_only", "name_status"])]
     stat: bool,
+    /// Only what would run or lead elsewhere
+    #[arg(long, conflicts_with_all = ["name_only", "name_status", "stat"])]
+    trust: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     run: Option<String>,
     /// Checkpoints, as in 0..3
@@ -75,7 +81,11 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
         added: 0,
         removed: 0,
     };
-    for change in repository.changes(&from, &to).map_err(failed)? {
+    let changes = match args.trust {
+        true => Vec::new(),
+        false => repository.changes(&from, &to).map_err(failed)?,
+    };
+    for change in changes {
         let done = if args.name_only || args.name_status {
             names(&change, args.name_only, ui)
         } else {
@@ -99,18 +109,27 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
         ))
         .doing("write")?;
     }
+    if !args.name_only && !args.name_status {
+        let concerns = repository.concerns(&from, &to).map_err(failed)?;
+        shown(&concerns, args.trust, ui)?;
+    }
     Ok(Exit::Done)
 }
 
-/// How it changed, as a letter.
-fn letter(kind: ChangeKind) -> char {
-    match kind {
-        ChangeKind::Added => 'A',
-        ChangeKind::Removed => 'D',
-        ChangeKind::Type => 'T',
-        ChangeKind::Modified => 'M',
-        ChangeKind::Mode => 'P',
+/// What to look at before it is trusted.
+pub(super) fn shown(concerns: &[Concern], alone: bool, ui: &Ui) -> CliResult<()> {
+    if concerns.is_empty() {
+        return Ok(());
     }
+    let mut table = Table::without_heading();
+    for line in trust::lines(concerns) {
+        table.row(line);
+    }
+    if !alone {
+        ui.line("\nlook at these before anything runs them:")
+            .doing("write")?;
+    }
+    ui.data(&table.render()).doing("write")
 }
 
 fn names(change: &Change, only: bool, ui: &Ui) -> CliResult<()> {
