@@ -241,6 +241,12 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             removed,
             ..
         } => format!("back to checkpoint {to}: {restored} restored, {removed} removed"),
+        Event::Accepted {
+            checkpoint, commit, ..
+        } => match commit {
+            Some(commit) => format!("checkpoint {checkpoint} accepted, as commit {commit}"),
+            None => format!("checkpoint {checkpoint} accepted"),
+        },
         Event::Warning { text } => format!("warning: {text}"),
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,

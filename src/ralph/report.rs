@@ -19,6 +19,10 @@ pub struct Report {
     pub checkpoint: Option<u32>,
     /// The last one before the run ended: what it came to.
     pub result: Option<u32>,
+    /// The checkpoint that the person has accepted, and not gone back from.
+    pub accepted: Option<u32>,
+    /// The person has gone back, and not accepted it since.
+    pub rolled_back: bool,
     /// What the last check found of the agent's changes.
     pub findings: Option<Findings>,
     /// What went wrong and ended nothing.
@@ -109,6 +113,14 @@ impl Report {
                 if let Some(iteration) = self.iterations.iter_mut().find(checked) {
                     iteration.check = Some(*exit_code);
                 }
+            }
+            Event::Accepted { checkpoint, .. } => {
+                self.accepted = Some(*checkpoint);
+                self.rolled_back = false;
+            }
+            Event::RolledBack { .. } => {
+                self.accepted = None;
+                self.rolled_back = true;
             }
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),

@@ -13,6 +13,7 @@
 //! Everything here blocks.
 
 mod changes;
+mod commit;
 mod contents;
 mod descent;
 pub mod diff;
@@ -45,6 +46,10 @@ pub use changes::Change;
 pub use changes::ChangeKind;
 pub use changes::Entries;
 pub use changes::Entry;
+pub use commit::Committed;
+pub use commit::GitConfig;
+pub use commit::Prepared;
+pub use commit::Words;
 pub use disk::Root;
 pub use error::Error;
 pub use error::Result;
@@ -235,5 +240,33 @@ impl Repository {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
         rollback::rollback(&self.store, root, &now, &to, paths)
+    }
+
+    /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to
+    /// be what it was at `base`. With `paths`, only these. `excludes` are ignore rules that count for all of
+    /// the person's repositories.
+    ///
+    /// # Errors
+    ///
+    /// It cannot, or a checkpoint cannot be read. Nothing has happened.
+    pub fn prepare_commit(
+        &self,
+        base: &Checkpoint,
+        at: &Checkpoint,
+        paths: &[PathBuf],
+        excludes: &[u8],
+    ) -> Result<Prepared> {
+        let base = base.snapshot(&self.store)?;
+        let at = at.snapshot(&self.store)?;
+        commit::prepare(&self.store, &base, &at, paths, excludes)
+    }
+
+    /// Commits it.
+    ///
+    /// # Errors
+    ///
+    /// The repository has changed meanwhile, or cannot be written. No ref has changed, then.
+    pub fn commit(&self, root: &Root, prepared: &Prepared, words: &Words<'_>) -> Result<Committed> {
+        commit::commit(&self.store, root, prepared, words)
     }
 }

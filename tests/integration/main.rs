@@ -15,6 +15,7 @@
 
 mod support;
 
+mod accepted; // what becomes of a run: trusted, accepted, committed, forgotten
 mod build; // `stockade build`: ids, tags, errors, the cache
 mod build_network; // what RUN reaches while building
 mod client_life; // the library's client: a container's life and its traps

@@ -74,13 +74,7 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
             last.ok_or_else(|| CliError::new(Exit::Failed, "the run has no checkpoint yet"))?
         }
     };
-    let mut written = Written {
-        repository: &repository,
-        ui,
-        files: 0,
-        added: 0,
-        removed: 0,
-    };
+    let mut written = Written::new(&repository, ui);
     let changes = match args.trust {
         true => Vec::new(),
         false => repository.changes(&from, &to).map_err(failed)?,
@@ -98,16 +92,7 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
         }
     }
     if args.stat {
-        let Written {
-            files,
-            added,
-            removed,
-            ..
-        } = written;
-        ui.line(&format!(
-            "{files} files, {added} lines added, {removed} removed"
-        ))
-        .doing("write")?;
+        written.total()?;
     }
     if !args.name_only && !args.name_status {
         let concerns = repository.concerns(&from, &to).map_err(failed)?;
@@ -142,7 +127,7 @@ fn names(change: &Change, only: bool, ui: &Ui) -> CliResult<()> {
 }
 
 /// A diff that is being written.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     repository: &'a Repository,
     ui: &'a Ui,
     files: u64,
@@ -150,9 +135,31 @@ struct Written<'a> {
     removed: usize,
 }
 
-impl Written<'_> {
+impl<'a> Written<'a> {
+    pub(super) fn new(repository: &'a Repository, ui: &'a Ui) -> Self {
+        Self {
+            repository,
+            ui,
+            files: 0,
+            added: 0,
+            removed: 0,
+        }
+    }
+
+    /// How much it was.
+    pub(super) fn total(&self) -> CliResult<()> {
+        let Self {
+            files,
+            added,
+            removed,
+            ..
+        } = self;
+        let line = format!("{files} files, {added} lines added, {removed} removed");
+        self.ui.line(&line).doing("write")
+    }
+
     /// One name: what it was and is, and its lines. Everything is an agent's word, and made harmless.
-    fn change(&mut self, change: &Change, stat: bool) -> CliResult<()> {
+    pub(super) fn change(&mut self, change: &Change, stat: bool) -> CliResult<()> {
         let path = sanitize_line(&change.path.to_string_lossy());
         let diff = match (self.text(change.before), self.text(change.after)) {
             (Ok(before), Ok(after)) => Diff::of(&before, &after, CONTEXT),

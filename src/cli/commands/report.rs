@@ -101,6 +101,12 @@ fn markdown(
     if report.resumed > 0 {
         lines.push(format!("- taken up again: {} times", report.resumed));
     }
+    if let Some(checkpoint) = report.accepted {
+        lines.push(format!("- accepted: checkpoint {checkpoint}"));
+    }
+    if report.rolled_back {
+        lines.push("- rolled back".to_owned());
+    }
     lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
     lines.push("| iteration | took | exit code | changed | claim | check |".to_owned());
     lines.push("|---|---|---|---|---|---|".to_owned());
@@ -203,6 +209,9 @@ fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     say("what changed", "diff");
     say("what the agent wrote", "logs");
     say("what happened, and when", "show");
+    if verdict.is_some() {
+        say("take it", "accept");
+    }
     say("the workspace as it was", "rollback");
     lines
 }
