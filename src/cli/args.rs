@@ -48,6 +48,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Accept(commands::accept::AcceptArgs),
     Attach(commands::attach::AttachArgs),
     Build(Box<commands::build::BuildArgs>),
     Completions(commands::completions::CompletionsArgs),

@@ -21,6 +21,14 @@ pub(crate) fn home() -> Option<PathBuf> {
         .filter(|home| home.is_absolute())
 }
 
+/// Where programs keep their settings: `$XDG_CONFIG_HOME`, else `~/.config`.
+pub(crate) fn config_home() -> Option<PathBuf> {
+    std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(home()?.join(".config")))
+}
+
 /// Where our own state lies: `$XDG_STATE_HOME/stockade`, else `~/.local/state/stockade`.
 pub(crate) fn state_directory() -> CliResult<PathBuf> {
     std::env::var_os("XDG_STATE_HOME")

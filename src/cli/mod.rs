@@ -29,6 +29,7 @@ mod state;
 mod supervisor;
 mod table;
 mod terminal;
+mod trust;
 mod turn;
 mod ui;
 mod units;

@@ -5,12 +5,18 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use super::error::{CliError, CliResult, Context as _};
 use super::ui::Ui;
 
-/// Asks a question that is answered with yes or no; no is the default. Where nobody can be asked, the
-/// flag that says so `instead` is named.
-pub(crate) fn confirm(ui: &Ui, question: &str, instead: &str) -> CliResult<bool> {
-    if !io::stdin().is_terminal() {
-        return Err(CliError::usage("there is nobody to ask").hint(format!("add `{instead}`")));
+/// That there is somebody to ask, if the question is not answered by a flag.
+pub(crate) fn somebody(flag: &str) -> CliResult<()> {
+    if io::stdin().is_terminal() {
+        return Ok(());
     }
+    Err(CliError::usage("there is nobody to ask").hint(format!("add `{flag}`")))
+}
+
+/// Asks a question that is answered with yes or no; no is the default. Where nobody can be asked, the
+/// flag that answers it is named.
+pub(crate) fn confirm(ui: &Ui, question: &str, flag: &str) -> CliResult<bool> {
+    somebody(flag)?;
     ui.ask(&format!("{question} [y/N] "));
     let mut answer = String::new();
     io::stdin()

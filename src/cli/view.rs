@@ -258,6 +258,12 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             None => "this machine stays awake".to_owned(),
             Some(why) => format!("this machine may go to sleep: {why}"),
         },
+        Event::Accepted {
+            checkpoint, commit, ..
+        } => match commit {
+            Some(commit) => format!("checkpoint {checkpoint} accepted, as commit {commit}"),
+            None => format!("checkpoint {checkpoint} accepted"),
+        },
         Event::Warning { text } => format!("warning: {text}"),
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,

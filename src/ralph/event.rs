@@ -142,6 +142,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unless: Option<String>,
     },
+    /// The person has taken what the run came to.
+    Accepted {
+        /// As it is in this checkpoint.
+        checkpoint: u32,
+        /// Only these paths; all, if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+        /// The commit that was made of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
     /// Something that the person should know, and that ends nothing.
     Warning {
         /// In words.

@@ -19,6 +19,12 @@ pub struct Report {
     pub iterations: Vec<Iteration>,
     /// The last checkpoint.
     pub checkpoint: Option<u32>,
+    /// The last one before the run ended: what it came to.
+    pub result: Option<u32>,
+    /// The checkpoint that the person has accepted, and not gone back from.
+    pub accepted: Option<u32>,
+    /// The person has gone back, and not accepted it since.
+    pub rolled_back: bool,
     /// What the last check found of the agent's changes.
     pub findings: Option<Findings>,
     /// What was moved out of the workspace.
@@ -79,10 +85,11 @@ impl Report {
             } => {
                 self.checkpoint = Some(*number);
                 // Those that the person has taken since are none of the agent's.
-                if self.verdict.is_none()
-                    && let Some(last) = self.iterations.last_mut()
-                {
-                    last.changed = Some(*changed);
+                if self.verdict.is_none() {
+                    self.result = Some(*number);
+                    if let Some(last) = self.iterations.last_mut() {
+                        last.changed = Some(*changed);
+                    }
                 }
             }
             Event::Ended {
@@ -125,6 +132,14 @@ impl Report {
                 path: path.clone(),
                 to: to.clone(),
             }),
+            Event::Accepted { checkpoint, .. } => {
+                self.accepted = Some(*checkpoint);
+                self.rolled_back = false;
+            }
+            Event::RolledBack { .. } => {
+                self.accepted = None;
+                self.rolled_back = true;
+            }
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}

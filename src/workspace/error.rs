@@ -43,6 +43,8 @@ enum Kind {
     Pattern { pattern: String, why: &'static str },
     #[error("there is no checkpoint {number} of {series}")]
     NoCheckpoint { series: String, number: u32 },
+    #[error("{0}")]
+    Refused(String),
     #[error("cannot write what was read")]
     Sink(#[source] io::Error),
 }
@@ -117,6 +119,10 @@ impl Error {
         })
     }
 
+    pub(super) fn refused(why: impl Into<String>) -> Self {
+        Self::new(Kind::Refused(why.into()))
+    }
+
     pub(super) fn sink(source: io::Error) -> Self {
         Self::new(Kind::Sink(source))
     }
@@ -145,6 +151,15 @@ impl Error {
     /// Something is larger, deeper or more than the caller or Stockade accepts.
     pub fn is_limit(&self) -> bool {
         matches!(*self.0, Kind::Limit { .. } | Kind::Cap { .. })
+    }
+
+    /// What was asked for is not done in this repository, and nothing has happened.
+    pub fn is_refused(&self) -> bool {
+        matches!(*self.0, Kind::Refused(_))
+    }
+
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(&*self.0, Kind::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// There is no checkpoint of that number.

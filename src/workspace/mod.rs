@@ -13,6 +13,7 @@
 //! Everything here blocks.
 
 mod changes;
+mod commit;
 mod contents;
 mod descent;
 pub mod diff;
@@ -36,6 +37,7 @@ mod take;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod walk;
 
 use std::io::Write;
@@ -46,6 +48,10 @@ pub use changes::Change;
 pub use changes::ChangeKind;
 pub use changes::Entries;
 pub use changes::Entry;
+pub use commit::Committed;
+pub use commit::GitConfig;
+pub use commit::Prepared;
+pub use commit::Words;
 pub use disk::Root;
 pub use error::Error;
 pub use error::Result;
@@ -64,6 +70,8 @@ pub use snapshot::Reason;
 pub use take::LeftOut;
 pub use take::Taken;
 pub use tar::Selected;
+pub use trust::Concern;
+pub use trust::What;
 
 use crate::workspace::id::Kind;
 use crate::workspace::store::Store;
@@ -154,6 +162,17 @@ impl Repository {
         changes::changes(&from.snapshot(&self.store)?, &to.snapshot(&self.store)?)
     }
 
+    /// What of the difference between two checkpoints would run, or lead elsewhere, on the host of
+    /// whoever takes it; by path. And what the later one does not hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::changes`].
+    pub fn concerns(&self, from: &Checkpoint, to: &Checkpoint) -> Result<Vec<Concern>> {
+        let (from, to) = (from.snapshot(&self.store)?, to.snapshot(&self.store)?);
+        trust::concerns(&self.store, &from, &to)
+    }
+
     /// Everything in a checkpoint, what was left out included.
     ///
     /// # Errors
@@ -223,5 +242,33 @@ impl Repository {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
         rollback::rollback(&self.store, root, &now, &to, paths)
+    }
+
+    /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to
+    /// be what it was at `base`. With `paths`, only these. `excludes` are ignore rules that count for all of
+    /// the person's repositories.
+    ///
+    /// # Errors
+    ///
+    /// It cannot, or a checkpoint cannot be read. Nothing has happened.
+    pub fn prepare_commit(
+        &self,
+        base: &Checkpoint,
+        at: &Checkpoint,
+        paths: &[PathBuf],
+        excludes: &[u8],
+    ) -> Result<Prepared> {
+        let base = base.snapshot(&self.store)?;
+        let at = at.snapshot(&self.store)?;
+        commit::prepare(&self.store, &base, &at, paths, excludes)
+    }
+
+    /// Commits it.
+    ///
+    /// # Errors
+    ///
+    /// The repository has changed meanwhile, or cannot be written. No ref has changed, then.
+    pub fn commit(&self, root: &Root, prepared: &Prepared, words: &Words<'_>) -> Result<Committed> {
+        commit::commit(&self.store, root, prepared, words)
     }
 }

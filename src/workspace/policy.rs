@@ -14,6 +14,7 @@ use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 
 pub use pattern::Pattern;
+pub(super) use pattern::wildcard;
 
 /// Directories that a tool makes again from what is beside them.
 const REGENERABLE: &[&str] = &[

@@ -6,5 +6,5 @@ mod hostile;
 mod killed;
 mod random;
 mod reading;
-mod scene;
+pub(super) mod scene;
 mod unprivileged;

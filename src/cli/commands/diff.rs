@@ -6,9 +6,11 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::{sanitize, sanitize_line};
+use crate::cli::table::Table;
+use crate::cli::trust::{self, letter};
 use crate::cli::ui::Ui;
 use crate::workspace::diff::Diff;
-use crate::workspace::{self, Change, ChangeKind, Entry, EntryKind, Repository};
+use crate::workspace::{self, Change, Concern, Entry, EntryKind, Repository};
 
 /// Lines around a change.
 const CONTEXT: usize = 3;
@@ -18,7 +20,8 @@ const MAX_TEXT: u64 = 8 << 20;
 /// Show what changed in a run's workspace
 ///
 /// From the first checkpoint to the last one, unless others are named. Of files that are no text, or
-/// are larger than 8 MiB, only that they differ.
+/// are larger than 8 MiB, only that they differ. At the end, what of it would run or lead elsewhere on
+/// this machine: hooks, settings of editors, build scripts, executables, links that leave the workspace.
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// Only the names
@@ -31,6 +34,9 @@ pub(crate) struct DiffArgs {
     /// Only how many lines of each file
     #[arg(long, conflicts_with_all = ["name_only", "name_status"])]
     stat: bool,
+    /// Only what would run or lead elsewhere
+    #[arg(long, conflicts_with_all = ["name_only", "name_status", "stat"])]
+    trust: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     run: Option<String>,
     /// Checkpoints, as in 0..3
@@ -68,14 +74,12 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
             last.ok_or_else(|| CliError::new(Exit::Failed, "the run has no checkpoint yet"))?
         }
     };
-    let mut written = Written {
-        repository: &repository,
-        ui,
-        files: 0,
-        added: 0,
-        removed: 0,
+    let mut written = Written::new(&repository, ui);
+    let changes = match args.trust {
+        true => Vec::new(),
+        false => repository.changes(&from, &to).map_err(failed)?,
     };
-    for change in repository.changes(&from, &to).map_err(failed)? {
+    for change in changes {
         let done = if args.name_only || args.name_status {
             names(&change, args.name_only, ui)
         } else {
@@ -88,29 +92,29 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
         }
     }
     if args.stat {
-        let Written {
-            files,
-            added,
-            removed,
-            ..
-        } = written;
-        ui.line(&format!(
-            "{files} files, {added} lines added, {removed} removed"
-        ))
-        .doing("write")?;
+        written.total()?;
+    }
+    if !args.name_only && !args.name_status {
+        let concerns = repository.concerns(&from, &to).map_err(failed)?;
+        shown(&concerns, args.trust, ui)?;
     }
     Ok(Exit::Done)
 }
 
-/// How it changed, as a letter.
-fn letter(kind: ChangeKind) -> char {
-    match kind {
-        ChangeKind::Added => 'A',
-        ChangeKind::Removed => 'D',
-        ChangeKind::Type => 'T',
-        ChangeKind::Modified => 'M',
-        ChangeKind::Mode => 'P',
+/// What to look at before it is trusted.
+pub(super) fn shown(concerns: &[Concern], alone: bool, ui: &Ui) -> CliResult<()> {
+    if concerns.is_empty() {
+        return Ok(());
     }
+    let mut table = Table::without_heading();
+    for line in trust::lines(concerns) {
+        table.row(line);
+    }
+    if !alone {
+        ui.line("\nlook at these before anything runs them:")
+            .doing("write")?;
+    }
+    ui.data(&table.render()).doing("write")
 }
 
 fn names(change: &Change, only: bool, ui: &Ui) -> CliResult<()> {
@@ -123,7 +127,7 @@ fn names(change: &Change, only: bool, ui: &Ui) -> CliResult<()> {
 }
 
 /// A diff that is being written.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     repository: &'a Repository,
     ui: &'a Ui,
     files: u64,
@@ -131,9 +135,31 @@ struct Written<'a> {
     removed: usize,
 }
 
-impl Written<'_> {
+impl<'a> Written<'a> {
+    pub(super) fn new(repository: &'a Repository, ui: &'a Ui) -> Self {
+        Self {
+            repository,
+            ui,
+            files: 0,
+            added: 0,
+            removed: 0,
+        }
+    }
+
+    /// How much it was.
+    pub(super) fn total(&self) -> CliResult<()> {
+        let Self {
+            files,
+            added,
+            removed,
+            ..
+        } = self;
+        let line = format!("{files} files, {added} lines added, {removed} removed");
+        self.ui.line(&line).doing("write")
+    }
+
     /// One name: what it was and is, and its lines. Everything is an agent's word, and made harmless.
-    fn change(&mut self, change: &Change, stat: bool) -> CliResult<()> {
+    pub(super) fn change(&mut self, change: &Change, stat: bool) -> CliResult<()> {
         let path = sanitize_line(&change.path.to_string_lossy());
         let diff = match (self.text(change.before), self.text(change.after)) {
             (Ok(before), Ok(after)) => Diff::of(&before, &after, CONTEXT),

@@ -1,5 +1,6 @@
 //! One verb, one file.
 
+pub(crate) mod accept;
 pub(crate) mod attach;
 pub(crate) mod build;
 pub(crate) mod completions;
@@ -47,6 +48,7 @@ use super::ui::Ui;
 pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
     let global = &cli.global;
     match &cli.command {
+        Command::Accept(args) => accept::run(args, ui),
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
         Command::Completions(args) => completions::run(args, ui),

@@ -6,9 +6,11 @@ use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::sanitize_line;
+use crate::cli::trust;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Findings, Iteration, Record, Report, RunId, Verdict};
+use crate::ralph::{Claim, Cut, Findings, Iteration, Record, Report, Run, RunId, Verdict};
+use crate::workspace::Concern;
 
 /// Show what a run came to, and what to do next
 #[derive(Debug, Args)]
@@ -35,13 +37,21 @@ pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;
     let report = Report::of(&entries);
+    let concerns = concerns(&run, &record, &report);
     let text = match args.format {
-        Format::Markdown => markdown(run.id(), &record, &report, reader.last_hash()),
+        Format::Markdown => markdown(
+            run.id(),
+            &record,
+            &report,
+            concerns.as_deref(),
+            reader.last_hash(),
+        ),
         Format::Json => {
             let whole = serde_json::json!({
                 "run": run.id().as_str(),
                 "asked": record,
                 "report": report,
+                "trust": concerns.as_deref().map(trust::json),
                 "last_hash": reader.last_hash(),
             });
             let mut text = serde_json::to_string_pretty(&whole).doing("describe the run")?;
@@ -53,7 +63,21 @@ pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
     Ok(Exit::Done)
 }
 
-fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String {
+/// What of the result would run, or lead elsewhere; `None` where checkpoints are missing.
+fn concerns(run: &Run, record: &Record, report: &Report) -> Option<Vec<Concern>> {
+    let checkpoints = run.checkpoints(record).ok()?;
+    let to = checkpoints.get(report.result?).ok()?;
+    let from = checkpoints.get(0).ok()?;
+    checkpoints.open().ok()?.concerns(&from, &to).ok()
+}
+
+fn markdown(
+    id: &RunId,
+    record: &Record,
+    report: &Report,
+    concerns: Option<&[Concern]>,
+    hash: &str,
+) -> String {
     let verdict = match &report.verdict {
         Some(verdict) => verdict.to_string(),
         None => "not ended".to_owned(),
@@ -86,6 +110,12 @@ fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String 
     if report.resumed > 0 {
         lines.push(format!("- taken up again: {} times", report.resumed));
     }
+    if let Some(checkpoint) = report.accepted {
+        lines.push(format!("- accepted: checkpoint {checkpoint}"));
+    }
+    if report.rolled_back {
+        lines.push("- rolled back".to_owned());
+    }
     lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
     lines.push("| iteration | took | exit code | changed | claim | check |".to_owned());
     lines.push("|---|---|---|---|---|---|".to_owned());
@@ -99,6 +129,7 @@ fn markdown(id: &RunId, record: &Record, report: &Report, hash: &str) -> String 
         let moved = report.quarantined.iter();
         lines.extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
     }
+    lines.extend(trusted(concerns));
     if !report.warnings.is_empty() {
         lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
         let warnings = report.warnings.iter();
@@ -162,6 +193,26 @@ fn found(findings: &Findings) -> Vec<String> {
     lines
 }
 
+/// What to look at before anything runs it.
+fn trusted(concerns: Option<&[Concern]>) -> Vec<String> {
+    let told = match concerns {
+        Some([]) => return Vec::new(),
+        None => vec!["- checkpoints that would tell are missing".to_owned()],
+        Some(concerns) => {
+            let line = |cells: Vec<String>| match &cells[..] {
+                [kind, what, path] if kind != " " => format!("- {kind} {what}: {}", code(path)),
+                cells => format!("- {}", cells.join(" ").trim()),
+            };
+            trust::lines(concerns).into_iter().map(line).collect()
+        }
+    };
+    let heading = "## Look at before anything runs it";
+    [String::new(), heading.to_owned(), String::new()]
+        .into_iter()
+        .chain(told)
+        .collect()
+}
+
 /// Commands that fit how it ended.
 fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     let mut lines = Vec::new();
@@ -173,6 +224,9 @@ fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     say("what changed", "diff");
     say("what the agent wrote", "logs");
     say("what happened, and when", "show");
+    if verdict.is_some() {
+        say("take it", "accept");
+    }
     say("the workspace as it was", "rollback");
     lines
 }

@@ -83,7 +83,7 @@ fn name_matches(pattern: &[u8], name: &[u8]) -> bool {
 
 /// Matches items against units, of which some stand for any number of items. Only the last such unit
 /// is ever tried anew.
-fn wildcard<U, I>(
+pub(in crate::workspace) fn wildcard<U, I>(
     units: &[U],
     items: &[I],
     is_star: impl Fn(&U) -> bool,

@@ -1,0 +1,295 @@
+//! `stockade accept`
+
+use std::path::{Component, Path, PathBuf};
+
+use clap::Args;
+
+use super::diff::{self, Written};
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
+use crate::cli::{host, night, prompt};
+use crate::ralph::journal::Reader;
+use crate::ralph::{Event, Night, Record, Report, Run, RunId};
+use crate::workspace::{
+    self, Change, Checkpoint, Concern, GitConfig, Prepared, Repository, What, Words,
+};
+
+/// So many names are shown.
+const SHOWN: usize = 20;
+/// The largest file of settings that is read, in bytes.
+const MAX_SETTINGS: u64 = 1 << 20;
+
+/// Take what a run came to
+///
+/// Shows what changed and what of it would run on this machine, and asks. The work is in the workspace
+/// already: accepting marks the run, and with `--commit` makes a commit of it in the workspace's own git
+/// repository. It is refused if the workspace is not what the run left, or holds new repositories that were
+/// not named.
+///
+/// No git, hook or filter is run for the commit. In it are files that git knows, and those that came
+/// during the run and that the ignore files of before the run do not ignore.
+#[derive(Debug, Args)]
+pub(crate) struct AcceptArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Commit it to the repository in the workspace
+    #[arg(long, requires = "message")]
+    commit: bool,
+    /// Message of the commit, a paragraph each (can be repeated)
+    #[arg(short, long, value_name = "MESSAGE", requires = "commit")]
+    message: Vec<String>,
+    /// Run: its id, the end of it, or its name [default: the last one]
+    run: Option<String>,
+    /// Only these paths, relative to the workspace
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
+    let failed = |e| CliError::from_source(Exit::Failed, &e);
+    let run = night::find(args.run.as_deref())?;
+    let id = run.id();
+    let record = run.record()?;
+    let paths = below(&args.paths, &record)?;
+    if !args.yes {
+        prompt::somebody("--yes")?;
+    }
+    // Nobody may work on it meanwhile.
+    night::refuse_overlap(&record.workspace.path, None)?;
+    let _held = run.hold()?;
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let report = Report::of(&entries);
+    let (Some(verdict), Some(result)) = (&report.verdict, report.result) else {
+        return Err(
+            CliError::new(Exit::Failed, format!("the run {id} has come to nothing"))
+                .hint(format!("what happened: `stockade show {id}`")),
+        );
+    };
+    let checkpoints = run.checkpoints(&record)?;
+    let (base, result) = (checkpoints.get(0)?, checkpoints.get(result)?);
+    let (mut night, _) = Night::open(&run)?;
+    let (now, event) = checkpoints.take("before it is accepted")?;
+    night.note(event)?;
+    let repository = checkpoints.open()?;
+    let of = |from: &Checkpoint| -> CliResult<Vec<Change>> {
+        let mut changes = repository.changes(from, &now).map_err(failed)?;
+        changes.retain(|change| is_among(&paths, &change.path));
+        Ok(changes)
+    };
+    refuse_other(&run, &of(&result)?, &result)?;
+    let concerns = repository.concerns(&base, &now).map_err(failed)?;
+    let concerns: Vec<Concern> = concerns
+        .into_iter()
+        .filter(|concern| is_among(&paths, &concern.path))
+        .collect();
+    refuse_nested(id, &concerns, &paths)?;
+    let prepared = match args.commit {
+        true => Some(prepare(&repository, &base, &now, &paths)?),
+        false => None,
+    };
+    show(&repository, &of(&base)?, &concerns, ui)?;
+    if let Some(prepared) = &prepared {
+        for path in prepared.left_out().iter().take(SHOWN) {
+            let path = sanitize_line(&path.to_string_lossy());
+            ui.warning(&format!("not in the commit: {path}"));
+        }
+        if prepared.left_out().len() > SHOWN {
+            let more = prepared.left_out().len() - SHOWN;
+            ui.warning(&format!("and {more} more"));
+        }
+    }
+    let what = if args.commit { "Commit" } else { "Accept" };
+    let question = format!("{verdict}. {what} this?");
+    if !args.yes && !prompt::confirm(ui, &sanitize_line(&question), "--yes")? {
+        return Ok(Exit::Failed);
+    }
+    let commit = match prepared {
+        Some(prepared) => {
+            let words = Words {
+                message: &args.message.join("\n\n"),
+                config: settings(),
+                seconds: jiff::Timestamp::now().as_second(),
+            };
+            let root = checkpoints.root()?;
+            let done = repository
+                .commit(&root, &prepared, &words)
+                .map_err(|e| uncommitted(&e))?;
+            let branch = done.branch.as_deref().unwrap_or("HEAD");
+            ui.status(&format!("{branch}: {}", done.id));
+            Some(done.id)
+        }
+        None => None,
+    };
+    night.note(Event::Accepted {
+        checkpoint: now.number(),
+        paths: paths.iter().map(|p| p.display().to_string()).collect(),
+        commit,
+    })?;
+    ui.status(&format!("{id}: accepted"));
+    Ok(Exit::Done)
+}
+
+/// The paths as the checkpoints have them.
+fn below(paths: &[PathBuf], record: &Record) -> CliResult<Vec<PathBuf>> {
+    let one = |path: &PathBuf| {
+        let inside = path.strip_prefix(&record.workspace.path).unwrap_or(path);
+        let mut clean = PathBuf::new();
+        for part in inside.components() {
+            match part {
+                Component::CurDir => {}
+                Component::Normal(name) => clean.push(name),
+                _ => {
+                    let text = format!("`{}` is not in the workspace", path.display());
+                    return Err(CliError::usage(text));
+                }
+            }
+        }
+        Ok(clean)
+    };
+    paths.iter().map(one).collect()
+}
+
+fn is_among(paths: &[PathBuf], path: &Path) -> bool {
+    paths.is_empty() || paths.iter().any(|one| path.starts_with(one))
+}
+
+/// What somebody else has done since is not the run's work.
+fn refuse_other(run: &Run, changes: &[Change], result: &Checkpoint) -> CliResult<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let id = run.id();
+    let text = format!("the workspace is not what the run {id} left");
+    let mut error = CliError::new(Exit::Failed, text);
+    for change in changes.iter().take(SHOWN) {
+        let path = sanitize_line(&change.path.to_string_lossy());
+        error.causes.push(format!("{path} has changed since"));
+    }
+    if changes.len() > SHOWN {
+        let more = changes.len() - SHOWN;
+        error.causes.push(format!("and {more} more"));
+    }
+    let number = result.number();
+    Err(error
+        .hint(format!("see how: `stockade diff {id} {number}..`"))
+        .hint(format!(
+            "to have the run's result again: `stockade rollback {id} --to {number}`"
+        )))
+}
+
+/// A repository runs commands of its own as soon as somebody uses git in it.
+fn refuse_nested(id: &RunId, concerns: &[Concern], paths: &[PathBuf]) -> CliResult<()> {
+    let is_named = |path: &Path| {
+        let holder = match path.file_name().is_some_and(|name| name == ".git") {
+            true => path.parent(),
+            false => None,
+        };
+        let mut paths = paths.iter();
+        paths.any(|one| one == path || holder.is_some_and(|holder| one == holder))
+    };
+    let nested: Vec<String> = concerns
+        .iter()
+        .filter(|concern| concern.what == What::NestedRepository && !is_named(&concern.path))
+        .map(|concern| sanitize_line(&concern.path.to_string_lossy()))
+        .collect();
+    if nested.is_empty() {
+        return Ok(());
+    }
+    let text = "the workspace holds git repositories that the run made or changed";
+    let mut error = CliError::new(Exit::Failed, text);
+    error.causes = nested;
+    Err(error.hint(format!(
+        "look at their hooks and configuration; then remove them, or name each: \
+         `stockade accept {id} . PATH`"
+    )))
+}
+
+fn show(
+    repository: &Repository,
+    changes: &[Change],
+    concerns: &[Concern],
+    ui: &Ui,
+) -> CliResult<()> {
+    let mut written = Written::new(repository, ui);
+    for change in changes {
+        written.change(change, true)?;
+    }
+    written.total()?;
+    diff::shown(concerns, false, ui)
+}
+
+fn prepare(
+    repository: &Repository,
+    base: &Checkpoint,
+    now: &Checkpoint,
+    paths: &[PathBuf],
+) -> CliResult<Prepared> {
+    let settings = settings();
+    let named = settings.get("core.excludesfile").and_then(|name| {
+        let below = name.strip_prefix("~/");
+        match below {
+            Some(below) => Some(host::home()?.join(below)),
+            None => Some(PathBuf::from(name)).filter(|path| path.is_absolute()),
+        }
+    });
+    let excludes = named.or_else(|| Some(host::config_home()?.join("git/ignore")));
+    let excludes = excludes.and_then(|path| read(&path)).unwrap_or_default();
+    repository
+        .prepare_commit(base, now, paths, &excludes)
+        .map_err(|e| uncommitted(&e))
+}
+
+fn uncommitted(error: &workspace::Error) -> CliError {
+    let cli = CliError::context(Exit::Failed, "nothing was committed", error);
+    match error.is_refused() {
+        true => cli.hint("without `--commit` the run is only marked, and git is yours to use"),
+        false => cli,
+    }
+}
+
+/// The person's settings for git, the system's first. A file that git would not read is passed over.
+fn settings() -> GitConfig {
+    let own = host::config_home().map(|home| home.join("git/config"));
+    let old = host::home().map(|home| home.join(".gitconfig"));
+    let files = [Some(PathBuf::from("/etc/gitconfig")), own, old];
+    let mut settings = GitConfig::default();
+    for text in files.into_iter().flatten().filter_map(|path| read(&path)) {
+        settings.extend(GitConfig::parse(&text).unwrap_or_default());
+    }
+    settings
+}
+
+fn read(path: &Path) -> Option<Vec<u8>> {
+    use std::io::Read as _;
+    let file = std::fs::File::open(path).ok()?;
+    let mut text = Vec::new();
+    file.take(MAX_SETTINGS).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::ChangeKind;
+
+    #[test]
+    fn a_repository_is_let_in_by_its_own_name_alone() {
+        let nested = |path: &str| Concern {
+            path: path.into(),
+            what: What::NestedRepository,
+            kind: Some(ChangeKind::Added),
+        };
+        let id = RunId::parse("20261124-101500-abcdef").unwrap();
+        let refused = |path: &str, named: &[&str]| {
+            let named: Vec<PathBuf> = named.iter().map(PathBuf::from).collect();
+            refuse_nested(&id, &[nested(path)], &named).is_err()
+        };
+        assert!(refused("a/b/.git", &[]) && refused("a/b/.git", &["a", ""]));
+        assert!(!refused("a/b/.git", &["", "a/b"]) && !refused("a/b/.git", &["a/b/.git"]));
+        assert!(refused("bare", &[""]) && !refused("bare", &["bare"]));
+    }
+}

@@ -1,0 +1,320 @@
+//! The person's repository as it was before the agent, from a checkpoint; and why none is made in it.
+
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::workspace::changes::changes;
+use crate::workspace::disk::Time;
+use crate::workspace::error::{Error, Result};
+use crate::workspace::id::Kind;
+use crate::workspace::snapshot::{At, EntryKind, Snapshot};
+use crate::workspace::store::Store;
+
+use super::config::GitConfig;
+use super::index::{self, Entries};
+use super::objects::{Format, Id};
+use super::place::Place;
+use super::{MAX_FILE, changed};
+
+/// What git writes while something is not finished.
+const UNFINISHED: &[(&str, &str)] = &[
+    ("MERGE_HEAD", "a merge"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick"),
+    ("REVERT_HEAD", "a revert"),
+    ("BISECT_LOG", "a bisection"),
+    ("rebase-merge", "a rebase"),
+    ("rebase-apply", "a rebase"),
+    ("sequencer", "a cherry-pick or revert"),
+];
+/// Extensions that change nothing of what is done here.
+const EXTENSIONS: &[&str] = &[
+    "noop",
+    "objectformat",
+    "partialclone",
+    "preciousobjects",
+    "refstorage",
+    "relativeworktrees",
+    "worktreeconfig",
+];
+/// What may change in `.git` without a harm: whatever else does, may be the agent's doing.
+const HARMLESS: &[&str] = &[
+    "objects",
+    "logs",
+    "FETCH_HEAD",
+    "ORIG_HEAD",
+    "COMMIT_EDITMSG",
+    "gc.log",
+];
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) config: GitConfig,
+    pub(super) format: Format,
+    /// Whether execute bits count.
+    pub(super) modes: bool,
+    /// `None` if `HEAD` is detached.
+    pub(super) branch: Option<String>,
+    /// What is changed: the branch's ref, or `HEAD`.
+    pub(super) target: Vec<u8>,
+    /// Before the first commit there is none.
+    pub(super) parent: Option<Id>,
+    pub(super) index: Vec<u8>,
+    pub(super) index_time: Time,
+    pub(super) entries: Entries,
+    /// Loose objects, as `12/34…`.
+    pub(super) loose: HashSet<String>,
+    head: Vec<u8>,
+}
+
+/// A name in a directory of a tree.
+pub(super) fn child(tree: &Snapshot, directory: At, name: &[u8]) -> Option<At> {
+    let mut all = tree.children(directory);
+    all.find(|at| tree.name(*at) == name)
+}
+
+/// A path in a tree.
+fn find(tree: &Snapshot, path: &str) -> Option<At> {
+    path.split('/')
+        .try_fold(0, |at, name| child(tree, at, name.as_bytes()))
+}
+
+/// A file's content in a tree.
+pub(super) fn read(store: &Store, tree: &Snapshot, at: Option<At>) -> Result<Option<Vec<u8>>> {
+    let node = at.and_then(|at| tree.node(at));
+    match node.filter(|node| node.kind == EntryKind::File) {
+        Some(node) => store.read(node.id, Kind::Blob, MAX_FILE).map(Some),
+        None => Ok(None),
+    }
+}
+
+impl State {
+    pub(super) fn read(store: &Store, base: &Snapshot, at: &Snapshot) -> Result<Self> {
+        let refuse = |why: &str| Error::refused(why);
+        let git = child(at, 0, b".git").and_then(|at_| at.node(at_));
+        match git.map(|node| node.kind) {
+            Some(EntryKind::Directory) => {}
+            None => return Err(refuse("the workspace has no git repository of its own")),
+            Some(EntryKind::File) => {
+                return Err(refuse(
+                    "`.git` is a file: the workspace is a worktree, or a submodule, of another repository",
+                ));
+            }
+            Some(_) => return Err(refuse("`.git` is not a directory that a checkpoint knows")),
+        }
+        untouched(base, at)?;
+        let file = |path: &str| read(store, at, find(at, path));
+        let config = file(".git/config")?.unwrap_or_default();
+        let config = GitConfig::parse(&config)
+            .ok_or_else(|| refuse("the repository's configuration cannot be read"))?;
+        let format = check(&config)?;
+        for name in ["reftable", "commondir", "gitdir"] {
+            if find(at, &format!(".git/{name}")).is_some() {
+                return Err(refuse(
+                    "the repository keeps its refs or objects in another way",
+                ));
+            }
+        }
+        for (name, what) in UNFINISHED {
+            if find(at, &format!(".git/{name}")).is_some() {
+                return Err(Error::refused(format!(
+                    "{what} is not finished in the repository"
+                )));
+            }
+        }
+        filters(store, base)?;
+        let head = file(".git/HEAD")?.unwrap_or_default();
+        let packed = file(".git/packed-refs")?;
+        let (branch, target) = target(&head)?;
+        let value = match &branch {
+            Some(_) => file(&format!(".git/{}", String::from_utf8_lossy(&target)))?,
+            None => Some(head.clone()),
+        };
+        let parent = resolve(&target, value.as_deref(), packed.as_deref(), format)?;
+        let index_at = find(at, ".git/index");
+        let index = read(store, at, index_at)?.unwrap_or_default();
+        let entries = match index.is_empty() {
+            true => Entries::new(),
+            false => index::parse(&index, format).map_err(refuse)?,
+        };
+        let index_time = index_at.and_then(|at_| at.node(at_)).map(|node| node.mtime);
+        Ok(Self {
+            modes: config.get("core.filemode").is_none() || config.is_true("core.filemode"),
+            config,
+            format,
+            branch,
+            target,
+            parent,
+            index,
+            index_time: index_time.unwrap_or_default(),
+            entries,
+            loose: loose(base),
+            head,
+        })
+    }
+
+    /// Makes sure, with the lock in hand, that nobody has moved `HEAD` or the branch.
+    pub(super) fn compare(&self, place: &Place) -> Result<()> {
+        if place.read(b"HEAD", MAX_FILE)?.unwrap_or_default() != self.head {
+            return Err(changed("`HEAD`"));
+        }
+        if self.branch.is_none() {
+            return Ok(());
+        }
+        let value = place.read(&self.target, MAX_FILE)?;
+        let packed = place.read(b"packed-refs", MAX_FILE)?;
+        let now = resolve(
+            &self.target,
+            value.as_deref(),
+            packed.as_deref(),
+            self.format,
+        );
+        match now {
+            Ok(now) if now == self.parent => Ok(()),
+            _ => Err(changed("the branch")),
+        }
+    }
+}
+
+/// Refuses if the agent may have had its hands in the repository.
+fn untouched(base: &Snapshot, at: &Snapshot) -> Result<()> {
+    for change in changes(base, at)? {
+        let path = change.path.as_os_str().as_bytes();
+        let Some(below) = path
+            .strip_prefix(b".git")
+            .filter(|rest| matches!(rest, [] | [b'/', ..]))
+        else {
+            continue;
+        };
+        let name = below.strip_prefix(b"/").unwrap_or(below);
+        let first = name.split(|&byte| byte == b'/').next().unwrap_or_default();
+        let harmless = HARMLESS.iter().any(|name| name.as_bytes() == first);
+        if !harmless || name.starts_with(b"objects/info/") {
+            return Err(Error::refused(format!(
+                "{:?} has changed since the run began, and the agent could write it",
+                change.path
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what is not understood; how objects are named.
+fn check(config: &GitConfig) -> Result<Format> {
+    let refuse = |why: String| Err(Error::refused(why));
+    if let Some(name) = config
+        .below("extensions")
+        .find(|name| !EXTENSIONS.contains(name))
+    {
+        return refuse(format!(
+            "the repository has an extension that is not known: {name:?}"
+        ));
+    }
+    let version = config.get("core.repositoryformatversion").unwrap_or("0");
+    if !matches!(version, "0" | "1") {
+        return refuse(format!(
+            "the repository is of a format that is not known: {version:?}"
+        ));
+    }
+    if config.is_true("core.bare") || config.get("core.worktree").is_some() {
+        return refuse("the repository is not that of the workspace alone".to_owned());
+    }
+    if config
+        .get("extensions.refstorage")
+        .is_some_and(|kind| kind != "files")
+    {
+        return refuse("the repository keeps its refs in another way than in files".to_owned());
+    }
+    match config.get("extensions.objectformat").unwrap_or("sha1") {
+        "sha1" => Ok(Format::Sha1),
+        "sha256" => Ok(Format::Sha256),
+        other => refuse(format!(
+            "the repository names objects in a way that is not known: {other:?}"
+        )),
+    }
+}
+
+/// Refuses where files are not in the repository as they are in the workspace.
+fn filters(store: &Store, base: &Snapshot) -> Result<()> {
+    let mut files = vec![find(base, ".git/info/attributes")];
+    base.walk(|directory, _| files.push(child(base, directory, b".gitattributes")));
+    for at in files.into_iter().filter(Option::is_some) {
+        let text = read(store, base, at)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut words = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .flat_map(|line| line.split_whitespace().skip(1));
+        if let Some(word) = words.find(|word| {
+            word.starts_with("filter=")
+                || *word == "ident"
+                || word.starts_with("working-tree-encoding=")
+        }) {
+            return Err(Error::refused(format!(
+                "the repository changes files when they are added ({word:?} in its attributes), which only \
+                 git itself does: use `git add` and `git commit`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The branch, and what is to be changed.
+fn target(head: &[u8]) -> Result<(Option<String>, Vec<u8>)> {
+    let Some(name) = head.strip_prefix(b"ref:") else {
+        return Ok((None, b"HEAD".to_vec()));
+    };
+    let name = name.trim_ascii();
+    let text = str::from_utf8(name).unwrap_or_default();
+    let good = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && !part.ends_with('.')
+            && !part.ends_with(".lock")
+            && !part.contains("..")
+            && !part.contains(|c: char| c.is_control() || " ~^:?*[\\".contains(c))
+    };
+    match text.strip_prefix("refs/heads/") {
+        Some(branch) if branch.split('/').all(good) => Ok((Some(branch.to_owned()), name.to_vec())),
+        _ => Err(Error::refused("`HEAD` names no branch")),
+    }
+}
+
+/// What a ref stands for: its file, else its line in `packed-refs`.
+fn resolve(
+    name: &[u8],
+    file: Option<&[u8]>,
+    packed: Option<&[u8]>,
+    format: Format,
+) -> Result<Option<Id>> {
+    let id = |text: &[u8]| {
+        let id = Id::from_hex(text.trim_ascii(), format);
+        id.ok_or_else(|| Error::refused("the branch stands for no commit, but for another name"))
+    };
+    if let Some(file) = file {
+        return id(file).map(Some);
+    }
+    let lines = packed.unwrap_or_default().split(|&byte| byte == b'\n');
+    for line in lines {
+        let space = line.iter().position(|&byte| byte == b' ');
+        let split = space.and_then(|space| line.split_at_checked(space));
+        if let Some((hex, rest)) = split
+            && rest.strip_prefix(b" ").map(<[u8]>::trim_ascii_end) == Some(name)
+        {
+            return id(hex).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn loose(base: &Snapshot) -> HashSet<String> {
+    let mut loose = HashSet::new();
+    let Some(objects) = find(base, ".git/objects") else {
+        return loose;
+    };
+    for directory in base.children(objects) {
+        let first = String::from_utf8_lossy(base.name(directory)).into_owned();
+        let names = base.children(directory).map(|at| base.name(at));
+        loose.extend(names.map(|name| format!("{first}/{}", String::from_utf8_lossy(name))));
+    }
+    loose
+}
