@@ -19,13 +19,23 @@ fn git(dir: &TestDir, line: &str) -> String {
 
 /// A repository with one commit, and a run in it that has ended.
 fn worked(agent: &str) -> TestDir {
+    worked_with(agent, "shadow")
+}
+
+/// The same, with so much of the repository.
+fn worked_with(agent: &str, git_access: &str) -> TestDir {
     let dir = TestDir::new();
     dir.write("file", "one\n");
     dir.write(".gitignore", "*.log\n/count\n/agent.sh\n");
     let _ = git(&dir, "init -q -b main");
     let _ = git(&dir, "add -A");
     let _ = git(&dir, "commit -qm first");
-    let output = ralph(&dir, &format!("{agent}{CLAIM}"), &["--no-check"]).run();
+    let output = ralph(
+        &dir,
+        &format!("{agent}{CLAIM}"),
+        &["--no-check", "--git", git_access],
+    )
+    .run();
     let _ = ended(&dir, output, 0, 1);
     dir
 }
@@ -156,7 +166,10 @@ fn the_work_becomes_a_commit_of_the_persons() {
 #[test]
 #[ignore = "needs podman: runs an agent"]
 fn a_repository_that_the_agent_wrote_in_gets_no_commit() {
-    let dir = worked("echo two >file; printf '#!/bin/sh\\n' >.git/hooks/pre-commit");
+    let dir = worked_with(
+        "echo two >file; printf '#!/bin/sh\\n' >.git/hooks/pre-commit",
+        "rw",
+    );
     let flags = ["--yes", "--commit", "-m", "x"];
     let _ = refused(
         &dir,
