@@ -51,6 +51,7 @@ pub(crate) enum Command {
     Accept(commands::accept::AcceptArgs),
     Attach(commands::attach::AttachArgs),
     Build(Box<commands::build::BuildArgs>),
+    Check(commands::check::CheckArgs),
     Completions(commands::completions::CompletionsArgs),
     Container(commands::container::ContainerArgs),
     Cp(commands::cp::CpArgs),

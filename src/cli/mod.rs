@@ -1,6 +1,7 @@
 //! The command line: the only layer that reads flags and the environment, prints, and sets exit
 //! codes.
 
+mod admission;
 mod args;
 mod argv;
 mod awake;

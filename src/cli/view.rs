@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::{CliError, CliResult, Context as _};
@@ -131,7 +132,7 @@ impl View<'_> {
     }
 
     async fn output(&mut self, until: u64) -> CliResult<()> {
-        self.shown = copy(self.run, &self.output, self.shown, until).await?;
+        self.shown = copy(&self.run.output_path(), &self.output, self.shown, until).await?;
         Ok(())
     }
 }
@@ -147,12 +148,17 @@ pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
 
 /// All that a run's agent has written so far.
 pub(crate) async fn output(run: &Run, output: &Output) -> CliResult<()> {
-    copy(run, output, 0, u64::MAX).await.map(drop)
+    file(&run.output_path(), output).await
+}
+
+/// All of a file with somebody else's words.
+pub(crate) async fn file(path: &Path, output: &Output) -> CliResult<()> {
+    copy(path, output, 0, u64::MAX).await.map(drop)
 }
 
 /// Shows output from one byte to another, as far as there is any; where it ends now.
-async fn copy(run: &Run, output: &Output, mut shown: u64, until: u64) -> CliResult<u64> {
-    let Ok(mut file) = File::open(run.output_path()) else {
+async fn copy(path: &Path, output: &Output, mut shown: u64, until: u64) -> CliResult<u64> {
+    let Ok(mut file) = File::open(path) else {
         // Nothing was written yet.
         return Ok(shown);
     };
@@ -248,6 +254,23 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::Checked {
             exit_code, took, ..
         } => format!("the check failed after {} with {exit_code}", time(*took)),
+        Event::CheckedAgain {
+            checkpoint,
+            exit_code,
+            cut,
+            took,
+            ..
+        } => {
+            let how = match (exit_code, cut) {
+                (0, None) => "it passed".to_owned(),
+                (_, Some(_)) => "it was ended".to_owned(),
+                (code, None) => format!("it failed with {code}"),
+            };
+            format!(
+                "checkpoint {checkpoint} checked again: {how} after {}",
+                time(*took)
+            )
+        }
         Event::RolledBack {
             to,
             restored,

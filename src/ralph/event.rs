@@ -123,6 +123,21 @@ pub enum Event {
         #[serde(default)]
         findings: Findings,
     },
+    /// The person had a checkpoint checked once more.
+    CheckedAgain {
+        /// Which.
+        checkpoint: u32,
+        /// The check's exit code.
+        exit_code: i32,
+        /// Why it was not left to end by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cut: Option<Cut>,
+        /// Milliseconds that it took.
+        took: u64,
+        /// What the agent has done to what decides the outcome.
+        #[serde(default)]
+        findings: Findings,
+    },
     /// The person went back to a checkpoint.
     RolledBack {
         /// To which.

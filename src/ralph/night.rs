@@ -20,7 +20,7 @@ use super::store::Run;
 use super::task::{Check, Task};
 use super::transcript::Transcript;
 use super::verdict::Verdict;
-use super::verification::{Claimed, joined};
+use super::verification::{Checked, Claimed, joined};
 use crate::sandbox::Sandbox;
 
 /// How much of the end of a check's output is kept for the agent, in bytes.
@@ -239,7 +239,7 @@ impl Night {
     }
 
     /// The task of the phase that is worked on.
-    fn task(&self) -> &Task {
+    pub fn task(&self) -> &Task {
         self.record.task(self.past.phase)
     }
 
@@ -318,31 +318,16 @@ impl Night {
             checkpoint: at,
             container: container.clone(),
         })?;
-        let sandbox = gate
-            .make_clean(&container, self.task(), left.as_deref())
-            .await;
-        let sandbox = sandbox.map_err(Fault::Refused)?;
-        let mut output = Transcript::anew(&self.run.check_path(number))?;
-        let claimed = Claimed {
-            checkpoints: &self.checkpoints,
+        let task = self.task().clone();
+        let path = self.run.check_path(number);
+        let made = Clean {
+            container: &container,
+            left: left.as_deref(),
             at,
-            protect: &self.task().protect,
-            command: match &self.task().check {
-                Check::Command(command) => command,
-                Check::Waived | Check::Missing => "",
-            },
-            target: &self.record.workspace.target,
-            time: self.task().budget.check_time,
+            task: &task,
+            output: &path,
         };
-        let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
-        // Everything worth keeping is kept by now.
-        if let Err(error) = sandbox.remove().await
-            && !error.is_not_found()
-        {
-            let text = format!("the container of the check stays: {error}");
-            self.note(Event::Warning { text })?;
-        }
-        let checked = checked?;
+        let checked = self.check(made, gate, stop).await?;
         if checked.cut == Some(Cut::Stopped) {
             // Not said of the work: the claim stays unchecked.
             return Ok(());
@@ -355,6 +340,91 @@ impl Night {
             findings: checked.findings,
         })?)
     }
+
+    /// Checks a checkpoint once more, after the run, by its task's check or another one. What the check
+    /// writes is in [`Run::check_again_path`].
+    ///
+    /// # Errors
+    /// There is no such checkpoint or no check, or it could not be made.
+    pub async fn check_again<G: Gate>(
+        &mut self,
+        at: Option<u32>,
+        command: Option<&str>,
+        gate: &G,
+        mut stop: watch::Receiver<Stop>,
+    ) -> std::result::Result<Event, Fault<G::Error>> {
+        let at = at.or(self.past.checkpoint).unwrap_or_default();
+        let mut task = self.task().clone();
+        if let Some(command) = command {
+            task.check = Check::Command(command.to_owned());
+        }
+        let container = format!("ralph-{}-check-{}", self.run.id(), self.journal.next());
+        let path = self.run.check_again_path();
+        let made = Clean {
+            container: &container,
+            left: None,
+            at,
+            task: &task,
+            output: &path,
+        };
+        let checked = self.check(made, gate, &mut stop).await?;
+        let event = Event::CheckedAgain {
+            checkpoint: at,
+            exit_code: checked.exit_code,
+            cut: checked.cut,
+            took: millis(checked.took),
+            findings: checked.findings,
+        };
+        self.note(event.clone())?;
+        Ok(event)
+    }
+
+    /// Makes a clean container, checks a checkpoint in it, and removes it.
+    async fn check<G: Gate>(
+        &mut self,
+        clean: Clean<'_>,
+        gate: &G,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> std::result::Result<Checked, Fault<G::Error>> {
+        let sandbox = gate
+            .make_clean(clean.container, clean.task, clean.left)
+            .await;
+        let sandbox = sandbox.map_err(Fault::Refused)?;
+        let mut output = Transcript::anew(clean.output)?;
+        let claimed = Claimed {
+            checkpoints: &self.checkpoints,
+            at: clean.at,
+            protect: &clean.task.protect,
+            command: match &clean.task.check {
+                Check::Command(command) => command,
+                Check::Waived | Check::Missing => "",
+            },
+            target: &self.record.workspace.target,
+            time: clean.task.budget.check_time,
+        };
+        let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
+        // Everything worth keeping is kept by now.
+        if let Err(error) = sandbox.remove().await
+            && !error.is_not_found()
+        {
+            let text = format!("the container of the check stays: {error}");
+            self.note(Event::Warning { text })?;
+        }
+        checked
+    }
+}
+
+/// What is checked, and where.
+struct Clean<'a> {
+    /// The name of the container.
+    container: &'a str,
+    /// That of one that an earlier attempt has left.
+    left: Option<&'a str>,
+    /// The checkpoint.
+    at: u32,
+    task: &'a Task,
+    /// What the check writes goes there.
+    output: &'a std::path::Path,
 }
 
 fn millis(time: Duration) -> u64 {

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::agent::Voice;
 use super::repository::Repository;
 use super::task::Task;
+use crate::sandbox::asked::Asked;
 
 /// The record of a run, as `run.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,6 +34,9 @@ pub struct Record {
     pub voice: Voice,
     /// The network, in podman's words.
     pub network: String,
+    /// The limits that were asked for: checks get the same.
+    #[serde(default)]
+    pub asked: Asked,
     /// The sandbox's memory limit, in bytes; `None` is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,

@@ -221,6 +221,11 @@ impl Run {
         self.directory.join(format!("check-{iteration}.log"))
     }
 
+    /// What the last check by hand wrote.
+    pub fn check_again_path(&self) -> PathBuf {
+        self.directory.join("check-again.log")
+    }
+
     /// What is mounted in the sandbox.
     pub fn prompt_directory(&self) -> PathBuf {
         self.directory.join("prompt")

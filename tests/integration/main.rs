@@ -16,6 +16,7 @@
 mod support;
 
 mod accepted; // what becomes of a run: trusted, accepted, committed, forgotten
+mod afterwards; // runs that were cut off, runs beside each other, and what is done with one that has ended
 mod agents; // agents that Stockade knows: how they are started, and what they mean
 mod build; // `stockade build`: ids, tags, errors, the cache
 mod build_network; // what RUN reaches while building

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod attach;
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod container;
 pub(crate) mod cp;
@@ -51,6 +52,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Accept(args) => accept::run(args, ui),
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
+        Command::Check(args) => check::run(args, global, ui).await,
         Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
         Command::Cp(args) => cp::run(args, global, ui).await,

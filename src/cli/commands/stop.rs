@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
+use tokio::sync::OnceCell;
 
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::containers::{Containers, ScopeArgs, each};
-use crate::cli::error::{CliResult, Context as _};
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::cli::{night, supervisor};
 use crate::ralph::Stop;
@@ -30,21 +32,32 @@ pub(crate) struct StopArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult {
-    let service = Service::connect(global, ui).await?;
-    let client = &service.client;
     let containers = Containers::new(args.scope)?;
+    let service = OnceCell::new();
+    let connect = async || {
+        service
+            .get_or_try_init(|| Service::connect(global, ui))
+            .await
+    };
     each(&args.containers, ui, async |name| {
         let run = night::named(name)?.filter(|run| run.is_held() || night::is_left_alone(run));
         if let Some(run) = run {
             if !run.is_held() {
                 // What its agent has done meanwhile is kept as in any other run.
+                let service = connect().await?;
                 run.ask_to_stop(Stop::Gently)?;
                 supervisor::start(&run, &service.endpoint, global).await?;
             }
             let patience = args.time.map(|seconds| Duration::from_secs(seconds.into()));
             night::stop(&run, patience).await?;
+            if night::verdict(&run)?.is_none() {
+                let text = format!("the run {} has not ended: Podman is away", run.id());
+                return Err(CliError::new(Exit::Unreachable, text)
+                    .hint("its agent may go on; stop it once Podman is there again"));
+            }
             return ui.line(name).doing("write");
         }
+        let client = &connect().await?.client;
         if args.ignore && !client.container_exists(name).await? {
             return Ok(());
         }

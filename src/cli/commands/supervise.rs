@@ -5,28 +5,18 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 
+use crate::cli::admission::Admission;
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::notify::{self, Notify};
-use crate::cli::sandbox_args::invalid;
-use crate::cli::state::State;
-use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::cli::{awake, night};
 use crate::ralph::journal::Reader;
-use crate::ralph::{
-    CHECK_DIRECTORY, Check, Entry, Event, Fault, Follow, Gate, Night, Record, Report, Run, Sleep,
-    Stop, Task, Verdict,
-};
+use crate::ralph::{Entry, Event, Fault, Follow, Night, Report, Run, Sleep, Stop, Verdict};
+use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
-use crate::sandbox::entrypoint::Entrypoint;
-use crate::sandbox::mounts::{MountSource, parse_volume};
-use crate::sandbox::name::{ContainerName, GuestPath};
-use crate::sandbox::network::NetworkMode;
-use crate::sandbox::{Request, Sandbox};
 
 /// How long a service that has gone is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -151,7 +141,7 @@ async fn supervise(
     global: &Global,
     ui: &Ui,
 ) -> CliResult<Verdict> {
-    let stop = stop_of(run)?;
+    let mut stop = stop_of(run)?;
     let container = entries.iter().rev().find_map(|entry| match &entry.event {
         Event::Created { container } => Some(container.clone()),
         _ => None,
@@ -165,7 +155,7 @@ async fn supervise(
         let service = match Service::connect(global, ui).await {
             Ok(service) => service,
             Err(error) => {
-                wait_for_service(&mut lost, error).await?;
+                wait_for_service(&mut lost, &mut stop, error).await?;
                 continue;
             }
         };
@@ -179,7 +169,7 @@ async fn supervise(
                 if !error.is_away {
                     return Err(give_up(night, error));
                 }
-                wait_for_service(&mut lost, error).await?;
+                wait_for_service(&mut lost, &mut stop, error).await?;
                 continue;
             }
         };
@@ -211,7 +201,7 @@ async fn supervise(
                 if error.is_away {
                     let text = "Podman's service went away; waiting for it".to_owned();
                     night.note(Event::Warning { text })?;
-                    wait_for_service(&mut lost, error).await?;
+                    wait_for_service(&mut lost, &mut stop, error).await?;
                     continue;
                 }
                 // What was said is kept, and that it has ended.
@@ -228,6 +218,7 @@ async fn supervise(
 /// Waits a little, unless that was done often enough.
 async fn wait_for_service(
     lost: &mut Option<tokio::time::Instant>,
+    stop: &mut watch::Receiver<Stop>,
     error: CliError,
 ) -> CliResult<()> {
     let since = *lost.get_or_insert_with(tokio::time::Instant::now);
@@ -235,69 +226,9 @@ async fn wait_for_service(
         // No verdict: when the service is there again, the run can be taken up.
         return Err(error);
     }
-    tokio::time::sleep(LOOK).await;
-    Ok(())
-}
-
-/// What is looked at before each iteration and check, and how the container of a check is made.
-struct Admission<'a> {
-    record: &'a Record,
-    service: &'a Service,
-    asked: Asked,
-    ui: &'a Ui,
-}
-
-impl Gate for Admission<'_> {
-    type Error = CliError;
-
-    async fn admit(&self, sandbox: &Sandbox) -> Result<(), CliError> {
-        launch::verify_again(sandbox, self.ui).await
-    }
-
-    async fn make_clean(
-        &self,
-        name: &str,
-        task: &Task,
-        left: Option<&str>,
-    ) -> Result<Sandbox, CliError> {
-        let Check::Command(check) = &task.check else {
-            return Err(CliError::new(Exit::Failed, "the task has no check"));
-        };
-        let client = &self.service.client;
-        if let Some(left) = left
-            && let Ok(found) = client.inspect_container(left).await
-            && State::open()?.owns(&found.name, &found.id, &found.config.labels)
-            && let Err(error) = Sandbox::adopt(client, &found).remove().await
-        {
-            self.ui.warning(&format!("`{left}` stays: {error}"));
-        }
-        let image = client.inspect_image(&self.record.image.id).await?;
-        let words = ["-c", check].map(str::to_owned);
-        let mut request = Request {
-            image: self.record.image.id.clone(),
-            // The image's own entrypoint is for agents.
-            entrypoint: Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?),
-            command: words.to_vec(),
-            name: Some(ContainerName::parse(name).map_err(|e| invalid(&e))?),
-            limits: self.asked.again(),
-            network: NetworkMode::None,
-            workdir: Some(
-                GuestPath::parse(&self.record.workspace.target).map_err(|e| invalid(&e))?,
-            ),
-            ..Request::default()
-        };
-        if let Some(directory) = &task.check_directory {
-            let words = format!(".:{CHECK_DIRECTORY}:ro,z");
-            let mut mount = parse_volume(&words).map_err(|e| invalid(&e))?;
-            mount.source = MountSource::Host(directory.clone());
-            request.mounts.push(mount);
-        }
-        let unenforced = Unenforced::new(self.asked.unenforced);
-        let launch = Launch::new(request, &image, self.service, unenforced)?;
-        let turn = Turn::wait(&self.service.endpoint, &launch.plan.container).await;
-        let (sandbox, _) = Sandbox::create(client, &launch.plan.container).await?;
-        drop(turn);
-        launch.note(sandbox.id())?;
-        Ok(sandbox)
+    tokio::select! {
+        () = tokio::time::sleep(LOOK) => Ok(()),
+        // Nobody can stop it now: whoever asked is told so.
+        Ok(_) = stop.wait_for(|asked| *asked != Stop::No) => Err(error),
     }
 }

@@ -179,6 +179,21 @@ impl Service {
         self.wait_ended();
     }
 
+    /// Ends it, its containers and all that looks after them, as a power failure does; what it keeps
+    /// at run time is gone.
+    #[track_caller]
+    pub(crate) fn reboot(&self) {
+        let done = self.directory.join("rebooted");
+        request(&format!("reboot {}", self.directory.display()));
+        let deadline = Instant::now() + PATIENCE;
+        while !done.exists() {
+            assert!(Instant::now() < deadline, "it does not go down");
+            sleep(PAUSE);
+        }
+        std::fs::remove_file(done).expect("it was there");
+        self.wait_ended();
+    }
+
     /// Waits until its processes have ended.
     #[track_caller]
     pub(crate) fn wait_ended(&self) {

@@ -2,6 +2,8 @@
 # private_service.sh < REQUESTS: rootless services of the podman in PATH, each on a store of its own.
 #   start DIRECTORY SECONDS  starts one on DIRECTORY/podman.sock, or starts it again; it ends after so long without
 #                            work, 0 is never
+#   reboot DIRECTORY         ends it with everything that it has started, at once, and forgets what is kept at run time:
+#                            then DIRECTORY/rebooted is there
 #   clear DIRECTORY          ends it, with its containers, and removes its store and the directory
 # After the last request all are cleared. Run by the tests, or in a chroot slot's namespaces by chroot.sh.
 set -u
@@ -45,6 +47,24 @@ end_monitors() {
   done
 }
 
+# as when the power fails: the store stays as it is
+reboot() {
+  select_service "$1"
+  kill -s KILL -- "-$(cat "$directory/service.pid")" 2> /dev/null
+  # shellcheck disable=SC2013  # pids
+  for process in $(grep -lF "$directory/" /proc/[0-9]*/cmdline 2> /dev/null); do
+    process=${process%/cmdline}
+    [ "$(cat "$process/comm" 2> /dev/null)" = conmon ] || continue
+    monitor=${process#/proc/}
+    lives=$(cat "$process/task/$monitor/children" 2> /dev/null)
+    # shellcheck disable=SC2086  # several
+    kill -s KILL "$monitor" $lives 2> /dev/null
+  done
+  end_pause
+  rm -rf "$state"
+  : > "$directory/rebooted"
+}
+
 clear_service() {
   # by one of us alone
   mv "$1/service.pid" "$1/clearing" 2> /dev/null || return 0
@@ -63,6 +83,7 @@ directories=
 while read -r action directory seconds; do
   case $action in
     start) start "$directory" "$seconds"; directories="$directories $directory" ;;
+    reboot) reboot "$directory" ;;
     clear) (clear_service "$directory") & ;;
   esac
 done

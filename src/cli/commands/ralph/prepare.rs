@@ -19,6 +19,7 @@ use crate::ralph::{
     self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Sleep, Task,
     Workspace,
 };
+use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::log::LogDriver;
 use crate::sandbox::mounts::{Access, OwnMount};
@@ -203,6 +204,7 @@ fn record(
         command: agent.command.clone(),
         voice: agent.voice(),
         network: request.network.to_string(),
+        asked: Asked::new(&request.limits, args.sandbox.allow_unenforced_limits, false),
         memory: memory.bound.at().map(ByteSize::bytes),
         notify: args.notify.clone(),
         sleep: match args.allow_sleep {

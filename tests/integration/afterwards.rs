@@ -1,0 +1,183 @@
+//! Runs that were cut off, runs beside each other, and what is done with one that has ended.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::night::{ended, lives, ralph, record, wait_until};
+use crate::support::dir::TestDir;
+use crate::support::private_service::Service;
+
+const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";
+
+fn journal(dir: &TestDir) -> String {
+    fs::read_to_string(record(dir).join("journal.jsonl")).unwrap()
+}
+
+#[test]
+#[ignore = "needs podman: a service of its own, that goes down with everything"]
+fn a_run_survives_a_reboot() {
+    let service = Service::start();
+    let dir = service.dir();
+    let agent = format!(
+        "touch made-$n\n\
+         [ $n = 1 ] && {{ echo before; sleep 600; }}\n\
+         echo after; {PROMISE}"
+    );
+    let flags = ["--check", "test -e made-2", "-d"];
+    let id = ralph(&dir, &agent, &flags).run().success().line();
+    wait_until(|| dir.work().join("made-1").exists());
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    service.reboot();
+    let _ = dir.stockade(&["resume"]).run().code(3);
+    service.start_again();
+    let output = dir.stockade(&["resume"]).run();
+    let output = ended(&dir, output, 0, 2);
+    let _ = output.complains("verified");
+    let kept = fs::read_to_string(record(&dir).join("output.log")).unwrap();
+    assert!(kept.starts_with("life 1\n"), "{kept}");
+    assert!(
+        kept.ends_with("life 2\nafter\n<promise>COMPLETE</promise>\n"),
+        "{kept}"
+    );
+    // What was cut short is kept like everything else.
+    let journal = journal(&dir);
+    assert_eq!(
+        journal.matches("\"event\":\"ended\"").count(),
+        2,
+        "{journal}"
+    );
+    assert_eq!(
+        journal.matches("\"event\":\"checkpoint\"").count(),
+        3,
+        "{journal}"
+    );
+}
+
+#[test]
+#[ignore = "needs podman: ends a service of its own"]
+fn stop_is_heard_while_the_service_is_away() {
+    let service = Service::start();
+    let dir = service.dir();
+    let agent = "touch ready; while :; do sleep 0.2; done";
+    let id = ralph(&dir, agent, &["--no-check", "-d"])
+        .run()
+        .success()
+        .line();
+    wait_until(|| dir.work().join("ready").exists());
+    service.kill();
+    wait_until(|| journal(&dir).contains("waiting for it"));
+    let stopped = dir.stockade(&["stop", &id]).run().code(3);
+    let _ = stopped.complains("has not ended: Podman is away");
+    service.start_again();
+    let _ = dir.stockade(&["stop", &id]).run().success();
+    let output = dir.stockade(&["watch", &id]).run();
+    let _ = ended(&dir, output, 23, 1);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_checkpoint_is_checked_again_by_hand() {
+    let dir = TestDir::new();
+    let agent = format!("touch made-$n; [ $n = 2 ] && {PROMISE}");
+    let output = ralph(&dir, &agent, &["--check", "test -e made-2"]).run();
+    let _ = ended(&dir, output, 0, 2);
+    let check = |flags: &[&str]| dir.stockade(&[&["check"], flags].concat()).run();
+    let _ = check(&[])
+        .code(0)
+        .complains("checkpoint 2 checked again: it passed");
+    let _ = check(&["--at", "1"]).code(10).complains("it failed with 1");
+    let output = check(&["--at", "1", "--check", "ls; test -e made-1"]).code(0);
+    assert_eq!(output.stdout(), "agent.sh\ncount\nmade-1\n");
+    let _ = check(&["--at", "7"]).code(1);
+    // The person's workspace and the verdict are as they were.
+    let _ = dir
+        .stockade(&["wait", &record(&dir).file_name().unwrap().to_string_lossy()])
+        .run()
+        .code(0);
+    assert_eq!(journal(&dir).matches("checked-again").count(), 3);
+    assert_eq!(lives(&dir), 2);
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs ten agents"]
+fn ten_runs_go_on_beside_each_other() {
+    let dir = TestDir::new();
+    let agent = format!("echo $$ >mine; sleep 0.3; test -e mine && {PROMISE}");
+    dir.write("agent.sh", &agent);
+    let works: Vec<_> = (0..10).map(|n| dir.path().join(format!("w{n}"))).collect();
+    let running: Vec<_> = works
+        .iter()
+        .map(|work| {
+            fs::create_dir(work).unwrap();
+            let volume = format!("{}:/workspace:Z", work.display());
+            let typed = [
+                "ralph",
+                "--allow-unenforced-limits",
+                "--allow-overcommit",
+                "--network=none",
+                "--image",
+                dir.tiny(),
+                "--prompt=Work until it is done.",
+                "--completion-promise=COMPLETE",
+                "--check=test -e mine",
+                "-v",
+                &volume,
+                "--",
+                "sh",
+                "-c",
+                &agent,
+            ];
+            dir.stockade(&typed).spawn()
+        })
+        .collect();
+    for run in running {
+        let _ = run.finish().code(0);
+    }
+    assert!(works.iter().all(|work| work.join("mine").exists()));
+    let ids = dir.stockade(&["runs", "-q"]).run().success().stdout();
+    assert_eq!(ids.lines().count(), 10);
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
+fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
+    let dir = TestDir::new();
+    let agent = format!("echo $n >work; [ $n = 2 ] && {PROMISE}");
+    let id = ralph(&dir, &agent, &["--check", "grep -q 2 work", "-d"])
+        .run()
+        .success()
+        .line();
+    // Once after each step, until it has ended: what is done again after a cut is no new one.
+    let lines = || {
+        let journal = journal(&dir);
+        let entries = journal.lines().filter_map(|line| {
+            let entry: serde_json::Value = serde_json::from_str(line).ok()?;
+            Some((entry["event"].to_string(), entry["number"].to_string()))
+        });
+        entries.collect::<BTreeSet<_>>().len()
+    };
+    let mut cuts = 0;
+    let mut seen = lines();
+    while !journal(&dir).contains("\"event\":\"verdict\"") {
+        wait_until(|| lines() > seen || journal(&dir).contains("\"event\":\"verdict\""));
+        seen = lines();
+        let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+        // It may have ended by itself meanwhile.
+        cuts += u32::from(killed.exit_code() == Some(0));
+        // Whoever was killed may have it for a moment more.
+        wait_until(|| {
+            let resumed = dir.stockade(&["resume", "-d"]).run();
+            resumed.exit_code() == Some(0) || journal(&dir).contains("\"event\":\"verdict\"")
+        });
+        assert!(cuts < 60, "{}", journal(&dir));
+    }
+    assert!(cuts >= 5, "{}", journal(&dir));
+    let output = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, output, 0, 2);
+    let text = journal(&dir);
+    assert_eq!(text.matches("\"event\":\"ended\"").count(), 2, "{text}");
+    let _ = dir.stockade(&["report"]).run().success();
+}
