@@ -25,6 +25,10 @@ pub(crate) enum Exit {
     Time,
     /// 14: no progress.
     NoProgress,
+    /// 15: the model's API refuses the agent.
+    ApiRefused,
+    /// 16: the model's API could not be used for too long.
+    RateLimited,
     /// 17: the agent says that it cannot go on.
     Blocked,
     /// 20: the agent ran out of memory.
@@ -57,6 +61,8 @@ impl Exit {
             Self::Iterations => 11,
             Self::Time => 12,
             Self::NoProgress => 14,
+            Self::ApiRefused => 15,
+            Self::RateLimited => 16,
             Self::Blocked => 17,
             Self::OutOfMemory => 20,
             Self::Stopped => 23,

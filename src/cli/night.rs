@@ -133,6 +133,8 @@ pub(crate) fn exit(verdict: &Verdict) -> Exit {
         Verdict::Iterations => Exit::Iterations,
         Verdict::Time => Exit::Time,
         Verdict::NoProgress { .. } => Exit::NoProgress,
+        Verdict::ApiRefused { .. } => Exit::ApiRefused,
+        Verdict::RateLimited { .. } => Exit::RateLimited,
         Verdict::Blocked { .. } => Exit::Blocked,
         Verdict::OutOfMemory { .. } => Exit::OutOfMemory,
         Verdict::Stopped => Exit::Stopped,

@@ -219,8 +219,13 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             took,
             cut,
             claim,
+            refusal,
             ..
         } => {
+            let refusal = match refusal {
+                Some(refusal) => format!("; its API: {}, {}", refusal.trouble, refusal.text),
+                None => String::new(),
+            };
             let claim = match claim {
                 Claim::Complete => "; the agent claims completion",
                 _ => "",
@@ -233,10 +238,13 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             };
             let memory = if *oom_killed { ", out of memory" } else { "" };
             format!(
-                "iteration {number} ended after {} with {exit_code}{memory}{cut}{claim}",
+                "iteration {number} ended after {} with {exit_code}{memory}{cut}{claim}{refusal}",
                 time(*took)
             )
         }
+        Event::Waiting {
+            time: millis, why, ..
+        } => format!("its API: {why}; again in {}", time(*millis)),
         Event::Checking { checkpoint, .. } => {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }

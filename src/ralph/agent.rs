@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::PROMPT_FILE;
 use super::message::Message;
 use super::promise::Promise;
+use super::trouble::Errors;
 
 /// Stands for the path of the prompt's file in an argument.
 const FILE: &str = "{prompt-file}";
@@ -53,6 +54,9 @@ pub struct Agent {
     /// How its final message is found.
     #[serde(default)]
     pub message: Message,
+    /// How its errors look.
+    #[serde(default)]
+    pub errors: Errors,
 }
 
 /// How a prompt reaches an agent.
@@ -76,6 +80,9 @@ pub struct Voice {
     /// How its final message is found.
     #[serde(default)]
     pub message: Message,
+    /// How its errors look.
+    #[serde(default)]
+    pub errors: Errors,
 }
 
 impl Default for Voice {
@@ -83,6 +90,10 @@ impl Default for Voice {
         Self {
             agent: COMMAND.to_owned(),
             message: Message::default(),
+            errors: Errors {
+                failed_only: true,
+                ..Errors::default()
+            },
         }
     }
 }
@@ -157,6 +168,7 @@ impl Agent {
         Voice {
             agent: name.to_owned(),
             message: self.message.clone(),
+            errors: self.errors.clone(),
         }
     }
 }

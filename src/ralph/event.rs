@@ -3,6 +3,7 @@
 use super::life::Cut;
 use super::promise::Claim;
 use super::selection::Findings;
+use super::trouble::{Refusal, Trouble};
 use super::verdict::Verdict;
 
 /// One thing that happened.
@@ -98,6 +99,18 @@ pub enum Event {
         claim: Claim,
         /// SHA-256 of its final message, or else of why it failed; empty if it said neither.
         words: String,
+        /// What may have kept it from its model, in its words: believed where nothing was changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Refusal>,
+    },
+    /// The model's API is given time.
+    Waiting {
+        /// Until then, as in RFC 3339, in UTC.
+        until: String,
+        /// Milliseconds that this is.
+        time: u64,
+        /// Why.
+        why: Trouble,
     },
     /// A check begins.
     Checking {

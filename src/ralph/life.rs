@@ -279,7 +279,7 @@ async fn over(deadline: Option<Deadline>) -> Cut {
 }
 
 /// The person's word, if it is harder than what was said before.
-async fn asked(stop: &mut watch::Receiver<Stop>, before: Stop) -> Stop {
+pub(super) async fn asked(stop: &mut watch::Receiver<Stop>, before: Stop) -> Stop {
     match stop.wait_for(|now| *now > before).await {
         Ok(now) => *now,
         Err(_) => pending().await,

@@ -254,26 +254,43 @@ impl Section {
 }
 
 /// The end of a text.
-#[derive(Debug, Clone, Default)]
-struct Tail {
+#[derive(Debug, Clone)]
+pub(super) struct Tail {
     bytes: Vec<u8>,
+    /// The most that is kept, in bytes.
+    most: usize,
     /// It begins in the middle of a line, for all we know.
     is_torn: bool,
     /// Of all that was ever pushed, in bytes.
     length: u64,
 }
 
+impl Default for Tail {
+    fn default() -> Self {
+        Self::new(MAX)
+    }
+}
+
 impl Tail {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            most,
+            is_torn: false,
+            length: 0,
+        }
+    }
+
     fn of(text: &str) -> Self {
         let mut tail = Self::default();
         tail.push(text.as_bytes());
         tail
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.bytes.extend_from_slice(bytes);
-        let over = self.bytes.len().saturating_sub(MAX);
+        let over = self.bytes.len().saturating_sub(self.most);
         self.is_torn |= over > 0;
         self.bytes.drain(..over);
     }
@@ -296,7 +313,7 @@ impl Tail {
     }
 
     /// From the beginning of a line.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut bytes = self.bytes.as_slice();
         if self.is_torn {
             // The rest of a line is no line: it could read as a claim.

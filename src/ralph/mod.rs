@@ -20,12 +20,14 @@ mod past;
 mod promise;
 mod prompt;
 mod record;
+mod refused;
 mod report;
 mod repository;
 mod selection;
 mod store;
 mod task;
 mod transcript;
+mod trouble;
 mod verdict;
 mod verification;
 
@@ -49,6 +51,7 @@ pub use repository::{GitAccess, Identity, IdentityKind, Repository};
 pub use selection::Findings;
 pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
+pub use trouble::{Errors, Refusal, Trouble};
 pub use verdict::{Grade, Verdict};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.

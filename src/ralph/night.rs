@@ -1,5 +1,7 @@
 //! The loop: one iteration after another, until the work is done or something has run out.
 
+mod patience;
+
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -150,6 +152,8 @@ impl Night {
                 Step::TakeUp(open) => self.take_up(sandbox, &open, &mut stop).await?,
                 Step::Checkpoint => self.checkpoint().await?,
                 Step::Verify(number) => self.verify(number, gate, &mut stop).await?,
+                Step::BackOff { why, time, most } => self.back_off(why, time, most)?,
+                Step::Wait(until) => self.wait(&until, &mut stop).await,
                 Step::Iterate => self.iterate(sandbox, gate, &mut stop).await?,
                 Step::Phase(verdict) => {
                     let number = u32::try_from(self.past.phase + 2).unwrap_or(u32::MAX);
@@ -278,6 +282,10 @@ impl Night {
             (Some(promise), None) => promise.claim(&words, prompt, task.reading),
             _ => Claim::None,
         };
+        let refusal = match (&claim, life.cut) {
+            (Claim::None, None) => self.refusal(&words, &failure, life.outcome.exit_code),
+            _ => None,
+        };
         let hash = |byte: &u8| format!("{byte:02x}");
         // One that only fails says the same again and again, too.
         let said = match words.trim() {
@@ -298,6 +306,7 @@ impl Night {
             cut: life.cut,
             claim,
             words,
+            refusal,
         })
     }
 

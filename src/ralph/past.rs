@@ -8,7 +8,9 @@ use super::event::{Entry, Event};
 use super::life::{Cut, Stop};
 use super::promise::Claim;
 use super::record::Record;
+use super::refused::Refused;
 use super::task::{Check, Task};
+use super::trouble::{Refusal, Trouble};
 use super::verdict::{Grade, Verdict};
 
 /// So many times in a row the agent may run out of memory.
@@ -46,6 +48,9 @@ pub(super) struct Past {
     same_tree: u32,
     same_words: u32,
     out_of_memory: u32,
+    /// What was before the last iteration, if that may have come to nothing.
+    undone: Option<Undone>,
+    refused: Refused,
     pub(super) verdict: Option<Verdict>,
 }
 
@@ -67,9 +72,21 @@ pub(super) struct Open {
     pub(super) at: String,
 }
 
+/// How things were before an iteration.
 #[derive(Debug)]
+struct Undone {
+    refusal: Refusal,
+    iterations: u32,
+    last: Option<Last>,
+    notes: Vec<(String, bool)>,
+    same_words: u32,
+    out_of_memory: u32,
+}
+
+#[derive(Debug, Clone)]
 struct Last {
     number: u32,
+    exit_code: i32,
     cut: Option<Cut>,
     claim: Claim,
     words: String,
@@ -85,6 +102,14 @@ pub(super) enum Step {
     Checkpoint,
     /// The claim of this iteration is checked.
     Verify(u32),
+    /// The model's API is given time: about so long, and not more than this.
+    BackOff {
+        why: Trouble,
+        time: Duration,
+        most: Duration,
+    },
+    /// It has time until then.
+    Wait(String),
     /// The agent works.
     Iterate,
     /// The next phase, since this one has ended so.
@@ -115,6 +140,7 @@ impl Past {
                     output: *output,
                     at: entry.at.clone(),
                 });
+                self.refused.waited();
             }
             Event::Ended {
                 number,
@@ -125,8 +151,11 @@ impl Past {
                 claim,
                 words,
                 memory_limit,
+                refusal,
                 ..
             } => {
+                self.undone = refusal.clone().map(|refusal| self.before(refusal));
+                self.refused.ended(Duration::from_millis(*took));
                 let same = self.last.as_ref().is_some_and(|last| last.words == *words);
                 self.same_words = if same && !words.is_empty() {
                     self.same_words + 1
@@ -143,6 +172,7 @@ impl Past {
                 self.stale = true;
                 self.last = Some(Last {
                     number: *number,
+                    exit_code: *exit_code,
                     cut: *cut,
                     claim: claim.clone(),
                     words: words.clone(),
@@ -153,9 +183,20 @@ impl Past {
                 number, changed, ..
             } => {
                 let same = self.checkpoint.is_some() && *changed == 0;
-                self.same_tree = if same { self.same_tree + 1 } else { 0 };
+                match self.undone.take() {
+                    Some(undone) if same => self.undo(undone),
+                    _ => {
+                        self.same_tree = if same { self.same_tree + 1 } else { 0 };
+                        self.refused = Refused::default();
+                    }
+                }
                 self.checkpoint = Some(*number);
                 self.stale = false;
+            }
+            Event::Waiting { until, time, .. } => {
+                let time = Duration::from_millis(*time);
+                self.spent += time;
+                self.refused.waits(until, time);
             }
             Event::Checking { container, .. } => self.checking = Some(container.clone()),
             Event::Checked {
@@ -183,6 +224,32 @@ impl Past {
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}
         }
+    }
+
+    fn before(&self, refusal: Refusal) -> Undone {
+        Undone {
+            refusal,
+            iterations: self.iterations,
+            last: self.last.clone(),
+            notes: self.notes.clone(),
+            same_words: self.same_words,
+            out_of_memory: self.out_of_memory,
+        }
+    }
+
+    /// As if the last iteration had not been, but for the time that it took.
+    fn undo(&mut self, undone: Undone) {
+        self.iterations = undone.iterations;
+        self.last = undone.last;
+        self.notes = undone.notes;
+        self.same_words = undone.same_words;
+        self.out_of_memory = undone.out_of_memory;
+        self.refused.again(undone.refusal);
+    }
+
+    /// The model's API was given its time.
+    pub(super) fn waited(&mut self) {
+        self.refused.waited();
     }
 
     /// An iteration that never started is none.
@@ -216,7 +283,8 @@ impl Past {
     /// What comes next.
     pub(super) fn next(&self, record: &Record, stop: Stop) -> Step {
         let task = record.task(self.phase);
-        let used_up = record.time.is_some_and(|most| self.spent >= most);
+        let left = record.time.map(|most| most.saturating_sub(self.spent));
+        let used_up = left.is_some_and(|left| left.is_zero());
         match self.next_of(task, stop) {
             Step::End(verdict) if verdict.is_well() && self.verdict.is_none() => {
                 if self.phase + 1 < record.phases() {
@@ -224,7 +292,12 @@ impl Past {
                 }
                 Step::End(verdict.together(self.before.verdict.clone()))
             }
-            Step::Iterate if used_up => Step::End(Verdict::Time),
+            Step::Iterate | Step::BackOff { .. } if used_up => Step::End(Verdict::Time),
+            Step::BackOff { why, time, most } => Step::BackOff {
+                why,
+                time,
+                most: left.map_or(most, |left| left.min(most)),
+            },
             step => step,
         }
     }
@@ -240,6 +313,14 @@ impl Past {
         if self.stale {
             return Step::Checkpoint;
         }
+        if stop == Stop::No
+            && let Some(step) = self.refused.next(task.budget.api_patience, self.left(task))
+        {
+            return step;
+        }
+        if let Some(reason) = self.never_ran() {
+            return Step::End(Verdict::Failed { reason });
+        }
         if let Some(step) = self
             .last
             .as_ref()
@@ -251,6 +332,30 @@ impl Past {
             Some(verdict) => Step::End(verdict),
             None => Step::Iterate,
         }
+    }
+
+    /// Why another iteration would be as vain as the first: there is nothing to run.
+    fn never_ran(&self) -> Option<String> {
+        let last = self.last.as_ref()?;
+        let in_vain = last.number == 1 && self.same_tree > 0;
+        let said_nothing = last.cut.is_none() && last.claim == Claim::None;
+        let why = match last.exit_code {
+            126 => "cannot be run in the image",
+            127 => "was not found in the image",
+            _ => return None,
+        };
+        (in_vain && said_nothing).then(|| {
+            format!(
+                "the agent's command {why} (it ended with {})",
+                last.exit_code
+            )
+        })
+    }
+
+    /// What is left of the task's time.
+    fn left(&self, task: &Task) -> Option<Duration> {
+        let spent = self.spent.saturating_sub(self.before.spent);
+        task.budget.time.map(|most| most.saturating_sub(spent))
     }
 
     /// What the last iteration means for the run.
@@ -291,8 +396,7 @@ impl Past {
             return Some(Verdict::Stopped);
         }
         let failed = self.check_failed.is_some() && self.check_failed == Some(self.iterations);
-        let spent = self.spent.saturating_sub(self.before.spent);
-        if budget.time.is_some_and(|most| spent >= most) {
+        if self.left(task).is_some_and(|left| left.is_zero()) {
             return Some(Verdict::Time);
         }
         if self.iterations - self.before.iterations >= budget.iterations.get() {

@@ -123,7 +123,7 @@ impl Report {
                 self.spent += Duration::from_millis(*took);
                 self.findings = Some(findings.clone());
                 let checked = |iteration: &&mut Iteration| iteration.number == *number;
-                if let Some(iteration) = self.iterations.iter_mut().find(checked) {
+                if let Some(iteration) = self.iterations.iter_mut().rev().find(checked) {
                     iteration.check = Some(*exit_code);
                 }
             }

@@ -54,4 +54,11 @@ pub struct Budget {
     pub no_progress: Option<NonZeroU32>,
     /// For one check.
     pub check_time: Duration,
+    /// For a model's API that cannot be used, in a row.
+    #[serde(default = "half_an_hour")]
+    pub api_patience: Duration,
+}
+
+fn half_an_hour() -> Duration {
+    Duration::from_secs(1800)
 }

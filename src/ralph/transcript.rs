@@ -6,11 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use super::message::{Listener, Message};
+use super::message::{Listener, Message, Tail};
 use crate::libpod::stream::{Channel, Chunk};
 
 /// The most that is kept of one run's output, in bytes.
 const MAX: u64 = 1 << 30;
+/// How much of the end of each channel is kept at hand, in bytes.
+const END: usize = 4 << 10;
 
 /// The output of a run.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Transcript {
     file: File,
     length: u64,
     listener: Listener,
+    /// The ends of standard output and standard error.
+    ends: [Tail; 2],
 }
 
 impl Transcript {
@@ -40,6 +44,7 @@ impl Transcript {
             file,
             length,
             listener: Listener::new(message),
+            ends: [Tail::new(END), Tail::new(END)],
         })
     }
 
@@ -53,6 +58,7 @@ impl Transcript {
     /// An iteration begins: what was said before is not its last word.
     pub(super) fn begin(&mut self) {
         self.listener.begin();
+        self.ends = [Tail::new(END), Tail::new(END)];
     }
 
     /// Forgets what came after so many bytes: it comes once more, from the service's log.
@@ -73,8 +79,12 @@ impl Transcript {
             written.map_err(|e| Error::file("write", &self.path, e))?;
             self.length += chunk.bytes.len() as u64;
         }
+        let [out, err] = &mut self.ends;
         if chunk.channel == Channel::Stdout {
             self.listener.hear(&chunk.bytes);
+            out.push(&chunk.bytes);
+        } else {
+            err.push(&chunk.bytes);
         }
         Ok(())
     }
@@ -82,6 +92,11 @@ impl Transcript {
     /// Bytes kept so far.
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// The ends of what this iteration wrote on standard output and on standard error.
+    pub(super) fn ends(&self) -> [String; 2] {
+        self.ends.each_ref().map(Tail::text)
     }
 
     /// What was heard of this iteration, which has ended.
@@ -125,6 +140,7 @@ mod tests {
             .unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
         assert_eq!(transcript.heard().message(), "three\n");
+        assert_eq!(transcript.ends(), ["three\n", "two\n"]);
         assert_eq!(
             Transcript::open(&path, Message::default())
                 .unwrap()

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::trouble::Refusal;
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,6 +38,16 @@ pub enum Verdict {
     OutOfMemory {
         /// The limit, in bytes; 0 is none.
         limit: i64,
+    },
+    /// The model's API does not let the agent in: its key, its account or the model.
+    ApiRefused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The model's API could not be used, for longer than the person wanted to wait.
+    RateLimited {
+        /// Why.
+        refusal: Refusal,
     },
     /// Somebody stopped the run.
     Stopped,
@@ -116,6 +128,16 @@ impl fmt::Display for Verdict {
             Self::OutOfMemory { limit } => {
                 write!(f, "not done: the agent ran out of memory, at {limit} bytes")
             }
+            Self::ApiRefused { refusal } => write!(
+                f,
+                "not done: the agent's API refuses it ({}): {}",
+                refusal.trouble, refusal.text
+            ),
+            Self::RateLimited { refusal } => write!(
+                f,
+                "not done: the agent's API could not be used for too long ({}): {}",
+                refusal.trouble, refusal.text
+            ),
             Self::Stopped => f.write_str("stopped"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),
         }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::night::{ended, ralph, record};
+use crate::night::{ended, ralph, record, wait_until};
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 
@@ -184,4 +184,101 @@ fn an_agent_has_to_be_named_whole() {
         .run()
         .code(0)
         .has("stream-json");
+}
+
+/// What patchpal prints of one round in which its model could not be asked.
+fn model_error(text: &str) -> String {
+    response(&format!("Error calling model: {text}")) + "exit 1\n"
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_api_that_refuses_the_key_ends_the_run() {
+    let dir = TestDir::new();
+    let script = model_error(
+        r#"litellm.AuthenticationError: AnthropicException - {"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#,
+    );
+    program(
+        &dir,
+        "patchpal-autopilot",
+        &format!("git status 2>/dev/null; rm count; {script}"),
+    );
+    let output = agent(&dir, "patchpal", &[]).run();
+    let output =
+        ended(&dir, output, 15, 0).complains("the agent's API refuses it (the key is refused): ");
+    let _ = output.complains("invalid x-api-key");
+    let waited = dir.stockade(&["watch"]).run();
+    let _ = waited.code(15);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_api_that_is_overloaded_is_given_time() {
+    let dir = TestDir::new();
+    // What it counts must not be seen as a change.
+    let script = format!(
+        "n=$(cat /home/agent/n 2>/dev/null || echo 0); n=$((n+1)); echo $n >/home/agent/n; rm count\n\
+         cat /run/stockade/prompt.md | wc -l >&2\n\
+         if [ -e goes ]; then rm goes; {} exit; fi\n{}",
+        response(TAG),
+        model_error(
+            r#"litellm.InternalServerError: AnthropicException - {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#
+        )
+    );
+    program(&dir, "patchpal-autopilot", &script);
+    let flags = ["--max-iterations", "1", "--no-progress", "1", "-d"];
+    let id = agent(&dir, "patchpal", &flags).run().success().line();
+    let journal = record(&dir).join("journal.jsonl");
+    let waits = || {
+        fs::read_to_string(&journal)
+            .unwrap()
+            .matches("\"waiting\"")
+            .count()
+    };
+    wait_until(|| waits() == 1);
+    // Whoever takes it up goes on with the waiting.
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    dir.write("goes", "");
+    let output = dir.stockade(&["resume"]).run();
+    let output = ended(&dir, output, 0, 0).complains("its API: overloaded; again in ");
+    assert_eq!(waits(), 1, "{output}");
+    let events = fs::read_to_string(&journal).unwrap();
+    assert_eq!(
+        events
+            .matches("\"event\":\"iteration\",\"number\":1")
+            .count(),
+        2,
+        "{events}"
+    );
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_api_is_not_waited_for_without_an_end() {
+    let dir = TestDir::new();
+    let script = r#"rm count; echo '{"type":"result","is_error":true,"result":"API Error: 429 {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\"}}"}'; exit 1"#;
+    program(&dir, "claude", script);
+    let output = agent(&dir, "claude", &["--api-patience", "1s"]).run();
+    let _ = ended(&dir, output, 16, 0).complains("for too long (rate-limited)");
+    let dir = TestDir::new();
+    program(&dir, "claude", script);
+    let running = agent(&dir, "claude", &[]).spawn();
+    let journal = || fs::read_to_string(record(&dir).join("journal.jsonl")).unwrap_or_default();
+    running.expect("API Error");
+    wait_until(|| journal().contains("\"waiting\""));
+    let begun = std::time::Instant::now();
+    running.signal(rustix::process::Signal::INT);
+    let output = running.finish();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(3));
+    let _ = ended(&dir, output, 130, 0);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_command_that_is_not_in_the_image_ends_the_run_at_once() {
+    let dir = TestDir::new();
+    let output = agent(&dir, "goose", &[]).run();
+    let _ = ended(&dir, output, 1, 0)
+        .complains("failed: the agent's command was not found in the image");
 }

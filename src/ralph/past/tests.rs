@@ -5,6 +5,8 @@ use crate::ralph::promise::{Promise, Reading};
 use crate::ralph::store::tests::record_of;
 use crate::ralph::task::Budget;
 
+mod refused;
+
 fn task(check: Check) -> Record {
     record_of(Task {
         phase: None,
@@ -19,6 +21,7 @@ fn task(check: Check) -> Record {
             iteration_time: None,
             no_progress: NonZeroU32::new(2),
             check_time: Duration::from_secs(1),
+            api_patience: Duration::from_secs(100),
         },
     })
 }
@@ -99,6 +102,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         cut,
         claim,
         words: words.into(),
+        refusal: None,
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn run_in(state: &Path) -> Run {
             iteration_time: None,
             no_progress: None,
             check_time: Duration::from_secs(1),
+            api_patience: Duration::from_secs(1),
         },
     });
     let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);

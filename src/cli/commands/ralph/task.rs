@@ -77,6 +77,9 @@ pub(super) struct TaskArgs {
     /// Time for one iteration, as in 30m
     #[arg(long, value_name = "TIME", value_parser = night::parse_time, help_heading = "Task")]
     pub(super) iteration_timeout: Option<Duration>,
+    /// Time for an API that is overloaded, limits the rate or cannot be reached, in a row
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = night::parse_time, help_heading = "Task")]
+    pub(super) api_patience: Duration,
     /// End after so many iterations in a row that change nothing; 0 for never
     #[arg(
         long,
@@ -175,6 +178,7 @@ impl TaskArgs {
                 iteration_time: self.iteration_timeout,
                 no_progress: NonZeroU32::new(self.no_progress),
                 check_time: self.check_timeout,
+                api_patience: self.api_patience,
             },
         }
     }

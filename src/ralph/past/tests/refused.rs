@@ -1,0 +1,191 @@
+//! Iterations that came to nothing, and the first of all.
+
+use super::*;
+
+/// An iteration that says of its API what is in the journal, and took so many seconds.
+fn refused(number: u32, trouble: Trouble, took: u64) -> Event {
+    let mut event = ended(number, "it failed", Claim::None, None, 1);
+    if let Event::Ended {
+        refusal, took: t, ..
+    } = &mut event
+    {
+        *refusal = Some(refusal_of(trouble));
+        *t = took * 1000;
+    }
+    event
+}
+
+fn refusal_of(trouble: Trouble) -> Refusal {
+    Refusal {
+        trouble,
+        text: "no".into(),
+    }
+}
+
+fn waiting(seconds: u64) -> Event {
+    Event::Waiting {
+        until: "2026-11-24T10:00:05Z".into(),
+        time: seconds * 1000,
+        why: Trouble::RateLimit,
+    }
+}
+
+fn add(past: &mut Past, events: Vec<Event>) {
+    for event in events {
+        past.add(&entry(event));
+    }
+}
+
+fn begun(number: u32) -> Event {
+    Event::Iteration { number, output: 7 }
+}
+
+fn back_off(seconds: u64, most: u64) -> Step {
+    Step::BackOff {
+        why: Trouble::RateLimit,
+        time: Duration::from_secs(seconds),
+        most: Duration::from_secs(most),
+    }
+}
+
+#[test]
+fn an_api_that_refuses_ends_the_run() {
+    for trouble in [Trouble::Auth, Trouble::Quota, Trouble::Model] {
+        let mut past = past(&[Kept(0, 0)]);
+        add(&mut past, vec![refused(1, trouble, 1), kept(1, 0)]);
+        let refusal = refusal_of(trouble);
+        assert_eq!(
+            past.next(&checked(), Stop::No),
+            Step::End(Verdict::ApiRefused { refusal })
+        );
+        assert_eq!(
+            past.next(&checked(), Stop::Gently),
+            Step::End(Verdict::Stopped)
+        );
+    }
+}
+
+#[test]
+fn words_are_not_believed_of_an_iteration_that_did_something() {
+    let mut past = past(&[Kept(0, 0)]);
+    add(&mut past, vec![refused(1, Trouble::Auth, 1), kept(1, 2)]);
+    assert_eq!(past.next(&checked(), Stop::No), Step::Iterate);
+    assert_eq!(past.iterations, 1);
+}
+
+#[test]
+fn an_api_with_trouble_is_given_time_and_the_iteration_does_not_count() {
+    let mut record = checked();
+    record.task.budget.iterations = NonZeroU32::MIN;
+    record.task.budget.time = None;
+    let mut past = past(&[Kept(0, 0)]);
+    let mut next = |events| {
+        add(&mut past, events);
+        past.next(&record, Stop::No)
+    };
+    let again = || vec![begun(1), refused(1, Trouble::RateLimit, 0), kept(1, 0)];
+    assert_eq!(next(again()), back_off(5, 100));
+    let until = "2026-11-24T10:00:05Z".to_owned();
+    assert_eq!(next(vec![waiting(5)]), Step::Wait(until));
+    assert_eq!(next(again()), back_off(10, 95));
+    let _ = next(vec![waiting(10)]);
+    assert_eq!(next(again()), back_off(20, 85));
+    // As a process that takes the run up sees it.
+    past.waited();
+    assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+    assert_eq!(
+        (past.iterations, past.same_tree, past.same_words),
+        (0, 0, 0)
+    );
+    add(
+        &mut past,
+        vec![begun(1), ended(1, "x", Claim::None, None, 1), kept(2, 1)],
+    );
+    let used_up = Step::End(Verdict::Iterations);
+    assert_eq!(past.next(&record, Stop::No), used_up);
+}
+
+#[test]
+fn time_that_is_waited_is_used_up() {
+    let mut past = past(&[Kept(0, 0)]);
+    let record = checked();
+    add(
+        &mut past,
+        vec![refused(1, Trouble::RateLimit, 60), kept(1, 0)],
+    );
+    // 100 s are there, and 100 s of patience.
+    assert_eq!(past.next(&record, Stop::No), back_off(5, 40));
+    add(&mut past, vec![waiting(40)]);
+    past.waited();
+    assert_eq!(past.next(&record, Stop::No), Step::End(Verdict::Time));
+    let mut run = record;
+    run.task.budget.time = None;
+    run.time = Some(Duration::from_secs(103));
+    add(
+        &mut past,
+        vec![begun(1), refused(1, Trouble::RateLimit, 1), kept(1, 0)],
+    );
+    let refusal = refusal_of(Trouble::RateLimit);
+    assert_eq!(
+        past.next(&run, Stop::No),
+        Step::End(Verdict::RateLimited { refusal })
+    );
+    run.task.budget.api_patience = Duration::from_secs(1000);
+    assert_eq!(past.next(&run, Stop::No), back_off(10, 2));
+    run.time = Some(Duration::from_secs(101));
+    assert_eq!(past.next(&run, Stop::No), Step::End(Verdict::Time));
+}
+
+#[test]
+fn patience_is_for_trouble_in_a_row() {
+    let mut record = checked();
+    record.task.budget.time = None;
+    let mut past = past(&[Kept(0, 0)]);
+    add(
+        &mut past,
+        vec![refused(1, Trouble::RateLimit, 99), kept(1, 0)],
+    );
+    assert_eq!(past.next(&record, Stop::No), back_off(5, 1));
+    let through = vec![begun(1), ended(1, "x", Claim::None, None, 0), kept(2, 1)];
+    add(&mut past, through);
+    add(
+        &mut past,
+        vec![refused(2, Trouble::RateLimit, 0), kept(3, 0)],
+    );
+    assert_eq!(past.next(&record, Stop::No), back_off(5, 100));
+    assert_eq!(past.iterations, 1);
+}
+
+#[test]
+fn the_longest_wait_is_five_minutes() {
+    let mut record = checked();
+    record.task.budget.time = None;
+    record.task.budget.api_patience = Duration::from_secs(100_000);
+    let mut past = past(&[Kept(0, 0)]);
+    for _ in 0..40 {
+        add(
+            &mut past,
+            vec![refused(1, Trouble::RateLimit, 0), kept(1, 0)],
+        );
+    }
+    assert_eq!(past.next(&record, Stop::No), back_off(300, 100_000));
+}
+
+#[test]
+fn a_command_that_is_not_there_is_not_looked_for_again() {
+    let end = |number, code, changed| {
+        let mut past = past(&[Kept(0, 0)]);
+        let event = ended(number, "", Claim::None, None, code);
+        add(&mut past, vec![event, kept(1, changed)]);
+        match past.next(&checked(), Stop::No) {
+            Step::End(Verdict::Failed { reason }) => reason,
+            other => format!("{other:?}"),
+        }
+    };
+    let none = "the agent's command was not found in the image (it ended with 127)";
+    assert_eq!(end(1, 127, 0), none);
+    assert!(end(1, 126, 0).contains("cannot be run"));
+    for (number, code, changed) in [(2, 127, 0), (1, 127, 1), (1, 1, 0), (1, 0, 0)] {
+        assert_eq!(end(number, code, changed), "Iterate");
+    }
+}

@@ -1,0 +1,71 @@
+//! Iterations that came to nothing, since the agent could not ask its model: what is made of them. Pure.
+
+use std::time::Duration;
+
+use super::past::Step;
+use super::trouble::Refusal;
+use super::verdict::Verdict;
+
+/// How long a model's API is first given, and at most.
+const FIRST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Such iterations, in a row.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// What is still to be made of the last one.
+    now: Option<Refusal>,
+    times: u32,
+    /// What they and the waiting between them took.
+    took: Duration,
+    /// The API is given time until then.
+    until: Option<String>,
+}
+
+impl Refused {
+    /// An iteration has ended, whatever it came to.
+    pub(super) fn ended(&mut self, took: Duration) {
+        self.took += took;
+    }
+
+    /// It came to nothing.
+    pub(super) fn again(&mut self, refusal: Refusal) {
+        self.now = Some(refusal);
+        self.times += 1;
+    }
+
+    /// The API is given time.
+    pub(super) fn waits(&mut self, until: &str, time: Duration) {
+        self.took += time;
+        self.until = Some(until.to_owned());
+    }
+
+    /// It was given it.
+    pub(super) fn waited(&mut self) {
+        (self.now, self.until) = (None, None);
+    }
+
+    /// What comes next; `left` is of the task's time.
+    pub(super) fn next(&self, patience: Duration, left: Option<Duration>) -> Option<Step> {
+        let refusal = self.now.clone()?;
+        if refusal.trouble.stays() {
+            return Some(Step::End(Verdict::ApiRefused { refusal }));
+        }
+        if let Some(until) = &self.until {
+            return Some(Step::Wait(until.clone()));
+        }
+        if left.is_some_and(|left| left.is_zero()) {
+            return Some(Step::End(Verdict::Time));
+        }
+        let patience = patience.saturating_sub(self.took);
+        if patience.is_zero() {
+            return Some(Step::End(Verdict::RateLimited { refusal }));
+        }
+        let doubled = 1 << self.times.saturating_sub(1).min(16);
+        Some(Step::BackOff {
+            why: refusal.trouble,
+            time: LONGEST.min(FIRST * doubled),
+            most: left.map_or(patience, |left| left.min(patience)),
+        })
+    }
+}
