@@ -56,7 +56,8 @@ pub use verdict::{Grade, Verdict};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";
-/// Where the agent's copy of a repository finds the objects that it shares: read-only.
+/// Where the agent's copy of a repository finds the objects that it shares: read-only. Those of its
+/// submodules have a number at the end.
 pub const GIT_OBJECTS: &str = "/run/stockade-objects";
 /// Where that copy is, if the workspace's `.git` is a file that names the place.
 pub const GIT_DIRECTORY: &str = "/run/stockade-git";

@@ -37,6 +37,8 @@ pub struct Repository {
     common: Option<Directory>,
     is_file: bool,
     owner: (u32, u32),
+    /// Those of its submodules, with their names.
+    modules: Vec<(PathBuf, Self)>,
 }
 
 impl Repository {
@@ -55,18 +57,23 @@ impl Repository {
         self.is_file
     }
 
-    /// The directory of its objects. No agent's copy has them.
-    pub fn objects(&self) -> PathBuf {
-        self.shared().path.join("objects")
+    /// The directory of its objects, and that of each submodule. No agent's copy has them.
+    pub fn objects(&self) -> Vec<PathBuf> {
+        let modules = self.modules.iter().map(|(_, module)| module);
+        std::iter::once(self)
+            .chain(modules)
+            .map(|repository| repository.shared().path.join("objects"))
+            .collect()
     }
 
-    /// Copies it, its objects excepted: these are found at `objects`. Hooks, and whatever of the
-    /// configuration makes git run a program or reach out, are left behind.
+    /// Copies it, its objects excepted: these are found at the places named, as many as there are
+    /// directories of them. Hooks, and whatever of the configuration makes git run a program or reach
+    /// out, are left behind.
     ///
     /// # Errors
     ///
     /// A part is not as git makes it, or larger than what is copied; or the copy cannot be written.
-    pub fn copy(&self, to: &Path, objects: &str) -> Result<()> {
+    pub fn copy(&self, to: &Path, objects: &[String]) -> Result<()> {
         copy::copy(self, to, objects)
     }
 

@@ -200,6 +200,32 @@ fn a_further_worktree_and_a_submodule_have_copies_too() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn submodules_are_copied_with_it() {
+    let dir = TestDir::new();
+    let module = dir.path().join("module");
+    fs::create_dir(&module).unwrap();
+    repository(&module);
+    repository(&dir.work());
+    git(
+        &dir.work(),
+        "-c protocol.file.allow=always submodule --quiet add ../module sub",
+    );
+    git(&dir.work(), "commit -qm with");
+    let before = listing(&dir.work().join(".git"));
+    let agent = "set -e; git -C sub log --format=%s; echo 2 >sub/file; git -C sub commit -qam deep\n\
+        git add sub file; git commit -qm second; git log --format=%s";
+    let output = used_up(&dir, with_git(&dir, agent, 1, &[]), 1);
+    assert_eq!(
+        output.stdout(),
+        "life 1\nfirst\nsecond\nwith\nfirst\n",
+        "{output}"
+    );
+    assert_eq!(listing(&dir.work().join(".git")), before);
+    assert_eq!(git(&dir.work().join("sub"), "log --format=%s"), "first\n");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn none_is_nothing_and_ro_is_the_persons_to_read() {
     let agent = "ls -A .git; (echo x >.git/x) 2>/dev/null && echo written; git log --format=%s 2>/dev/null || echo none";
     for (access, said) in [("none", "none\n"), ("ro", "first\n")] {

@@ -32,7 +32,30 @@ const MAX_NAMES: usize = 10_000;
 /// At once.
 const CHUNK: usize = 128 << 10;
 
-pub(super) fn copy(from: &Repository, to: &Path, objects: &str) -> Result<()> {
+pub(super) fn copy(from: &Repository, to: &Path, objects: &[String]) -> Result<()> {
+    let copy = Copy {
+        owner: from.owner,
+        is_root: rustix::process::geteuid().is_root(),
+        left: Cell::new(MAX_TOTAL),
+    };
+    copy.directory(to)?;
+    let mut objects = objects.iter().map(String::as_str);
+    one(&copy, from, to, objects.next())?;
+    for (name, module) in &from.modules {
+        let mut at = to.to_owned();
+        for part in Path::new("modules").join(name).components() {
+            at.push(part);
+            if !at.exists() {
+                copy.directory(&at)?;
+            }
+        }
+        one(&copy, module, &at, objects.next())?;
+    }
+    Ok(())
+}
+
+/// One repository, without its submodules', into a directory that is there.
+fn one(copy: &Copy, from: &Repository, to: &Path, objects: Option<&str>) -> Result<()> {
     let (own, shared) = (&from.own, from.shared());
     let config = shared.config()?;
     let odd = |why| Error::unsafe_at(&shared.child(c"config"), why);
@@ -42,16 +65,10 @@ pub(super) fn copy(from: &Repository, to: &Path, objects: &str) -> Result<()> {
             "of a worktree whose refs are in tables no copy is made",
         ));
     }
-    if shared.directory_if_any(c"modules")?.is_some() {
+    if from.is_file && own.directory_if_any(c"modules")?.is_some() {
         // Their repositories are not there.
         text.push_str("[diff]\n\tignoreSubmodules = all\n");
     }
-    let copy = Copy {
-        owner: from.owner,
-        is_root: rustix::process::geteuid().is_root(),
-        left: Cell::new(MAX_TOTAL),
-    };
-    copy.directory(to)?;
     match own.read(c"HEAD", MAX_LINE)? {
         Some(head) if is_head(&head) => copy.write(&to.join("HEAD"), &head)?,
         _ => return Err(Error::unsafe_at(&own.path, "it is not a whole repository")),
@@ -88,7 +105,10 @@ pub(super) fn copy(from: &Repository, to: &Path, objects: &str) -> Result<()> {
         copy.directory(&to.join(name))?;
     }
     let alternates = to.join("objects/info/alternates");
-    copy.write(&alternates, format!("{objects}\n").as_bytes())
+    match objects {
+        Some(objects) => copy.write(&alternates, format!("{objects}\n").as_bytes()),
+        None => Ok(()),
+    }
 }
 
 /// A branch, or a commit.

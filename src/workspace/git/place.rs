@@ -27,8 +27,14 @@ use crate::workspace::git::config::Config;
 
 /// The longest file that holds one path or one name, in bytes.
 pub(super) const MAX_LINE: u64 = 8 << 10;
+/// Submodules, with the directories that they are in, and how deep these may be.
+const MAX_MODULES: usize = 128;
+const MAX_NAME: usize = 16;
 /// The longest configuration.
 const MAX_CONFIG: u64 = 1 << 20;
+
+const ELSEWHERE: &str =
+    "it names another repository for its objects, which only a file `.git` leads to";
 
 pub(super) fn find(root: &Root) -> Result<Option<Repository>> {
     let path = root.path.join(".git");
@@ -44,8 +50,7 @@ pub(super) fn find(root: &Root) -> Result<Option<Repository>> {
             let fd = fd.map_err(Error::file("open", &path))?;
             let own = Directory { fd, path };
             if own.read(c"commondir", MAX_LINE)?.is_some() {
-                let why = "it names another repository for its objects, which only a file `.git` leads to";
-                return Err(Error::unsafe_at(&own.path, why));
+                return Err(Error::unsafe_at(&own.path, ELSEWHERE));
             }
             (own, None)
         }
@@ -54,17 +59,78 @@ pub(super) fn find(root: &Root) -> Result<Option<Repository>> {
             return Err(Error::unsafe_at(&path, "it is no directory and no file"));
         }
     };
-    let repository = Repository {
+    let mut repository = Repository {
         own,
         common,
         is_file: found.kind == Type::File,
         owner: top.owner,
+        modules: Vec::new(),
     };
-    let shared = repository.shared();
-    shared.directory(c"refs")?;
-    let objects = shared.directory(c"objects")?;
-    borrows_nothing(&objects)?;
+    is_whole(repository.shared())?;
+    // The files `.git` of a further worktree's submodules would not lead into the copy.
+    if !repository.is_file
+        && let Some(modules) = repository.own.directory_if_any(c"modules")?
+    {
+        let mut below = Modules::default();
+        below.look(&modules, Path::new(""), MAX_NAME)?;
+        let module = |(name, own)| {
+            let module = Repository {
+                own,
+                common: None,
+                is_file: false,
+                owner: top.owner,
+                modules: Vec::new(),
+            };
+            (name, module)
+        };
+        repository.modules = below.found.into_iter().map(module).collect();
+    }
     Ok(Some(repository))
+}
+
+/// It has refs and objects, all of its own.
+fn is_whole(shared: &Directory) -> Result<()> {
+    shared.directory(c"refs")?;
+    borrows_nothing(&shared.directory(c"objects")?)
+}
+
+/// The repositories of submodules, whose names may have slashes; also of submodules of submodules.
+#[derive(Default)]
+struct Modules {
+    found: Vec<(PathBuf, Directory)>,
+    /// Directories that were looked into.
+    seen: usize,
+}
+
+impl Modules {
+    fn look(&mut self, at: &Directory, name: &Path, depth: usize) -> Result<()> {
+        for part in at.names(MAX_MODULES)? {
+            let found = disk::find(&at.fd, &part);
+            if depth == 0 || !found.is_ok_and(|found| found.kind == Type::Directory) {
+                continue;
+            }
+            self.seen += 1;
+            if self.seen > MAX_MODULES {
+                let why = "there are more submodules than a copy is made of";
+                return Err(Error::unsafe_at(&at.path, why));
+            }
+            let name = name.join(OsStr::from_bytes(part.to_bytes()));
+            let below = at.directory(&part)?;
+            if disk::find(&below.fd, c"HEAD").is_err() {
+                self.look(&below, &name, depth - 1)?;
+                continue;
+            }
+            if below.read(c"commondir", MAX_LINE)?.is_some() {
+                return Err(Error::unsafe_at(&below.path, ELSEWHERE));
+            }
+            is_whole(&below)?;
+            if let Some(modules) = below.directory_if_any(c"modules")? {
+                self.look(&modules, &name.join("modules"), depth - 1)?;
+            }
+            self.found.push((name, below));
+        }
+        Ok(())
+    }
 }
 
 /// What a file `.git` names: a further worktree's directory and its repository, or a submodule's.

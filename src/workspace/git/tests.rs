@@ -57,7 +57,9 @@ impl Scene {
     fn copy(&self, at: &str) -> PathBuf {
         let found = self.find(at).unwrap().expect("a repository");
         let to = self.at("copy");
-        found.copy(&to, found.objects().to_str().unwrap()).unwrap();
+        let objects = found.objects().into_iter();
+        let objects: Vec<_> = objects.map(|path| path.display().to_string()).collect();
+        found.copy(&to, &objects).unwrap();
         to
     }
 
@@ -67,7 +69,7 @@ impl Scene {
             let _ = fs::remove_dir_all(self.at("copy"));
             found
                 .expect("a repository")
-                .copy(&self.at("copy"), "/objects")
+                .copy(&self.at("copy"), &["/objects".to_owned()])
         });
         let error = refused.expect_err("it is not taken").to_string();
         assert!(error.contains(why), "{error}");
@@ -208,14 +210,51 @@ fn a_submodule_has_its_own_repository() {
     scene.git("super", "commit -qm with");
     let copy = scene.copy("super/sub");
     assert_same(&scene, "super/sub", &copy);
-    // And without its repository it is passed over.
     fs::remove_dir_all(copy).unwrap();
-    let copy = scene.copy("super");
-    let there = format!("--git-dir={} --work-tree=.", copy.display());
-    assert_eq!(
-        scene.git("super", &format!("{there} status --porcelain")),
-        ""
+    // From above, both are there; by a name with a slash, too.
+    scene.git(
+        "super",
+        "-c protocol.file.allow=always submodule --quiet add ../project deep/er",
     );
+    scene.git("super", "commit -qm both");
+    let copy = scene.copy("super");
+    assert!(copy.join("modules/deep/er/HEAD").exists());
+    fs::rename(scene.at("super/.git"), scene.at("kept")).unwrap();
+    fs::rename(&copy, scene.at("super/.git")).unwrap();
+    for place in ["", "modules/sub/", "modules/deep/er/"] {
+        let objects = scene.at("kept").join(place).join("objects");
+        let path = format!("super/.git/{place}objects/info/alternates");
+        fs::write(scene.at(&path), format!("{}\n", objects.display())).unwrap();
+    }
+    for at in ["super", "super/sub", "super/deep/er"] {
+        assert_eq!(scene.git(at, "status --porcelain"), "");
+        fs::write(scene.at(at).join("new"), "").unwrap();
+        scene.git(at, "add -A");
+        scene.git(at, "commit -qm new");
+    }
+    assert!(scene.git("super", "status --porcelain").contains(" M sub"));
+}
+
+#[test]
+fn submodules_without_end_are_refused() {
+    let scene = Scene::with_git();
+    for one in 0..20 {
+        for other in 0..20 {
+            fs::create_dir_all(scene.at(&format!("project/.git/modules/{one}/{other}"))).unwrap();
+        }
+    }
+    scene.refused("project", "more submodules");
+    fs::remove_dir_all(scene.at("project/.git/modules")).unwrap();
+    fs::create_dir_all(scene.at(&format!("project/.git/modules/{}", "x/".repeat(200)))).unwrap();
+    assert!(scene.find("project").unwrap().is_some());
+    let module = scene.at("project/.git/modules/sub");
+    fs::create_dir(&module).unwrap();
+    fs::write(module.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::create_dir(module.join("refs")).unwrap();
+    symlink(scene.at("elsewhere"), module.join("objects")).unwrap();
+    scene.refused("project", "no directory");
+    fs::write(module.join("commondir"), "/\n").unwrap();
+    scene.refused("project", "another repository");
 }
 
 fn fifo(path: &Path) {

@@ -108,9 +108,16 @@ impl Repository {
 
     fn shadow(&self, found: &git::Repository, request: &mut Request, run: &Run) -> CliResult<()> {
         let copy = run.git_directory();
-        let copied = found.copy(&copy, GIT_OBJECTS);
+        let sources = found.objects();
+        let numbers = 1..sources.len();
+        let places: Vec<String> = std::iter::once(GIT_OBJECTS.to_owned())
+            .chain(numbers.map(|number| format!("{GIT_OBJECTS}-{number}")))
+            .collect();
+        let copied = found.copy(&copy, &places);
         copied.map_err(|error| refused(self.record.access, &error))?;
-        self.persons(request, &found.objects(), GIT_OBJECTS)?;
+        for (source, place) in sources.iter().zip(&places) {
+            self.persons(request, source, place)?;
+        }
         if !found.is_file() {
             return own(request, copy, &self.target, Access::Write);
         }
