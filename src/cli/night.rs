@@ -151,6 +151,8 @@ impl From<ralph::Error> for CliError {
             ralph::Error::NoSuchRun(_) => {
                 Self::from_source(Exit::Failed, &error).hint("to see them: `stockade runs`")
             }
+            ralph::Error::Dropped { .. } => Self::from_source(Exit::Failed, &error)
+                .hint("to see those that are left: `stockade history`"),
             ralph::Error::Damaged { .. } => Self::from_source(Exit::Failed, &error)
                 .hint("it was changed by somebody else, or the disk is at fault"),
             _ => Self::from_source(Exit::Failed, &error),

@@ -14,7 +14,7 @@ use super::terminal::{Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Entry, Event, Follow, Record, Run, Stop, Verdict};
+use crate::ralph::{Claim, Cut, Entry, Event, Follow, Record, Run, Stop, Verdict, ranges};
 
 /// How much of the output is read at once, in bytes.
 const READ: u64 = 64 << 10;
@@ -201,6 +201,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         } => format!("checkpoint {number}: {files} files, {changed} changed"),
         Event::Quarantined { path, to } => {
             format!("`{path}` has come since the beginning, and was moved to {to}")
+        }
+        Event::Dropped { numbers } => {
+            format!("checkpoints dropped, to make room: {}", ranges(numbers))
         }
         Event::Iteration { number, .. } => match record.phases() {
             1 => format!("iteration {number} of {}", record.task.budget.iterations),

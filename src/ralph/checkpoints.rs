@@ -1,12 +1,14 @@
 //! The workspace, kept: checkpoint 0 before the agent's first instruction, and one after each
 //! iteration, while nothing of the agent is alive.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::error::{Error, Result};
 use super::event::Event;
 use super::record::Record;
+use super::retention::{Retention, ranges};
 use super::store::RunId;
 use crate::workspace::{Checkpoint, Policy, Repository, Root, Series};
 
@@ -87,6 +89,35 @@ impl Checkpoints {
         Ok((taken.checkpoint, event))
     }
 
+    /// Drops those that are more than enough; which they were. Blocks.
+    ///
+    /// # Errors
+    /// The repository cannot be read or written.
+    pub fn make_room(
+        &self,
+        retention: &Retention,
+        checked: &BTreeSet<u32>,
+    ) -> Result<BTreeSet<u32>> {
+        let mut repository = self.open()?;
+        let sizes = repository.sizes(&self.series)?;
+        let keep = retention.keep(&sizes, checked);
+        if keep.len() == sizes.len() {
+            return Ok(BTreeSet::new());
+        }
+        Ok(repository.prune(&self.series, &keep)?)
+    }
+
+    /// Drops all of them. Blocks.
+    ///
+    /// # Errors
+    /// The repository cannot be read or written.
+    pub fn drop_all(&self) -> Result<()> {
+        if self.repository.exists() {
+            self.open()?.prune(&self.series, &BTreeSet::new())?;
+        }
+        Ok(())
+    }
+
     /// All of them. Blocks.
     ///
     /// # Errors
@@ -98,9 +129,23 @@ impl Checkpoints {
     /// One of them. Blocks.
     ///
     /// # Errors
-    /// There is none of that number.
+    /// There is none of that number, or it was dropped.
     pub fn get(&self, number: u32) -> Result<Checkpoint> {
-        Ok(self.open()?.checkpoint(&self.series, number)?)
+        let repository = self.open()?;
+        match repository.checkpoint(&self.series, number) {
+            Err(error) if error.is_no_checkpoint() => {
+                let all = repository.list(&self.series)?;
+                let kept: Vec<u32> = all.iter().map(Checkpoint::number).collect();
+                match kept.last() {
+                    Some(last) if *last > number => Err(Error::Dropped {
+                        number,
+                        kept: ranges(&kept),
+                    }),
+                    _ => Err(error.into()),
+                }
+            }
+            other => Ok(other?),
+        }
     }
 
     /// The repository that they are in.

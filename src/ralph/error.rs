@@ -45,6 +45,14 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// A checkpoint made room for others.
+    #[error("checkpoint {number} was dropped to make room; kept are {kept}")]
+    Dropped {
+        /// Which.
+        number: u32,
+        /// Those that are left.
+        kept: String,
+    },
     /// The checkpoints.
     #[error(transparent)]
     Workspace(#[from] workspace::Error),

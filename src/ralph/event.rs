@@ -70,6 +70,11 @@ pub enum Event {
         /// Where it is now.
         to: String,
     },
+    /// Checkpoints were dropped, to make room.
+    Dropped {
+        /// Their numbers.
+        numbers: Vec<u32>,
+    },
     /// An iteration begins.
     Iteration {
         /// From 1.

@@ -18,6 +18,7 @@ use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::repository::Quarantine;
+use super::retention::Retention;
 use super::store::Run;
 use super::task::{Check, Task};
 use super::transcript::Transcript;
@@ -179,7 +180,27 @@ impl Night {
         self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
         let (_, event) = joined(taken.await)?;
-        self.note(event)
+        self.note(event)?;
+        self.make_room().await
+    }
+
+    /// Drops checkpoints that are more than enough. What cannot be dropped is no reason to end.
+    async fn make_room(&mut self) -> Result<()> {
+        let checkpoints = self.checkpoints.clone();
+        let checked = self.past.checked_on.clone();
+        let dropped = tokio::task::spawn_blocking(move || {
+            checkpoints.make_room(&Retention::default(), &checked)
+        });
+        match joined(dropped.await) {
+            Ok(numbers) if numbers.is_empty() => Ok(()),
+            Ok(numbers) => self.note(Event::Dropped {
+                numbers: numbers.into_iter().collect(),
+            }),
+            Err(error) => {
+                let text = format!("no room was made for checkpoints: {error}");
+                self.note(Event::Warning { text })
+            }
+        }
     }
 
     async fn iterate<G: Gate>(

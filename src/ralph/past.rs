@@ -1,7 +1,7 @@
 //! What has happened in a run, from its journal alone, and what comes next. Pure: a run that was cut
 //! off anywhere goes on as if it had not been.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::event::{Entry, Event};
@@ -37,6 +37,8 @@ pub(super) struct Past {
     last: Option<Last>,
     /// The number of the last checkpoint.
     pub(super) checkpoint: Option<u32>,
+    /// Checkpoints that a check ran on.
+    pub(super) checked_on: BTreeSet<u32>,
     /// Something has happened since.
     stale: bool,
     /// The last iteration whose claim did not pass its check.
@@ -198,7 +200,14 @@ impl Past {
                 self.spent += time;
                 self.refused.waits(until, time);
             }
-            Event::Checking { container, .. } => self.checking = Some(container.clone()),
+            Event::Checking {
+                container,
+                checkpoint,
+                ..
+            } => {
+                self.checking = Some(container.clone());
+                self.checked_on.insert(*checkpoint);
+            }
             Event::Checked {
                 number,
                 exit_code,

@@ -340,7 +340,7 @@ impl Run {
         self.directory.join("stop")
     }
 
-    /// Forgets a run that never began.
+    /// Forgets a run: one that never began, or that is of no more use.
     ///
     /// # Errors
     /// Something of it cannot be removed.

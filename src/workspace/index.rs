@@ -5,6 +5,7 @@
 //! modification and time of change is the same, wherever it was moved to. The time of change cannot
 //! be set back, and what was changed less than a moment before it was read is read again.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -121,6 +122,19 @@ impl Index {
         packs.chunks_exact(ID).filter_map(ObjectId::from_bytes)
     }
 
+    /// The same with other packs, if all of its objects are among some.
+    pub(super) fn renewed(
+        &self,
+        objects: &HashSet<ObjectId>,
+        packs: &[ObjectId],
+    ) -> Option<Vec<u8>> {
+        let records = self.bytes.get(self.records.clone())?;
+        let id = |record: &[u8]| ObjectId::from_bytes(record.get(STATE..)?);
+        let mut ids = records.chunks_exact(RECORD).map(id);
+        ids.all(|id| id.is_some_and(|id| objects.contains(&id)))
+            .then(|| encode(packs, records))
+    }
+
     /// The object that holds a file's content, if the file is as it was.
     pub(super) fn find(&self, found: &Found) -> Option<ObjectId> {
         let wanted = state(found);
@@ -197,19 +211,23 @@ impl Draft {
 
     /// `packs` are the checksums of the packs in which the objects are.
     pub(super) fn encode(&self, packs: &[ObjectId]) -> Vec<u8> {
-        let size = self.records.len() * RECORD + packs.len() * ID;
-        let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + size + ID);
-        bytes.extend_from_slice(MAGIC);
-        let count = u32::try_from(packs.len()).unwrap_or(u32::MAX);
-        bytes.extend_from_slice(&count.to_be_bytes());
-        for pack in packs {
-            bytes.extend_from_slice(pack.as_bytes());
-        }
-        bytes.extend_from_slice(self.records.as_flattened());
-        let sum = checksum(&bytes);
-        bytes.extend_from_slice(&sum);
-        bytes
+        encode(packs, self.records.as_flattened())
     }
+}
+
+fn encode(packs: &[ObjectId], records: &[u8]) -> Vec<u8> {
+    let size = records.len() + packs.len() * ID;
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + size + ID);
+    bytes.extend_from_slice(MAGIC);
+    let count = u32::try_from(packs.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&count.to_be_bytes());
+    for pack in packs {
+        bytes.extend_from_slice(pack.as_bytes());
+    }
+    bytes.extend_from_slice(records);
+    let sum = checksum(&bytes);
+    bytes.extend_from_slice(&sum);
+    bytes
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod metadata;
 mod object;
 mod pack;
 mod policy;
+mod prune;
 mod quarantine;
 mod rollback;
 mod scan;
@@ -40,6 +41,7 @@ mod tests;
 mod trust;
 mod walk;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -116,6 +118,33 @@ impl Repository {
     ) -> Result<Taken> {
         let _lock = self.store.lock()?;
         take::take(&mut self.store, root, series, reason, policy)
+    }
+
+    /// Drops the checkpoints of a series that are not to be kept; which they were. The last one goes only if
+    /// none is kept. What the others need stays, and their ids; cut short, it can be done again.
+    ///
+    /// # Errors
+    ///
+    /// Another process writes to the repository, or it cannot be read or written.
+    pub fn prune(&mut self, series: &Series, keep: &BTreeSet<u32>) -> Result<BTreeSet<u32>> {
+        let _lock = self.store.lock()?;
+        prune::prune(&mut self.store, series, keep)
+    }
+
+    /// Bytes on disk that each checkpoint of a series has added when it was taken, by number.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read.
+    pub fn sizes(&self, series: &Series) -> Result<Vec<(u32, u64)>> {
+        let refs = self.store.refs(series)?.into_iter();
+        let size = |id: ObjectId| {
+            let mut packs = self.store.packs().iter();
+            packs
+                .find(|pack| pack.find(&id).is_some())
+                .map_or(0, |pack| pack.size())
+        };
+        Ok(refs.map(|(number, id)| (number, size(id))).collect())
     }
 
     /// All series that have checkpoints, by name.

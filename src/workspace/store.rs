@@ -1,11 +1,13 @@
 //! The repository on disk: a bare one of git's SHA-256 format that nobody else writes.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -18,6 +20,7 @@ use crate::workspace::id::ObjectId;
 use crate::workspace::pack::Object;
 use crate::workspace::pack::Pack;
 use crate::workspace::pack::PackWriter;
+use crate::workspace::prune::TEMPORARY_SHALLOW;
 use crate::workspace::series::Series;
 
 /// Nothing is ever collected or packed anew by `git` (`preciousObjects`, `gc.auto`), and what an
@@ -48,6 +51,14 @@ const CONFIG: &str = "[core]
 const LOCK: &str = "stockade.lock";
 const TEMPORARY_REF: &str = "stockade-ref.tmp";
 const REFS: &str = "refs/checkpoints";
+
+/// How often the packs are looked for anew when one vanishes.
+const LOOKS: usize = 20;
+
+/// How long somebody else may write, and how often that is looked at: whoever only opens the repository
+/// has the lock for a moment.
+const GLANCE: Duration = Duration::from_millis(5);
+const GLANCES: u32 = 100;
 
 /// More numbers than this are not listed.
 const MAX_REFS: usize = 1 << 20;
@@ -128,7 +139,9 @@ impl Store {
     }
 
     fn sweep(&self) -> Result<()> {
-        files::remove(&self.path.join(TEMPORARY_REF))?;
+        for name in [TEMPORARY_REF, TEMPORARY_SHALLOW] {
+            files::remove(&self.path.join(name))?;
+        }
         let packs = self.packs_directory();
         PackWriter::sweep(&packs)?;
         for name in names(&packs)? {
@@ -143,7 +156,15 @@ impl Store {
 
     /// The repository for this process alone, as far as writing goes.
     pub(super) fn lock(&mut self) -> Result<Lock> {
-        let lock = self.try_lock()?.ok_or_else(|| Error::busy(&self.path))?;
+        let mut lock = self.try_lock()?;
+        for _ in 0..GLANCES {
+            if lock.is_some() {
+                break;
+            }
+            std::thread::sleep(GLANCE);
+            lock = self.try_lock()?;
+        }
+        let lock = lock.ok_or_else(|| Error::busy(&self.path))?;
         self.sweep()?;
         self.load()?;
         Ok(lock)
@@ -173,13 +194,29 @@ impl Store {
         self.path.join("objects/pack")
     }
 
+    pub(super) fn packs(&self) -> &[Pack] {
+        &self.packs
+    }
+
     /// The checksums of all packs.
     pub(super) fn sums(&self) -> Vec<ObjectId> {
         self.packs.iter().map(Pack::sum).collect()
     }
 
     /// Opens packs that came since, and forgets those that are gone.
+    ///
+    /// Whoever drops checkpoints moves objects on to other packs meanwhile.
     pub(super) fn load(&mut self) -> Result<()> {
+        for _ in 0..LOOKS {
+            match self.look() {
+                Err(error) if error.is_not_found() => {}
+                other => return other,
+            }
+        }
+        self.look()
+    }
+
+    fn look(&mut self) -> Result<()> {
         let directory = self.packs_directory();
         let names = names(&directory)?;
         let here = |pack: &Pack| {
@@ -252,6 +289,19 @@ impl Store {
     pub(super) fn series(&self) -> Result<Vec<Series>> {
         let names = names(&self.path.join(REFS))?;
         names.iter().map(|name| Series::new(name)).collect()
+    }
+
+    /// Forgets checkpoints, and a series without any.
+    pub(super) fn remove_refs(&self, series: &Series, numbers: &BTreeSet<u32>) -> Result<()> {
+        let directory = self.path.join(REFS).join(series.as_str());
+        for number in numbers {
+            files::remove(&directory.join(number.to_string()))?;
+        }
+        match std::fs::remove_dir(&directory) {
+            Ok(()) => files::sync(&self.path.join(REFS)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(_) => files::sync(&directory),
+        }
     }
 
     /// Makes a checkpoint known; with this it is there.

@@ -39,8 +39,8 @@ use crate::workspace::walk;
 use crate::workspace::walk::Walk;
 use crate::workspace::walk::Walked;
 
-const INDEX: &str = "stockade-index";
-const TEMPORARY_INDEX: &str = "stockade-index.tmp";
+pub(super) const INDEX: &str = "stockade-index";
+pub(super) const TEMPORARY_INDEX: &str = "stockade-index.tmp";
 
 /// Batches of jobs that wait; their directories are open.
 const WAITING: usize = 8;

@@ -4,6 +4,7 @@ mod damaged;
 mod git;
 mod hostile;
 mod killed;
+mod pruned;
 mod random;
 mod reading;
 pub(super) mod scene;

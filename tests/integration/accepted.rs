@@ -1,6 +1,7 @@
 //! What becomes of a run that has ended: it is looked at, accepted, committed, or forgotten.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::night::{ended, ralph, record};
 use crate::support::command::{Output, TestCommand};
@@ -226,4 +227,120 @@ fn what_somebody_has_changed_since_is_not_accepted() {
         .run()
         .code(1)
         .complains("is not what the run");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent many times"]
+fn a_long_run_keeps_the_first_and_the_newest_checkpoints() {
+    let dir = TestDir::new();
+    let flags = ["--no-check", "--max-iterations", "55"];
+    let output = ralph(&dir, "echo $n >file", &flags).run();
+    let _ = ended(&dir, output, 11, 55).complains("checkpoints dropped, to make room: 1");
+    let history = dir.stockade(&["history"]).run().success();
+    assert!(history.stdout().contains("1–4"), "{history}");
+    assert!(history.stdout().contains("dropped, to make room"));
+    let numbers = dir.stockade(&["history", "-q"]).run().success().stdout();
+    let numbers: Vec<&str> = numbers.lines().collect();
+    assert_eq!((numbers.len(), numbers[0], numbers[1]), (52, "0", "5"));
+    let id = record(&dir)
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    for arguments in [&["diff", &id, "0..2"][..], &["rollback", &id, "--to", "2"]] {
+        let output = dir.stockade(arguments).run().code(1);
+        let _ = output.complains("checkpoint 2 was dropped to make room; kept are 0, 5–55");
+    }
+    let repository = checkpoints(&dir);
+    let fsck = format!(
+        "git --git-dir '{}' fsck --strict --no-dangling",
+        repository.display()
+    );
+    let _ = dir.shell(&fsck).run().success();
+    let _ = dir
+        .stockade(&["rollback", &id, "--to", "7"])
+        .run()
+        .success();
+    assert_eq!(fs::read_to_string(dir.work().join("file")).unwrap(), "7\n");
+    let _ = dir.stockade(&["rollback"]).run().success();
+    assert!(!dir.work().join("file").exists());
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn runs_that_somebody_has_dealt_with_are_forgotten() {
+    let dir = TestDir::new();
+    let ids = || {
+        let ids = dir.stockade(&["runs", "-q"]).run().success().stdout();
+        ids.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Those that begin in the same second are in no order.
+    let mut undecided = String::new();
+    for text in ["one", "two", "three", "four"] {
+        let before = ids();
+        let agent = format!("head -c 9000 /dev/urandom >file; echo {text} >text{CLAIM}");
+        let _ = ralph(&dir, &agent, &["--no-check"]).run().success();
+        let new = ids().into_iter().find(|id| !before.contains(id)).unwrap();
+        if text == "two" {
+            undecided = new;
+        } else {
+            let _ = accept(&dir, &["--yes", &new]).run().success();
+        }
+    }
+    let prune = |flags: &[&str]| {
+        let output = dir.stockade(&[&["runs", "prune"], flags].concat()).run();
+        let output = output.success();
+        let removed: Vec<String> = output.stdout().lines().map(str::to_owned).collect();
+        (removed, output)
+    };
+    let all = ids();
+    let but = |newest: usize| -> Vec<String> {
+        let old = all[..all.len() - newest].iter();
+        old.filter(|id| **id != undecided).cloned().collect()
+    };
+    assert_eq!(prune(&["--older-than", "1h"]).0, [""; 0]);
+    assert_eq!(prune(&["--keep", "2", "--dry-run"]).0, but(2));
+    assert_eq!(ids(), all);
+    let size = || -> u64 {
+        let packs = fs::read_dir(checkpoints(&dir).join("objects/pack")).unwrap();
+        packs
+            .map(|pack| pack.unwrap().metadata().unwrap().len())
+            .sum()
+    };
+    let before = size();
+    assert_eq!(prune(&["--keep", "1"]).0, but(1));
+    let (removed, output) = prune(&[]);
+    assert_eq!(removed.len(), 3 - but(1).len());
+    let _ = output.complains("1 neither accepted nor rolled back");
+    assert_eq!(ids(), [undecided.clone()]);
+    assert!(size() + 20_000 < before, "{before} {}", size());
+    let _ = dir
+        .stockade(&["diff", &undecided])
+        .run()
+        .success()
+        .has("two");
+    // One that is at work, with all force there is.
+    let agent = "until [ -e go ]; do sleep 0.1; done";
+    let _ = ralph(&dir, &format!("{agent}{CLAIM}"), &["--no-check", "-d"])
+        .run()
+        .success();
+    let (removed, output) = prune(&["--force"]);
+    assert_eq!(removed, [undecided]);
+    let _ = output.complains("1 in hand");
+    dir.write("go", "");
+    let _ = dir.stockade(&["wait", &ids()[0]]).run().success();
+    let refs = checkpoints(&dir).join("refs/checkpoints");
+    assert_eq!(fs::read_dir(refs).unwrap().count(), 1);
+    dir.assert_nothing_left();
+}
+
+/// The repository of the checkpoints of the only workspace.
+fn checkpoints(dir: &TestDir) -> PathBuf {
+    let all = fs::read_dir(dir.path().join("state/stockade/checkpoints")).unwrap();
+    let all: Vec<PathBuf> = all.map(|entry| entry.unwrap().path()).collect();
+    let [one] = &all[..] else {
+        panic!("{all:?}");
+    };
+    one.clone()
 }

@@ -7,10 +7,13 @@ use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::table::Table;
 use crate::cli::ui::Ui;
+use crate::ralph::ranges;
+use crate::workspace::Checkpoint;
 
 /// List the checkpoints of a run
 ///
-/// `CHANGED` counts what differs from the checkpoint before. Any `git` can read them, too: the last
+/// `CHANGED` counts what differs from the checkpoint before. Kept are the first and the last one, those that a
+/// check ran on, and the newest others: 50 of them, or as many as have added 10 GiB. Any `git` can read them, too: the last
 /// line says where they are.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
@@ -43,6 +46,13 @@ pub(crate) fn run(args: &HistoryArgs, ui: &Ui) -> CliResult {
                 .len(),
             None => 0,
         };
+        let first = before.map_or(0, |before: &Checkpoint| before.number() + 1);
+        let gone: Vec<u32> = (first..checkpoint.number()).collect();
+        if !gone.is_empty() {
+            let none = String::new;
+            let why = "dropped, to make room".to_owned();
+            table.row([ranges(&gone), none(), none(), why]);
+        }
         let at = jiff::Timestamp::from_second(checkpoint.seconds()).unwrap_or_default();
         table.row([
             checkpoint.number().to_string(),

@@ -1,6 +1,8 @@
 //! `stockade runs`
 
-use clap::Args;
+mod prune;
+
+use clap::{Args, Subcommand};
 
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -12,14 +14,25 @@ use crate::ralph::{self, Event, Run};
 
 /// List runs
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Only the ids
     #[arg(short, long)]
     quiet: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Prune(prune::PruneArgs),
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
+    if let Some(Verb::Prune(args)) = &args.verb {
+        return prune::run(args, ui);
+    }
     let runs = night::runs()?.list()?;
     let mut table = Table::new(&["RUN", "NAME", "ITERATIONS", "STATE", "WORKSPACE"]);
     for run in &runs {

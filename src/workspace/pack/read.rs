@@ -127,6 +127,33 @@ impl Pack {
         ObjectId::from_bytes(self.index.get(start..start + ID)?)
     }
 
+    /// Every object: its id, where it begins, and its bytes in the pack.
+    pub(in crate::workspace) fn entries(&self) -> Vec<(ObjectId, u64, u64)> {
+        let all = (0..self.count).filter_map(|at| Some((self.id(at)?, self.offset(at)?, 0)));
+        let mut entries: Vec<(ObjectId, u64, u64)> = all.collect();
+        entries.sort_unstable_by_key(|(_, offset, _)| *offset);
+        let mut next = self.end;
+        for (_, offset, length) in entries.iter_mut().rev() {
+            *length = next.saturating_sub(*offset);
+            next = *offset;
+        }
+        entries
+    }
+
+    /// Bytes of the pack as they are.
+    pub(in crate::workspace) fn raw(&self, offset: u64, length: u64) -> impl io::Read {
+        let from = At {
+            pack: self,
+            position: offset,
+        };
+        from.take(length)
+    }
+
+    /// How long the file is, in bytes.
+    pub(in crate::workspace) fn size(&self) -> u64 {
+        self.end + ID as u64
+    }
+
     fn offset(&self, at: usize) -> Option<u64> {
         let short = IDS + (ID + 4) * self.count;
         let offset = number(&self.index, short + 4 * at)?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::BufWriter;
-use std::io::Read as _;
+use std::io::Read;
 use std::io::Seek as _;
 use std::io::SeekFrom;
 use std::io::Write as _;
@@ -152,6 +152,32 @@ impl PackWriter {
             offset: self.offset,
         });
         self.write(&packed.bytes)
+    }
+
+    /// Adds an object as it stands in another pack.
+    pub(in crate::workspace) fn copy(&mut self, id: ObjectId, from: &mut dyn Read) -> Result<()> {
+        if !self.known.insert(id) {
+            return Ok(());
+        }
+        let offset = self.offset;
+        let mut crc = Crc::new();
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let got = from.read(&mut buffer);
+            let got = got.map_err(Error::file("read", &self.directory))?;
+            let piece = buffer.get(..got).unwrap_or_default();
+            if piece.is_empty() {
+                break;
+            }
+            crc.update(piece);
+            self.write(piece)?;
+        }
+        self.entries.push(Entry {
+            id,
+            crc: crc.sum(),
+            offset,
+        });
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {

@@ -16,7 +16,7 @@ use super::scene::assert_same;
 const DIRECTORY: &str = "STOCKADE_TEST_DIRECTORY";
 
 /// Runs one test of this program as a child and kills it when `at` is over.
-fn run_and_kill(test: &str, scene: &Scene, at: Duration) {
+pub(super) fn run_and_kill(test: &str, scene: &Scene, at: Duration) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(DIRECTORY, scene.dir.path())
@@ -38,7 +38,7 @@ fn run_and_kill(test: &str, scene: &Scene, at: Duration) {
     fs::remove_file(ready).unwrap();
 }
 
-fn child_scene() -> Option<(PathBuf, Repository, Root)> {
+pub(super) fn child_scene() -> Option<(PathBuf, Repository, Root)> {
     let directory = PathBuf::from(std::env::var_os(DIRECTORY)?);
     let repository = Repository::open(&directory.join("repo.git")).unwrap();
     let root = Root::open(&directory.join("ws")).unwrap();

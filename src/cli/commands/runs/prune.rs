@@ -1,0 +1,149 @@
+//! `stockade runs prune`
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::clock;
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::ui::Ui;
+use crate::ralph::journal::Reader;
+use crate::ralph::{self, Event, Report, Run};
+
+/// Remove runs that have ended, and their checkpoints
+///
+/// Those that were accepted or rolled back; prints their ids, and says how many others were kept and why. One
+/// that somebody has in hand, or that has not ended, is never removed.
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Only those that ended longer ago, as in 8h, 90m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = night::parse_time)]
+    older_than: Option<Duration>,
+    /// All but so many of the newest that have ended
+    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    keep: usize,
+    /// Also those that nobody has accepted or rolled back
+    #[arg(short, long)]
+    force: bool,
+    /// Only say which
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Why a run stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stays {
+    InHand,
+    NotEnded,
+    Unreadable,
+    Undecided,
+    Newer,
+}
+
+impl Stays {
+    fn words(self) -> &'static str {
+        match self {
+            Self::InHand => "in hand",
+            Self::NotEnded => "not ended (`stockade resume`)",
+            Self::Unreadable => "that cannot be read",
+            Self::Undecided => "neither accepted nor rolled back (`--force`)",
+            Self::Newer => "newer than asked for",
+        }
+    }
+}
+
+/// Runs the verb.
+pub(super) fn run(args: &PruneArgs, ui: &Ui) -> CliResult {
+    let mut kept: BTreeMap<Stays, usize> = BTreeMap::new();
+    let mut newest = args.keep;
+    let mut going = Vec::new();
+    let now = jiff::Timestamp::now().as_second();
+    for run in night::runs()?.list()?.into_iter().rev() {
+        let ended = match look(&run) {
+            Ok(found) => found,
+            Err(why) => {
+                *kept.entry(why).or_default() += 1;
+                continue;
+            }
+        };
+        let age = u64::try_from(now.saturating_sub(ended.at)).unwrap_or(0);
+        let is_young = args.older_than.is_some_and(|least| age <= least.as_secs());
+        let why = if newest > 0 || is_young {
+            newest = newest.saturating_sub(1);
+            Stays::Newer
+        } else if !ended.is_decided && !args.force {
+            Stays::Undecided
+        } else {
+            going.push(run);
+            continue;
+        };
+        *kept.entry(why).or_default() += 1;
+    }
+    let mut failures = Vec::new();
+    for run in going.into_iter().rev() {
+        let id = run.id().to_string();
+        if !args.dry_run
+            && let Err(error) = remove(run)
+        {
+            failures.push((id, CliError::from(error)));
+            continue;
+        }
+        ui.line(&id).doing("write")?;
+    }
+    let words = kept
+        .iter()
+        .map(|(why, count)| format!("{count} {}", why.words()));
+    let words: Vec<String> = words.collect();
+    if !words.is_empty() {
+        ui.status(&format!("kept: {}", words.join(", ")));
+    }
+    let mut failures = failures.into_iter();
+    match failures.next() {
+        None => Ok(Exit::Done),
+        Some((id, first)) => {
+            for (id, error) in failures {
+                ui.error(&error.under(format!("cannot remove the run {id}")));
+            }
+            Err(first.under(format!("cannot remove the run {id}")))
+        }
+    }
+}
+
+/// How a run has ended.
+struct Ended {
+    /// Seconds since 1970.
+    at: i64,
+    /// It was accepted or rolled back.
+    is_decided: bool,
+}
+
+/// Looks at a run that nobody has in hand. One that has ended stays so.
+fn look(run: &Run) -> Result<Ended, Stays> {
+    let _held = run.hold().map_err(|error| match error {
+        ralph::Error::Busy { .. } => Stays::InHand,
+        _ => Stays::Unreadable,
+    })?;
+    if !run.journal_path().exists() {
+        return Err(Stays::NotEnded);
+    }
+    let read = Reader::open(&run.journal_path()).and_then(|read| run.record().map(|_| read));
+    let (_, entries) = read.map_err(|_| Stays::Unreadable)?;
+    let mut all = entries.iter();
+    let verdict = all.find(|entry| matches!(entry.event, Event::Verdict { .. }));
+    let verdict = verdict.ok_or(Stays::NotEnded)?;
+    let report = Report::of(&entries);
+    Ok(Ended {
+        at: clock::unix_seconds(&verdict.at).unwrap_or(i64::MAX),
+        is_decided: report.accepted.is_some() || report.rolled_back,
+    })
+}
+
+/// The checkpoints first: without the run nobody would find them.
+fn remove(run: Run) -> ralph::Result<()> {
+    let _held = run.hold()?;
+    run.checkpoints(&run.record()?)?.drop_all()?;
+    run.discard()
+}
