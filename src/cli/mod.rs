@@ -27,6 +27,7 @@ mod sanitize;
 mod service;
 mod signals;
 mod state;
+mod steps;
 mod supervisor;
 mod table;
 mod terminal;

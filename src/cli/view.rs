@@ -6,15 +6,17 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
+use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::night;
 use super::signals::{Caught, Signals};
+use super::steps::Keyboard;
 use super::terminal::{Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Entry, Event, Follow, Record, Run, Stop, Verdict, ranges};
+use crate::ralph::{Claim, Cut, Entry, Event, Follow, Pace, Record, Run, Stop, Verdict, ranges};
 
 /// How much of the output is read at once, in bytes.
 const READ: u64 = 64 << 10;
@@ -33,9 +35,15 @@ pub(crate) async fn follow(
     run: &Run,
     interrupt: Interrupt,
     signals: &mut Signals,
+    global: &Global,
     ui: &Ui,
 ) -> CliResult {
     let record = run.record()?;
+    let mut keyboard = match record.pace {
+        Pace::Steps => Keyboard::new(run, &record, global, ui),
+        Pace::Through => None,
+    };
+    let mut asks = None;
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
     let mut view = View {
         run,
@@ -52,6 +60,11 @@ pub(crate) async fn follow(
             // Before the journal is read, so that what it says on leaving is not missed.
             let held = run.is_held();
             for entry in reader.more(&run.journal_path())? {
+                match &entry.event {
+                    Event::Asks { .. } => asks = Some(entry.line),
+                    Event::GoesOn { .. } => asks = None,
+                    _ => {}
+                }
                 if let Some(verdict) = view.entry(&entry).await? {
                     // A reader that has gone is no failure.
                     let _ = view.output.finish().await;
@@ -66,7 +79,20 @@ pub(crate) async fn follow(
             if !held {
                 return Err(gone(run));
             }
-            follow.changed().await;
+            let open = |keyboard: &&mut Keyboard<'_>| !keyboard.has_answered(asks);
+            let (Some(keyboard), Some(question)) = (keyboard.as_mut().filter(open), asks) else {
+                follow.changed().await;
+                continue;
+            };
+            tokio::select! {
+                line = keyboard.line() => {
+                    if let Err(error) = line.and_then(|line| keyboard.act(&line, question)) {
+                        ui.error(&error);
+                    }
+                }
+                // Somebody else may have answered.
+                () = follow.changed() => {}
+            }
         }
     };
     tokio::pin!(seen);
@@ -298,6 +324,8 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             Some(commit) => format!("checkpoint {checkpoint} accepted, as commit {commit}"),
             None => format!("checkpoint {checkpoint} accepted"),
         },
+        Event::Asks { .. } => "what comes next?".to_owned(),
+        Event::Prompted { .. } => "another prompt, from now on".to_owned(),
         Event::Warning { text } => format!("warning: {text}"),
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,

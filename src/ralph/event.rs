@@ -186,6 +186,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
     },
+    /// The run asks what comes next, and waits.
+    Asks {
+        /// After this iteration.
+        after: u32,
+    },
+    /// The person wants the next iteration.
+    GoesOn {
+        /// After this one.
+        after: u32,
+    },
+    /// The person has another prompt, from now on.
+    Prompted {
+        /// Which.
+        text: String,
+    },
     /// Something that the person should know, and that ends nothing.
     Warning {
         /// In words.

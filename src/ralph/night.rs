@@ -2,6 +2,8 @@
 
 mod patience;
 
+mod asking;
+
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -156,6 +158,7 @@ impl Night {
                 Step::BackOff { why, time, most } => self.back_off(why, time, most)?,
                 Step::Wait(until) => self.wait(&until, &mut stop).await,
                 Step::Iterate => self.iterate(sandbox, gate, &mut stop).await?,
+                Step::Ask => self.ask(gate, &mut stop).await?,
                 Step::Phase(verdict) => {
                     let number = u32::try_from(self.past.phase + 2).unwrap_or(u32::MAX);
                     self.note(Event::Phase { number, verdict })?;
@@ -259,7 +262,10 @@ impl Night {
             super::transcript::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
         });
         let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
-        let prompt = prompt.cloned().unwrap_or_default();
+        let prompt = match &self.past.prompt {
+            Some(text) => Prompt::new(text.clone()),
+            None => prompt.cloned().unwrap_or_default(),
+        };
         prompt.compose(promise, &self.past.notes(), failure.as_deref())
     }
 

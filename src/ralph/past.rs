@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::event::{Entry, Event};
 use super::life::{Cut, Stop};
+use super::pace::Pace;
 use super::promise::Claim;
 use super::record::Record;
 use super::refused::Refused;
@@ -29,6 +30,12 @@ pub(super) struct Past {
     pub(super) before: Before,
     /// What the person has for the agent, and whether for good.
     notes: Vec<(String, bool)>,
+    /// The line of the question that nobody has answered.
+    pub(super) asks: Option<u64>,
+    /// The iteration after which the person wanted the next.
+    gone_on: Option<u32>,
+    /// What the person has put in the prompt's place.
+    pub(super) prompt: Option<String>,
     /// Those that were heard.
     heard: HashSet<String>,
     /// The iteration that began and whose end nobody has seen.
@@ -114,6 +121,8 @@ pub(super) enum Step {
     Wait(String),
     /// The agent works.
     Iterate,
+    /// The person is asked.
+    Ask,
     /// The next phase, since this one has ended so.
     Phase(Verdict),
     /// Nothing.
@@ -229,6 +238,12 @@ impl Past {
                 self.heard.insert(id.clone());
                 self.notes.push((text.clone(), *always));
             }
+            Event::Asks { .. } => self.asks = Some(entry.line),
+            Event::GoesOn { after } => {
+                self.asks = None;
+                self.gone_on = Some(*after);
+            }
+            Event::Prompted { text } => self.prompt = Some(text.clone()),
             Event::Phase { number, verdict } => self.begin_phase(*number, verdict),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}
@@ -275,6 +290,7 @@ impl Past {
             spent: self.spent,
             verdict: Some(verdict.clone().together(so_far)),
         };
+        self.prompt = None;
         (self.last, self.checked, self.check_failed) = (None, None, None);
         (self.same_tree, self.same_words, self.out_of_memory) = (0, 0, 0);
     }
@@ -302,6 +318,7 @@ impl Past {
                 Step::End(verdict.together(self.before.verdict.clone()))
             }
             Step::Iterate | Step::BackOff { .. } if used_up => Step::End(Verdict::Time),
+            Step::Iterate if record.pace == Pace::Steps && self.must_ask() => Step::Ask,
             Step::BackOff { why, time, most } => Step::BackOff {
                 why,
                 time,
@@ -309,6 +326,11 @@ impl Past {
             },
             step => step,
         }
+    }
+
+    /// Whether nobody has said that the next iteration is wanted. The first one is.
+    fn must_ask(&self) -> bool {
+        self.iterations > 0 && self.gone_on != Some(self.iterations)
     }
 
     /// The same within a phase.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::agent::Voice;
+use super::pace::Pace;
 use super::repository::Repository;
 use super::task::Task;
 use crate::sandbox::asked::Asked;
@@ -34,6 +35,9 @@ pub struct Record {
     pub voice: Voice,
     /// The network, in podman's words.
     pub network: String,
+    /// How it goes on.
+    #[serde(default)]
+    pub pace: Pace,
     /// The limits that were asked for: checks get the same.
     #[serde(default)]
     pub asked: Asked,

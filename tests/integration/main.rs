@@ -43,6 +43,7 @@ mod repository; // `ralph --git`, and what an agent leaves at the top
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once
+mod steps; // a run that asks between iterations
 mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal
 mod unreachable; // sockets on which nobody answers, or not for long

@@ -52,7 +52,7 @@ pub(crate) struct LogsArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
     if let Some(run) = night::meant(&args.container, global, ui).await? {
-        return of_run(&run, args.follow, ui).await;
+        return of_run(&run, args.follow, global, ui).await;
     }
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?
@@ -90,10 +90,10 @@ pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult 
 }
 
 /// All that a run's agent has written, in all its lives.
-async fn of_run(run: &Run, follow: bool, ui: &Ui) -> CliResult {
+async fn of_run(run: &Run, follow: bool, global: &Global, ui: &Ui) -> CliResult {
     if follow {
         let mut signals = Signals::catch().doing("catch signals")?;
-        return view::follow(run, Interrupt::Leaves, &mut signals, ui).await;
+        return view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
     view::output(run, &output).await?;

@@ -88,6 +88,6 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,
-        Command::Watch(args) => watch::run(args, ui).await,
+        Command::Watch(args) => watch::run(args, global, ui).await,
     }
 }

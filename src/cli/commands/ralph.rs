@@ -35,7 +35,8 @@ use crate::sandbox::Sandbox;
 /// `--agent` names one that Stockade knows how to start and to understand; what follows -- is added to
 /// its command. Without it, what follows -- is the agent's command: it gets the prompt on standard
 /// input, and finds it in /run/stockade/prompt.md. An agent claims completion by ending its final
-/// message with <promise>PROMISE</promise> alone on a line.
+/// message with <promise>PROMISE</promise> alone on a line. With --interactive you are asked between
+/// iterations what comes next.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "stockade ralph [OPTIONS] --image IMAGE --agent NAME [-- ARG...]\n       \
@@ -135,7 +136,7 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         ui.line(id.as_str()).doing("write")?;
         return Ok(Exit::Done);
     }
-    view::follow(&run, Interrupt::Stops, &mut signals, ui).await
+    view::follow(&run, Interrupt::Stops, &mut signals, global, ui).await
 }
 
 /// Whether the night will be whole, in a line.

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     if night::verdict(&run)?.is_some() {
         // It stays as it ended: there is nothing to take up.
         clear_up(&run, global, ui).await?;
-        return view::follow(&run, Interrupt::Leaves, &mut signals, ui).await;
+        return view::follow(&run, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let service = Service::connect(global, ui).await?;
     night::refuse_overlap(&run.record()?.workspace.path, Some(&run))?;
@@ -64,5 +64,5 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
         ui.line(run.id().as_str()).doing("write")?;
         return Ok(Exit::Done);
     }
-    view::follow(&run, Interrupt::Stops, &mut signals, ui).await
+    view::follow(&run, Interrupt::Stops, &mut signals, global, ui).await
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::args::Global;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::night;
 use crate::cli::signals::Signals;
@@ -18,8 +19,8 @@ pub(crate) struct WatchArgs {
 }
 
 /// Runs the verb.
-pub(crate) async fn run(args: &WatchArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &WatchArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
     let run = night::find(args.run.as_deref())?;
-    view::follow(&run, Interrupt::Leaves, &mut signals, ui).await
+    view::follow(&run, Interrupt::Leaves, &mut signals, global, ui).await
 }

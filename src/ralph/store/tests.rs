@@ -26,6 +26,7 @@ pub(crate) fn record_of(task: Task) -> Record {
         command: vec!["agent".into()],
         network: "full".into(),
         task,
+        pace: Default::default(),
         asked: Default::default(),
         memory: None,
         notify: None,

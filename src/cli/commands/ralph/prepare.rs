@@ -1,6 +1,7 @@
 //! Everything before the agent's first instruction.
 
 use std::cell::Cell;
+use std::io::IsTerminal as _;
 
 use super::agent::Chosen;
 use super::workspace::{check_directory, workspace};
@@ -16,8 +17,8 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Prompt, Record, Run, RunId, Sleep, Task,
-    Workspace,
+    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run, RunId, Sleep,
+    Task, Workspace,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
@@ -36,15 +37,23 @@ pub(super) async fn prepare(
     global: &Global,
     ui: &Ui,
 ) -> CliResult<Option<Prepared>> {
-    for (given, flag) in [
-        (args.sandbox.tty, "--tty"),
-        (args.sandbox.interactive, "--interactive"),
-        (args.sandbox.rm, "--rm"),
-    ] {
+    for (given, flag) in [(args.sandbox.tty, "--tty"), (args.sandbox.rm, "--rm")] {
         if given {
             return Err(CliError::usage(format!(
                 "`{flag}` is not for `ralph`: the agent works by itself, and its container goes in the end"
             )));
+        }
+    }
+    if args.sandbox.interactive {
+        if args.sandbox.detach {
+            return Err(CliError::usage(
+                "`--interactive` needs you: not with `--detach`",
+            ));
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::usage(
+                "there is nobody to ask: `--interactive` needs a terminal",
+            ));
         }
     }
     let cwd = host::working_directory()?;
@@ -204,6 +213,10 @@ fn record(
         command: agent.command.clone(),
         voice: agent.voice(),
         network: request.network.to_string(),
+        pace: match args.sandbox.interactive {
+            true => Pace::Steps,
+            false => Pace::Through,
+        },
         asked: Asked::new(&request.limits, args.sandbox.allow_unenforced_limits, false),
         memory: memory.bound.at().map(ByteSize::bytes),
         notify: args.notify.clone(),

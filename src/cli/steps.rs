@@ -1,0 +1,221 @@
+//! Between the iterations of a run that goes on step by step: what the person can do, by a key.
+
+use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tokio::task::JoinHandle;
+
+use super::args::Global;
+use super::error::{CliError, CliResult, Context as _};
+use super::exit::Exit;
+use super::ui::Ui;
+use crate::ralph::{Answer, Record, Run, Stop};
+
+/// The longest prompt, in bytes.
+const MAX_PROMPT: u64 = 1 << 20;
+/// What can be done.
+const KEYS: &str =
+    "[c]ontinue, [e]dit the prompt, [d]iff, [s]hell, chec[k], [r]oll back to N, [q]uit: ";
+
+/// The person at the keyboard, asked about a run.
+pub(crate) struct Keyboard<'a> {
+    run: &'a Run,
+    record: &'a Record,
+    global: &'a Global,
+    ui: &'a Ui,
+    line: Option<JoinHandle<io::Result<String>>>,
+    answered: Option<u64>,
+}
+
+impl<'a> Keyboard<'a> {
+    /// Whoever sits there; `None` if nobody does.
+    pub(crate) fn new(
+        run: &'a Run,
+        record: &'a Record,
+        global: &'a Global,
+        ui: &'a Ui,
+    ) -> Option<Self> {
+        io::stdin().is_terminal().then_some(Self {
+            run,
+            record,
+            global,
+            ui,
+            line: None,
+            answered: None,
+        })
+    }
+
+    /// Waits for a line. Dropping the future loses none of it.
+    pub(crate) async fn line(&mut self) -> CliResult<String> {
+        if self.line.is_none() {
+            self.ui.ask(KEYS);
+            self.line = Some(tokio::task::spawn_blocking(|| {
+                let mut line = String::new();
+                // The end of input is the end of the run: nobody can answer any more.
+                match io::stdin().read_line(&mut line)? {
+                    0 => Ok("q".to_owned()),
+                    _ => Ok(line),
+                }
+            }));
+        }
+        let Some(reading) = &mut self.line else {
+            return Ok(String::new());
+        };
+        let line = reading.await;
+        self.line = None;
+        match line {
+            Ok(line) => line.doing("read what you type"),
+            Err(error) => Err(CliError::from_source(Exit::Failed, &error)),
+        }
+    }
+
+    /// Does what was typed about the question in this line of the journal.
+    pub(crate) fn act(&mut self, line: &str, question: u64) -> CliResult<()> {
+        let mut words = line.split_whitespace();
+        let answer = match (words.next().unwrap_or_default(), words.next()) {
+            ("c" | "continue", None) => Answer::GoOn,
+            ("k" | "check", None) => Answer::Check,
+            ("r" | "rollback", Some(number)) => match number.parse() {
+                Ok(number) => Answer::RollBack(number),
+                Err(_) => return self.say("a checkpoint is a number: see `stockade history`"),
+            },
+            ("q" | "quit" | "stop", None) => {
+                self.answered = Some(question);
+                return Ok(self.run.ask_to_stop(Stop::Gently)?);
+            }
+            ("e" | "edit", None) => match self.edit()? {
+                Some(text) => Answer::Prompt(text),
+                None => return self.say("the prompt stays as it is"),
+            },
+            ("d" | "diff", None) => return self.ourselves(&["diff", self.run.id().as_str()]),
+            ("s" | "shell", None) => return self.shell(),
+            ("", None) => return Ok(()),
+            _ => return self.say("a letter; and for `r` the number of a checkpoint, as in `r 0`"),
+        };
+        self.run.answer(question, answer)?;
+        self.answered = Some(question);
+        Ok(())
+    }
+
+    /// Whether this question is not the person's any more.
+    pub(crate) fn has_answered(&self, question: Option<u64>) -> bool {
+        question.is_some() && self.answered == question
+    }
+
+    fn say(&self, text: &str) -> CliResult<()> {
+        self.ui.status(text);
+        Ok(())
+    }
+
+    /// A shell beside the agent's things: a sandbox of its own, from the same image, that goes with it.
+    fn shell(&self) -> CliResult<()> {
+        let workspace = &self.record.workspace;
+        let volume = format!("{}:{}:Z", workspace.path.display(), workspace.target);
+        self.ui
+            .status("a shell in a sandbox of its own, without a network; `exit` leaves it");
+        self.ourselves(&[
+            "run",
+            "-it",
+            "--rm",
+            "--network=none",
+            "--allow-unenforced-limits",
+            "-v",
+            &volume,
+            "-w",
+            &workspace.target,
+            "--entrypoint=/bin/sh",
+            &self.record.image.id,
+        ])
+    }
+
+    /// Another of our verbs, on the same terminal.
+    fn ourselves(&self, words: &[&str]) -> CliResult<()> {
+        let mut command = Command::new(std::env::current_exe().doing("find our own program")?);
+        for (flag, value) in [
+            ("--url", &self.global.url),
+            ("--connection", &self.global.connection),
+        ] {
+            if let Some(value) = value {
+                command.arg(flag).arg(value);
+            }
+        }
+        // It says itself what is wrong.
+        let ran = command.args(words).status();
+        ran.map(drop).doing("run it")
+    }
+
+    /// The prompt as the person's editor leaves it; `None` if it is as it was.
+    fn edit(&self) -> CliResult<Option<String>> {
+        let before = self.run.shown_prompt()?;
+        let directory = self.run.directory().join("editing");
+        crate::ralph::files::private_directory(&directory)?;
+        let path = directory.join("prompt.md");
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let written = options.open(&path);
+        written
+            .and_then(|mut file| io::Write::write_all(&mut file, before.as_bytes()))
+            .doing("write the prompt for the editor")?;
+        let words = ["VISUAL", "EDITOR"]
+            .iter()
+            .find_map(|name| {
+                std::env::var(name)
+                    .ok()
+                    .filter(|value| !value.trim().is_empty())
+            })
+            .unwrap_or_else(|| "vi".to_owned());
+        let mut words = words.split_whitespace();
+        let program = words.next().unwrap_or("vi");
+        let Some(program) = find(program, &self.record.workspace.path) else {
+            let error = CliError::new(Exit::Failed, format!("there is no editor `{program}`"));
+            return Err(error.hint("set EDITOR to one that is not in the workspace"));
+        };
+        let status = Command::new(program)
+            .args(words)
+            .arg(&path)
+            .current_dir(&directory)
+            .stdin(Stdio::inherit())
+            .status()
+            .doing("run the editor")?;
+        let after = crate::ralph::files::read_bounded(&path, MAX_PROMPT)?;
+        let _ = std::fs::remove_dir_all(&directory);
+        let after = String::from_utf8(after).unwrap_or_default();
+        let same = !status.success() || after.trim().is_empty() || after == before;
+        Ok((!same).then_some(after))
+    }
+}
+
+/// A program by PATH, but never one that the agent could have put there.
+fn find(program: &str, workspace: &Path) -> Option<PathBuf> {
+    let is_ours = |path: &PathBuf| {
+        let real = path.canonicalize().ok();
+        real.is_some_and(|real| real.is_file() && !real.starts_with(workspace))
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|path| path.is_absolute() && is_ours(path));
+    }
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(program))
+        .find(is_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_editor_is_never_one_of_the_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let planted = dir.path().join("vi");
+        std::fs::write(&planted, "#!/bin/sh").unwrap();
+        let planted = planted.to_str().unwrap();
+        assert_eq!(find(planted, dir.path()), None);
+        assert_eq!(find(planted, Path::new("/elsewhere")), Some(planted.into()));
+        assert_eq!(find("./vi", dir.path()), None);
+        assert!(find("sh", dir.path()).is_some());
+    }
+}

@@ -1,0 +1,76 @@
+//! What a run does between iterations when it goes on step by step.
+
+use tokio::sync::watch;
+
+use super::{Fault, Gate, Night, joined};
+use crate::ralph::error::Result;
+use crate::ralph::event::Event;
+use crate::ralph::follow::Follow;
+use crate::ralph::life::Stop;
+use crate::ralph::pace::Answer;
+
+impl Night {
+    /// Asks what comes next, waits for the answer, and does it.
+    pub(super) async fn ask<G: Gate>(
+        &mut self,
+        gate: &G,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> std::result::Result<(), Fault<G::Error>> {
+        let after = self.past.iterations;
+        let question = match self.past.asks {
+            Some(question) => question,
+            None => {
+                self.note(Event::Asks { after })?;
+                self.past.asks.unwrap_or_default()
+            }
+        };
+        let mut follow = Follow::new(&self.run)?;
+        let answer = loop {
+            if let Some(answer) = self.run.answer_to(question)? {
+                break answer;
+            }
+            tokio::select! {
+                () = follow.changed() => {}
+                Ok(_) = stop.wait_for(|asked| *asked != Stop::No) => return Ok(()),
+            }
+        };
+        let failed = match answer {
+            Answer::GoOn => return Ok(self.note(Event::GoesOn { after })?),
+            Answer::Prompt(text) => self.note(Event::Prompted { text }).err(),
+            Answer::Check => match self.check_again(None, None, gate, stop.clone()).await {
+                Ok(_) => None,
+                Err(Fault::Refused(error)) => return Err(Fault::Refused(error)),
+                Err(Fault::Failed(error)) => Some(error),
+            },
+            Answer::RollBack(to) => self.roll_back(to).await.err(),
+        };
+        if let Some(error) = failed {
+            let text = error.to_string();
+            self.note(Event::Warning { text })?;
+        }
+        // And again: another answer may follow.
+        Ok(self.note(Event::Asks { after })?)
+    }
+
+    /// The workspace as it was at a checkpoint; what it was before is one, too.
+    async fn roll_back(&mut self, to: u32) -> Result<()> {
+        let checkpoints = self.checkpoints.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let target = checkpoints.get(to)?;
+            let (now, event) = checkpoints.take(&format!("before going back to {to}"))?;
+            let root = checkpoints.root()?;
+            let done = checkpoints.open()?.rollback(&root, &now, &target, &[])?;
+            Result::Ok((event, now.number(), done))
+        });
+        let (event, from, done) = joined(done.await)?;
+        self.note(event)?;
+        self.note(Event::RolledBack {
+            to,
+            from,
+            restored: done.restored,
+            removed: done.removed,
+            failed: done.failed.len() as u64 + done.failed_more,
+        })?;
+        self.checkpoint().await
+    }
+}

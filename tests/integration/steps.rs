@@ -1,0 +1,98 @@
+//! `stockade ralph --interactive`: between iterations the person is asked.
+
+use std::fs;
+
+use crate::night::{ended, lives, ralph, record};
+use crate::support::dir::TestDir;
+use crate::support::pty::Pty;
+
+const KEYS: &str = "[q]uit: ";
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_person_goes_step_by_step() {
+    let dir = TestDir::new();
+    // An editor that says something else.
+    let editor = dir.path().join("editor");
+    fs::write(
+        &editor,
+        "#!/bin/sh\necho 'Write the docs until done.' >\"$1\"\n",
+    )
+    .unwrap();
+    let _ = dir
+        .shell(&format!("chmod 755 '{}'", editor.display()))
+        .run()
+        .success();
+    let agent = "cat /run/stockade/prompt.md >prompt-$n; echo $n >work";
+    let flags = ["-i", "--check", "grep -q 2 work", "--no-progress", "0"];
+    let running = ralph(&dir, agent, &flags).env("EDITOR", &editor.display().to_string());
+    let mut terminal = Pty::spawn(running, 40, 120);
+    terminal.expect(KEYS);
+    assert_eq!(lives(&dir), 1);
+    terminal.type_keys(b"nonsense\r");
+    terminal.expect("a letter; and for `r`");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"d\r");
+    terminal.expect("A work (nothing -> file");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"k\r");
+    terminal.expect("checkpoint 1 checked again: it failed with 1");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"e\r");
+    terminal.expect("another prompt");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"c\r");
+    terminal.expect("iteration 2 ended");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"k\r");
+    terminal.expect("it passed");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"s\r");
+    terminal.expect("without a network");
+    terminal.type_keys(b"cat work; echo $((6*7))\r");
+    terminal.expect("42");
+    terminal.type_keys(b"exit\r");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"r 1\r");
+    terminal.expect("back to checkpoint 1");
+    terminal.expect(KEYS);
+    assert_eq!(fs::read_to_string(dir.work().join("work")).unwrap(), "1\n");
+    terminal.type_keys(b"q\r");
+    assert_eq!(terminal.wait(), Some(23));
+    let prompt = |n| fs::read_to_string(dir.work().join(format!("prompt-{n}")));
+    assert!(prompt(1).unwrap().starts_with("Work until"));
+    assert!(prompt(2).is_err(), "it was gone back from");
+    let journal = fs::read_to_string(record(&dir).join("journal.jsonl")).unwrap();
+    assert!(journal.contains("Write the docs until done."), "{journal}");
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn whoever_is_not_there_is_not_asked() {
+    let dir = TestDir::new();
+    let output = ralph(&dir, "", &["--interactive"]).run().code(2);
+    let _ = output.complains("there is nobody to ask");
+    let output = ralph(&dir, "", &["-i", "-d"]).run().code(2);
+    let _ = output.complains("not with `--detach`");
+    let _ = lives(&dir);
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_question_outlives_whoever_asked_it() {
+    let dir = TestDir::new();
+    let flags = ["-i", "--max-iterations", "2", "--no-progress", "0"];
+    let mut terminal = Pty::spawn(ralph(&dir, "", &flags), 40, 120);
+    terminal.expect(KEYS);
+    drop(terminal);
+    let id = dir.stockade(&["runs", "-q"]).run().success().line();
+    let _ = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let mut terminal = Pty::spawn(dir.stockade(&["resume", &id]), 40, 120);
+    terminal.expect(KEYS);
+    terminal.type_keys(b"c\r");
+    assert_eq!(terminal.wait(), Some(11));
+    let output = dir.stockade(&["watch", &id]).run();
+    let _ = ended(&dir, output, 11, 2);
+}
