@@ -33,6 +33,10 @@ pub(crate) enum Exit {
     Blocked,
     /// 20: the agent ran out of memory.
     OutOfMemory,
+    /// 21: the agent ran into its limit of processes.
+    Pids,
+    /// 22: a disk is nearly full.
+    Disk,
     /// 23: somebody stopped the run.
     Stopped,
     /// 30: a run could not begin.
@@ -65,6 +69,8 @@ impl Exit {
             Self::RateLimited => 16,
             Self::Blocked => 17,
             Self::OutOfMemory => 20,
+            Self::Pids => 21,
+            Self::Disk => 22,
             Self::Stopped => 23,
             Self::Preflight => 30,
             Self::NotRun => 125,

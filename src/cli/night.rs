@@ -137,6 +137,8 @@ pub(crate) fn exit(verdict: &Verdict) -> Exit {
         Verdict::RateLimited { .. } => Exit::RateLimited,
         Verdict::Blocked { .. } => Exit::Blocked,
         Verdict::OutOfMemory { .. } => Exit::OutOfMemory,
+        Verdict::Pids => Exit::Pids,
+        Verdict::Disk { .. } => Exit::Disk,
         Verdict::Stopped => Exit::Stopped,
         _ => Exit::Failed,
     }

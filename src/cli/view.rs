@@ -249,8 +249,13 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             cut,
             claim,
             refusal,
+            forks_refused,
             ..
         } => {
+            let forks = match forks_refused {
+                true => ", out of processes",
+                false => "",
+            };
             let refusal = match refusal {
                 Some(refusal) => format!("; its API: {}, {}", refusal.trouble, refusal.text),
                 None => String::new(),
@@ -263,17 +268,23 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
                 None => "",
                 Some(Cut::Stopped) => ", stopped",
                 Some(Cut::IterationTime) => ", it took too long",
+                Some(Cut::Disk) => ", the disk is nearly full",
                 Some(Cut::Time) => ", the run's time is used up",
             };
             let memory = if *oom_killed { ", out of memory" } else { "" };
             format!(
-                "iteration {number} ended after {} with {exit_code}{memory}{cut}{claim}{refusal}",
+                "iteration {number} ended after {} with {exit_code}{memory}{forks}{cut}{claim}{refusal}",
                 time(*took)
             )
         }
         Event::Waiting {
             time: millis, why, ..
         } => format!("its API: {why}; again in {}", time(*millis)),
+        Event::Disk { low } => format!(
+            "only {} MiB are free where `{}` is",
+            low.free >> 20,
+            low.path.display()
+        ),
         Event::Checking { checkpoint, .. } => {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }

@@ -2,6 +2,7 @@
 
 use super::life::Cut;
 use super::promise::Claim;
+use super::room::Low;
 use super::selection::Findings;
 use super::trouble::{Refusal, Trouble};
 use super::verdict::Verdict;
@@ -107,6 +108,14 @@ pub enum Event {
         /// What may have kept it from its model, in its words: believed where nothing was changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Refusal>,
+        /// Something in it was refused a process, at the limit.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forks_refused: bool,
+    },
+    /// A disk that the run needs is nearly full.
+    Disk {
+        /// Which.
+        low: Low,
     },
     /// The model's API is given time.
     Waiting {

@@ -8,10 +8,12 @@ use tokio::task::JoinHandle;
 
 use super::error::{Error, Result};
 use super::night::{Fault, Gate};
+use super::room::{Low, Room};
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::libpod::{Container, Status};
-use crate::sandbox::{Outcome, Sandbox, Watch};
+use crate::sandbox::proc_files::KernelFiles;
+use crate::sandbox::{ForkWatch, Outcome, Sandbox, Watch};
 
 /// Seconds between asking an agent to end and killing it.
 const GRACE: u32 = 10;
@@ -43,6 +45,8 @@ pub enum Cut {
     IterationTime,
     /// The run took too long.
     Time,
+    /// A disk that the run needs was nearly full.
+    Disk,
 }
 
 /// When an iteration has to be over, and why.
@@ -75,25 +79,36 @@ impl Deadline {
     }
 }
 
+/// What an iteration may not use up.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    pub(super) deadline: Option<Deadline>,
+    pub(super) room: Room,
+}
+
 /// How an iteration ended.
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) outcome: Outcome,
     pub(super) cut: Option<Cut>,
+    /// Where there was too little room.
+    pub(super) low: Option<Low>,
+    /// Something in it was refused a process, at the limit.
+    pub(super) forks_refused: bool,
 }
 
 /// Lets a container live once, keeping what it says.
 pub(super) async fn live<G: Gate>(
     sandbox: &Sandbox,
     transcript: &mut Transcript,
-    deadline: Option<Deadline>,
+    bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
     gate: &G,
 ) -> std::result::Result<Life, Fault<G::Error>> {
     let before = transcript.length();
     let begun = jiff::Timestamp::now();
     let mut attempts = 1;
-    let (attached, watch) = loop {
+    let (attached, watch, forks) = loop {
         match begin(sandbox, gate).await {
             // The service refused: nothing has begun.
             Err(Fault::Failed(Error::Podman(error)))
@@ -117,7 +132,8 @@ pub(super) async fn live<G: Gate>(
         }
         Ok(sandbox.outcome(watch).await?)
     };
-    let life = until_over(sandbox, work, deadline, stop).await?;
+    let mut life = until_over(sandbox, work, bounds, stop).await?;
+    life.forks_refused = forks.is_some_and(|forks| forks.were_refused());
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
@@ -132,12 +148,13 @@ pub(super) async fn live<G: Gate>(
 async fn begin<G: Gate>(
     sandbox: &Sandbox,
     gate: &G,
-) -> std::result::Result<(Attached, Watch), Fault<G::Error>> {
+) -> std::result::Result<(Attached, Watch, Option<ForkWatch>), Fault<G::Error>> {
     let attached = sandbox.attach(false).await.map_err(Error::from)?;
     gate.admit(sandbox).await.map_err(Fault::Refused)?;
+    let forks = sandbox.watch_forks(&KernelFiles::default()).await;
     let watch = sandbox.watch();
     sandbox.start().await.map_err(Error::from)?;
-    Ok((attached, watch))
+    Ok((attached, watch, forks))
 }
 
 /// Keeps what the service's log has of a life, and of what is still to come in it. `since` is before
@@ -193,22 +210,25 @@ pub(super) async fn join(
     sandbox: &Sandbox,
     started: &Started,
     transcript: &mut Transcript,
-    deadline: Option<Deadline>,
+    bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
+    let forks = sandbox.watch_forks(&KernelFiles::default()).await;
     let watch = sandbox.watch();
     let work = async {
         harvest(sandbox, started.noted, transcript).await?;
         Ok(sandbox.outcome(watch).await?)
     };
-    until_over(sandbox, work, deadline, stop).await
+    let mut life = until_over(sandbox, work, bounds, stop).await?;
+    life.forks_refused = forks.is_some_and(|forks| forks.were_refused());
+    Ok(life)
 }
 
 /// Lets it go on until it ends, or has to.
 async fn until_over(
     sandbox: &Sandbox,
     work: impl Future<Output = Result<Outcome>>,
-    deadline: Option<Deadline>,
+    bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
     tokio::pin!(work);
@@ -218,17 +238,27 @@ async fn until_over(
         hardest: Stop::No,
         under_way: None,
     };
+    let mut low = None;
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome?,
-            why = over(deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
+            why = over(bounds.deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
+            found = bounds.room.until_low(), if ending.cut.is_none() => {
+                low = Some(found);
+                ending.begin(Cut::Disk, Stop::Gently);
+            }
             asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
         }
     };
     // Not before can it be attached to again.
     sandbox.cleaned_up().await?;
     let cut = ending.cut;
-    Ok(Life { outcome, cut })
+    Ok(Life {
+        outcome,
+        cut,
+        low,
+        forks_refused: false,
+    })
 }
 
 /// How an iteration is brought to its end.

@@ -14,13 +14,14 @@ use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::journal::Journal;
-use super::life::{self, Cut, Deadline, Life, Stop};
+use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
 use super::past::{Open, Past, Step};
 use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::repository::Quarantine;
 use super::retention::Retention;
+use super::room::Room;
 use super::store::Run;
 use super::task::{Check, Task};
 use super::transcript::Transcript;
@@ -182,8 +183,17 @@ impl Night {
         };
         self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
-        let (_, event) = joined(taken.await)?;
-        self.note(event)?;
+        match joined(taken.await) {
+            Ok((_, event)) => self.note(event)?,
+            // It is known why, and the run ends with that.
+            Err(error) if error.is_full() && self.past.low.is_some() => {
+                let text = format!("there is no checkpoint of what the agent did last: {error}");
+                self.note(Event::Warning { text })?;
+                self.past.not_kept();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         self.make_room().await
     }
 
@@ -213,6 +223,9 @@ impl Night {
         stop: &mut watch::Receiver<Stop>,
     ) -> std::result::Result<(), Fault<G::Error>> {
         let number = self.past.iterations + 1;
+        if let Some(low) = self.room().low().await {
+            return Ok(self.note(Event::Disk { low })?);
+        }
         self.hear()?;
         let prompt = self.compose();
         self.run.show_prompt(&prompt)?;
@@ -220,9 +233,9 @@ impl Night {
         let output = self.transcript.length();
         self.note(Event::Iteration { number, output })?;
         let (begun, moment) = (Instant::now(), Moment::now());
-        let deadline = self.deadline(begun, Duration::ZERO);
+        let bounds = self.bounds(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
-        let life = life::live(sandbox, transcript, deadline, stop, gate).await?;
+        let life = life::live(sandbox, transcript, &bounds, stop, gate).await?;
         self.ended(number, &life, begun.elapsed(), &prompt)?;
         if let Some(slept) = moment.slept_since() {
             let minutes = slept.as_secs().div_ceil(60);
@@ -247,9 +260,9 @@ impl Night {
         };
         let prompt = self.compose();
         self.transcript.rewind(open.output)?;
-        let deadline = self.deadline(Instant::now(), started.elapsed());
+        let bounds = self.bounds(Instant::now(), started.elapsed());
         let transcript = &mut self.transcript;
-        let life = life::join(sandbox, &started, transcript, deadline, stop).await?;
+        let life = life::join(sandbox, &started, transcript, &bounds, stop).await?;
         let took = started.until_end(sandbox).await;
         self.ended(open.number, &life, took, &prompt)
     }
@@ -287,8 +300,14 @@ impl Night {
         Ok(())
     }
 
-    /// When an iteration that has taken `spent` so far has to be over.
-    fn deadline(&self, now: Instant, spent: Duration) -> Option<Deadline> {
+    /// What has to be left free, and where.
+    fn room(&self) -> Room {
+        let places = [self.run.directory(), &self.record.workspace.path];
+        Room::new(places, self.task().budget.least_free)
+    }
+
+    /// What an iteration that has taken `spent` so far may still use up.
+    fn bounds(&self, now: Instant, spent: Duration) -> Bounds {
         let budget = &self.task().budget;
         let all = self.past.spent + spent;
         let run = self.record.time.map(|most| most.saturating_sub(all));
@@ -297,7 +316,10 @@ impl Night {
         let run = run.into_iter().chain(phase).min();
         let iteration = budget.iteration_time;
         let iteration = iteration.map(|most| most.saturating_sub(spent));
-        Deadline::earliest(now, run, iteration)
+        Bounds {
+            deadline: Deadline::earliest(now, run, iteration),
+            room: self.room(),
+        }
     }
 
     /// Notes how an iteration ended, and what the agent said in the end.
@@ -323,6 +345,9 @@ impl Night {
             "" => String::new(),
             said => Sha256::digest(said).iter().map(hash).collect(),
         };
+        if let Some(low) = life.low.clone() {
+            self.note(Event::Disk { low })?;
+        }
         self.note(Event::Ended {
             number,
             exit_code: life.outcome.exit_code,
@@ -334,6 +359,7 @@ impl Night {
             claim,
             words,
             refusal,
+            forks_refused: life.forks_refused,
         })
     }
 

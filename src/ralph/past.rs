@@ -10,12 +10,15 @@ use super::pace::Pace;
 use super::promise::Claim;
 use super::record::Record;
 use super::refused::Refused;
+use super::room::Low;
 use super::task::{Check, Task};
 use super::trouble::{Refusal, Trouble};
 use super::verdict::{Grade, Verdict};
 
 /// So many times in a row the agent may run out of memory.
 const OUT_OF_MEMORY: u32 = 2;
+/// So many times in a row it may be refused processes.
+const FORKS_REFUSED: u32 = 2;
 
 /// What has happened so far.
 #[derive(Debug, Default)]
@@ -57,6 +60,9 @@ pub(super) struct Past {
     same_tree: u32,
     same_words: u32,
     out_of_memory: u32,
+    forks_refused: u32,
+    /// A disk that was found nearly full.
+    pub(super) low: Option<Low>,
     /// What was before the last iteration, if that may have come to nothing.
     undone: Option<Undone>,
     refused: Refused,
@@ -163,8 +169,12 @@ impl Past {
                 words,
                 memory_limit,
                 refusal,
+                forks_refused,
                 ..
             } => {
+                // One that claims has dealt with it.
+                let vain = *forks_refused && *claim == Claim::None;
+                self.forks_refused = if vain { self.forks_refused + 1 } else { 0 };
                 self.undone = refusal.clone().map(|refusal| self.before(refusal));
                 self.refused.ended(Duration::from_millis(*took));
                 let same = self.last.as_ref().is_some_and(|last| last.words == *words);
@@ -244,6 +254,9 @@ impl Past {
                 self.gone_on = Some(*after);
             }
             Event::Prompted { text } => self.prompt = Some(text.clone()),
+            // The person may have made room.
+            Event::Resumed { .. } => self.low = None,
+            Event::Disk { low } => self.low = Some(low.clone()),
             Event::Phase { number, verdict } => self.begin_phase(*number, verdict),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}
@@ -274,6 +287,11 @@ impl Past {
     /// The model's API was given its time.
     pub(super) fn waited(&mut self) {
         self.refused.waited();
+    }
+
+    /// The workspace cannot be kept as it is.
+    pub(super) fn not_kept(&mut self) {
+        self.stale = false;
     }
 
     /// An iteration that never started is none.
@@ -349,6 +367,11 @@ impl Past {
         {
             return step;
         }
+        if let Some(low) = self.low.clone()
+            && stop == Stop::No
+        {
+            return Step::End(Verdict::Disk { low });
+        }
         if let Some(reason) = self.never_ran() {
             return Step::End(Verdict::Failed { reason });
         }
@@ -393,10 +416,15 @@ impl Past {
     fn judge(&self, last: &Last, task: &Task, stop: Stop) -> Option<Step> {
         match last.cut {
             Some(Cut::Stopped) => return Some(Step::End(Verdict::Stopped)),
+            // Where it was found nearly full is known, unless that was before the run was taken up.
+            Some(Cut::Disk) => return None,
             Some(Cut::Time) => return Some(Step::End(Verdict::Time)),
             // Killed in mid-sentence: it claims nothing.
             Some(Cut::IterationTime) => return None,
             None => {}
+        }
+        if self.forks_refused >= FORKS_REFUSED {
+            return Some(Step::End(Verdict::Pids));
         }
         if self.out_of_memory >= OUT_OF_MEMORY {
             let limit = last.memory_limit;

@@ -57,6 +57,9 @@ pub struct Budget {
     /// For a model's API that cannot be used, in a row.
     #[serde(default = "half_an_hour")]
     pub api_patience: Duration,
+    /// Bytes that have to stay free on the disks of the workspace and of what is kept of the run.
+    #[serde(default)]
+    pub least_free: u64,
 }
 
 fn half_an_hour() -> Duration {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::room::Low;
 use super::trouble::Refusal;
 
 /// How a run ended.
@@ -48,6 +49,13 @@ pub enum Verdict {
     RateLimited {
         /// Why.
         refusal: Refusal,
+    },
+    /// The agent was refused processes at its limit, again.
+    Pids,
+    /// A disk that the run needs is nearly full.
+    Disk {
+        /// Which.
+        low: Low,
     },
     /// Somebody stopped the run.
     Stopped,
@@ -137,6 +145,13 @@ impl fmt::Display for Verdict {
                 f,
                 "not done: the agent's API could not be used for too long ({}): {}",
                 refusal.trouble, refusal.text
+            ),
+            Self::Pids => f.write_str("not done: the agent ran into its limit of processes, again"),
+            Self::Disk { low } => write!(
+                f,
+                "not done: only {} MiB are free where `{}` is",
+                low.free >> 20,
+                low.path.display()
             ),
             Self::Stopped => f.write_str("stopped"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),

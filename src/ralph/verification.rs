@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
-use super::life::{self, Cut, Deadline, Life, Stop};
+use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
 use super::night::{Fault, Gate};
 use super::selection::{Findings, Selection};
 use super::transcript::Transcript;
@@ -53,8 +53,11 @@ impl Claimed<'_> {
     ) -> std::result::Result<Checked, Fault<G::Error>> {
         let findings = self.send_tree(sandbox).await?;
         let begun = Instant::now();
-        let deadline = Deadline::earliest(begun, None, Some(self.time));
-        let Life { outcome, cut } = life::live(sandbox, output, deadline, stop, gate).await?;
+        let bounds = Bounds {
+            deadline: Deadline::earliest(begun, None, Some(self.time)),
+            ..Bounds::default()
+        };
+        let Life { outcome, cut, .. } = life::live(sandbox, output, &bounds, stop, gate).await?;
         Ok(Checked {
             exit_code: outcome.exit_code,
             cut,

@@ -305,6 +305,12 @@ impl Expected {
     }
 }
 
+/// The directories of the cgroups that are the container's own; none where they cannot be told.
+pub(crate) fn own_cgroups(process: &ContainerProcess<'_>, files: &KernelFiles) -> Vec<PathBuf> {
+    let place = Place::find(process, files);
+    place.map_or_else(|_| Vec::new(), |place| place.directories().collect())
+}
+
 /// The container's own cgroup.
 struct Place {
     mount: CgroupMount,
@@ -364,17 +370,18 @@ impl Place {
         })
     }
 
-    /// The limit may sit at the process's cgroup or any above it, up to the container's own.
+    /// The process's cgroup and those above it, up to the container's own.
+    fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let own = |cgroup: &&Path| cgroup.starts_with(&self.scope);
+        let own = self.leaf.ancestors().take_while(own);
+        own.map_while(|cgroup| self.mount.directory(cgroup))
+    }
+
+    /// The limit may sit at any of them.
     fn enforcement(&self, limit: LimitKind, expected: Expected) -> Enforcement {
         let file = limit.file();
         let mut found: Option<String> = None;
-        for cgroup in self.leaf.ancestors() {
-            if !cgroup.starts_with(&self.scope) {
-                break;
-            }
-            let Some(directory) = self.mount.directory(cgroup) else {
-                break;
-            };
+        for directory in self.directories() {
             let path = directory.join(file);
             let value = match read(&path) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),

@@ -12,6 +12,7 @@ pub mod entrypoint;
 pub mod env;
 pub mod env_file;
 pub mod forbidden;
+mod forks;
 pub mod host_path;
 pub mod invalid;
 pub mod ledger;
@@ -33,6 +34,7 @@ pub mod spec;
 pub mod user;
 pub mod warning;
 
+pub use forks::ForkWatch;
 pub use invalid::Invalid;
 pub use lifecycle::{Outcome, Sandbox, Watch};
 pub use loosening::Loosening;

@@ -1,9 +1,13 @@
 #!/bin/bash
-# patchpal.sh: the guide for real, on the host slot: the top-level Containerfile is built and the real PatchPal works in
-# its sandbox, by the guide's own command lines, with a scripted model server on this machine's loopback. Three times:
+# patchpal.sh [MODE]...: the guide for real, on the host slot: the top-level Containerfile is built and the real PatchPal works
+# in its sandbox, by the guide's own command lines, with a scripted model server on this machine's loopback. All of these, unless
+# some are named:
 #   none       examples/ralph.py, without a network; the server's port is put into the sandbox's own loopback
 #   slirp      examples/ralph.py, with a network that reaches this machine's loopback: a loosening, which has to be said
 #   autopilot  patchpal-autopilot without a network; its question is answered on the terminal
+#   install    a package installed in the sandbox
+#   ralph      the guide's calculator by `stockade ralph --agent patchpal`: claimed three times, and right the third time; with a
+#              network as slirp has it, since each iteration has a network namespace of its own
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -160,7 +164,7 @@ hold_afterwards() {
   holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
 }
 
-# ---- the three runs ---------------------------------------------------------
+# ---- the guide's runs ---------------------------------------------------------
 
 # Sets PROCESS to the container's first process on this machine, as soon as there is one
 wait_for_container() {
@@ -258,6 +262,107 @@ install_run() {
   holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
 }
 
+# ---- the loop -----------------------------------------------------------------
+
+# The guide's calculator, and what the person knows of it
+make_calculator() {
+  give <(cat <<'EOT'
+# Task: Create a Simple Calculator
+
+Build a Python calculator module with tests.
+
+## Requirements
+- Create calculator.py with functions: add, subtract, multiply, divide
+- Handle division by zero (raise ValueError)
+- Create test_calculator.py with pytest tests
+- All tests must pass
+
+## Process
+1. Create calculator.py with four functions
+2. Create test_calculator.py with tests for each function
+3. Run tests: run_shell("pytest test_calculator.py -v")
+4. Fix any failures
+5. Repeat until all tests pass
+
+## Success Criteria
+- All 4 functions work correctly
+- Division by zero raises ValueError with message
+- All pytest tests pass
+- No errors or warnings
+
+When complete, output: <promise>COMPLETE</promise>
+EOT
+  ) ralph-sandbox/calculator.md
+  as_service mkdir -p "$WORK/checks"
+  give <(cat <<'EOT'
+import sys
+
+import pytest
+
+sys.path.insert(0, "/workspace")
+import calculator
+
+
+def test_subtract():
+    assert calculator.subtract(5, 3) == 2
+
+
+def test_divide():
+    assert calculator.divide(6, 3) == 2
+    with pytest.raises(ValueError):
+        calculator.divide(1, 0)
+EOT
+  ) checks/test_person.py
+}
+
+# asked FILTER: jq's over all requests that the model has had
+asked() { jq --exit-status --slurp --arg key "$KEY" "$1" "$WORK/record" > /dev/null; }
+
+# kept: all that is kept of runs
+kept() { as_service find "$AREA/home/.local/state/stockade/runs" -type f -exec cat {} +; }
+
+# loop_typed NAME OUTPUT FLAG...: sets LOOP_STATUS
+loop_typed() {
+  local name=$1 output=$2; shift 2
+  LOOP_STATUS=0
+  typed "$SANDBOX" stockade ralph --agent patchpal --image "$IMAGE" --name "$name" --env-file .env.ralph \
+    --network slirp4netns:allow_host_loopback=true --add-host host.containers.internal:10.0.2.2 --allow-unenforced-limits \
+    --prompt-file calculator.md --completion-promise COMPLETE --max-iterations 5 "$@" > "$output" 2>&1 || LOOP_STATUS=$?
+  cat "$output"
+}
+
+# shellcheck disable=SC2016
+ralph_run() {
+  local start=$EPOCHREALTIME
+  MODE=ralph NAME=ralph-loop
+  as_service rm -f "$WORK/record"
+  start_helper model python3 -B scripted_model.py record
+  first_line model; PORT=$FIRST
+  make_sandbox "$PORT"
+  make_calculator
+  loop_typed "$NAME" "$STATE/patchpal-ralph.out" --check 'pytest -q -p no:cacheprovider /check' --check-dir "$WORK/checks"
+  end_helpers
+  holds 'its exit status is 0' is "$LOOP_STATUS" 0
+  holds 'it was verified in the third iteration' is "$(stockade report --format json "$NAME" |
+    jq --raw-output '.report.iterations | map("\(.claim) \(.check)") | join(", ")')" 'complete 1, complete 1, complete 0'
+  holds 'the autopilot was not asked whether to go on' is "$(grep -cF 'Continue with autopilot mode' "$STATE/patchpal-ralph.out")" 0
+  holds 'each iteration is one invocation of one round' is "$(grep -cF 'Autopilot Iteration 1/1' "$STATE/patchpal-ralph.out")" 3
+  holds 'what the check said has joined the next prompt' asked \
+    '[.[].request.messages | map(select(.role == "user").content | capture("FAILED .*::(?<test>test_[a-z]+)").test)] | unique == [[], ["test_divide"], ["test_subtract"]]'
+  holds 'the key arrived as bearer token each time, and in no message' asked \
+    'all(.authorization == "Bearer " + $key and (.request | tostring | contains($key) | not))'
+  holds 'what is kept of the run is found' grep -qF '"agent": "patchpal"' <(kept)
+  holds 'the key is not in it' without_key < <(kept)
+  holds 'nor in what is said of it' without_key < <(stockade show --format json "$NAME"; stockade logs "$NAME")
+  holds 'calculator.py is the right one' grep -qF 'raise ValueError' "$SANDBOX/calculator.py"
+  NAME=ralph-refused
+  loop_typed "$NAME" "$STATE/patchpal-refused.out" --no-check --api-patience 1s
+  holds 'a model that is gone ends it once patience is used up' is "$LOOP_STATUS" 16
+  holds 'it is said why' grep -qF 'could not be used for too long (unreachable)' "$STATE/patchpal-refused.out"
+  holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
+  printf '   %s: %s s\n' "$MODE" "$(seconds_since "$start")"
+}
+
 # ---- all of it --------------------------------------------------------------
 
 start=$EPOCHREALTIME
@@ -276,8 +381,13 @@ step 'a local Python image, from Debian packages' typed "$WORK" stockade build -
 step 'the default agent image' typed "$WORK/stockade" stockade build -f Containerfile -t "$IMAGE" .
 as_service "$SERVE/bin/podman-host" tag "$IMAGE" "$KEPT"
 LEFT_BEFORE=$(containers)
-agent_run none
-agent_run slirp
-agent_run autopilot
-step 'pip install --user' install_run
+[ $# -gt 0 ] || set -- none slirp autopilot install ralph
+for mode in "$@"; do
+  case $mode in
+    none | slirp | autopilot) agent_run "$mode" ;;
+    install) step 'pip install --user' install_run ;;
+    ralph) ralph_run ;;
+    *) die "there is no mode $mode" ;;
+  esac
+done
 say "the real PatchPal: $PASSED checks hold, $(seconds_since "$start") s"

@@ -29,6 +29,8 @@ def answer(request):
     if not {"write_file", "run_shell"} <= offered:
         raise Confused(f"the tools offered are {sorted(offered)}")
     prompt = next(text(m) for m in reversed(messages) if m["role"] == "user")
+    if "calculator.py" in prompt:
+        return calculate(messages, prompt)
     expected = find(r'returns "([^"]+)"', prompt)
     command = find(r'run_shell\("([^"]+)"\)', prompt)
     promise = find(r"(<promise>[^<]+</promise>)", prompt)
@@ -58,6 +60,47 @@ def answer(request):
         return f"The tests have passed.\n\n{promise}", []
     told = find(rf"assert '{WRONG}' == '([^']*)'", reports[-1])
     return "I correct what hello() returns.", [write("hello.py", f"def hello():\n    return {json.dumps(told)}\n")]
+
+
+CALCULATOR = """def add(a, b):
+    return a + b
+
+
+def subtract(a, b):
+    return {subtract}
+
+
+def multiply(a, b):
+    return a * b
+
+
+def divide(a, b):
+{guard}    return a / b
+"""
+GUARD = """    if b == 0:
+        raise ValueError("division by zero")
+"""
+
+
+def calculate(messages, prompt):
+    """Two bugs that its own tests do not find; each is corrected when the prompt tells that a check has found it."""
+    told = re.search(r"FAILED \S*::(test_\w+)", prompt)
+    told = told[1] if told else None
+    results = list(itertools.takewhile(lambda m: m["role"] == "tool", reversed(messages)))
+    if not results:
+        # of two failures the first is corrected
+        subtract = "a - b" if told else "b - a"
+        guard = GUARD if told == "test_divide" else ""
+        tests = "from calculator import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+        return "I write the module and its tests.", [
+            write("calculator.py", CALCULATOR.format(subtract=subtract, guard=guard)),
+            write("test_calculator.py", tests),
+        ]
+    if tool_name(messages, results[0]) == "write_file":
+        return "Now the tests.", [("run_shell", {"cmd": find(r'run_shell\("([^"]+)"\)', prompt)})]
+    if not passed(text(results[0])):
+        raise Confused("its own tests cannot fail")
+    return f"All tests pass.\n\n{find(r'(<promise>[^<]+</promise>)', prompt)}", []
 
 
 def write(path, content):

@@ -170,3 +170,40 @@ fn half_a_processor_is_no_more_than_half_of_one() {
     assert!(share > 0.55, "{share}");
     assert_eq!(throttled, 0);
 }
+
+/// `stockade ralph`: the kernel counts who was refused a process, and the run ends by that.
+#[test]
+#[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
+fn a_run_ends_when_its_agent_is_refused_processes_again() {
+    gate::limits_hold();
+    let dir = TestDir::new();
+    dir.write(
+        "agent.sh",
+        "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count\n\
+         [ $n != 2 ] || exit 1\n\
+         exec awk 'BEGIN { for (i = 0; i < 40; i++) system(\"sleep 3 2>/dev/null &\") }'\n",
+    );
+    let first = ["ralph", "--network", "none", "--image", tiny()];
+    let task = [
+        "--prompt",
+        "Do it until done.",
+        "--completion-promise",
+        "DONE",
+        "--no-check",
+    ];
+    let limits = ["--pids-limit", "20", "--min-free", "0"];
+    let agent = ["--", "sh", "agent.sh"];
+    let output = dir
+        .stockade(&[&first[..], &task, &limits, &agent].concat())
+        .run()
+        .code(21)
+        .complains("out of processes")
+        .complains("its limit of processes, again");
+    // Not in a row are the first and the third.
+    assert_eq!(
+        fs::read_to_string(dir.work().join("count")).unwrap(),
+        "4\n",
+        "{output}"
+    );
+    dir.assert_nothing_left();
+}

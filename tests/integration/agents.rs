@@ -282,3 +282,21 @@ fn a_command_that_is_not_in_the_image_ends_the_run_at_once() {
     let _ = ended(&dir, output, 1, 0)
         .complains("failed: the agent's command was not found in the image");
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_disk_that_is_nearly_full_ends_the_run_before_it_is_full() {
+    let dir = TestDir::new();
+    program(&dir, "claude", "");
+    let output = agent(&dir, "claude", &["--min-free", "4096p"]).run();
+    let output = ended(&dir, output, 22, 0).complains("MiB are free where");
+    let _ = output.complains("checkpoint 0");
+    // Room that is not asked for is not looked at.
+    let output = agent(
+        &dir,
+        "claude",
+        &["--min-free", "0", "--max-iterations", "1"],
+    )
+    .run();
+    let _ = output.code(11);
+}

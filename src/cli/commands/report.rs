@@ -150,6 +150,7 @@ fn row(iteration: &Iteration) -> String {
     match iteration.cut {
         Some(Cut::Stopped) => exit.push_str(", stopped"),
         Some(Cut::IterationTime) => exit.push_str(", too long"),
+        Some(Cut::Disk) => exit.push_str(", disk nearly full"),
         Some(Cut::Time) => exit.push_str(", time used up"),
         None => {}
     }

@@ -22,6 +22,7 @@ fn task(check: Check) -> Record {
             no_progress: NonZeroU32::new(2),
             check_time: Duration::from_secs(1),
             api_patience: Duration::from_secs(100),
+            least_free: 0,
         },
     })
 }
@@ -103,6 +104,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         claim,
         words: words.into(),
         refusal: None,
+        forks_refused: false,
     }
 }
 

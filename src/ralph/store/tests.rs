@@ -52,6 +52,7 @@ pub(crate) fn run_in(state: &Path) -> Run {
             no_progress: None,
             check_time: Duration::from_secs(1),
             api_patience: Duration::from_secs(1),
+            least_free: 0,
         },
     });
     let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);

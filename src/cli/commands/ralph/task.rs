@@ -14,6 +14,7 @@ use crate::cli::night;
 use crate::cli::ui::Ui;
 use crate::ralph::{Budget, Check, Finding, Promise, Prompt, Reading, Task};
 use crate::sandbox::host_path::HostPath;
+use crate::sandbox::size::ByteSize;
 use crate::workspace::Pattern;
 
 /// The longest prompt, in bytes.
@@ -80,6 +81,9 @@ pub(super) struct TaskArgs {
     /// Time for an API that is overloaded, limits the rate or cannot be reached, in a row
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = night::parse_time, help_heading = "Task")]
     pub(super) api_patience: Duration,
+    /// Room that has to stay on the disks of the workspace and of the run's record; 0 for any
+    #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = ByteSize::parse, help_heading = "Task")]
+    pub(super) min_free: ByteSize,
     /// End after so many iterations in a row that change nothing; 0 for never
     #[arg(
         long,
@@ -179,6 +183,7 @@ impl TaskArgs {
                 no_progress: NonZeroU32::new(self.no_progress),
                 check_time: self.check_timeout,
                 api_patience: self.api_patience,
+                least_free: self.min_free.bytes(),
             },
         }
     }

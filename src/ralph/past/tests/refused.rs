@@ -189,3 +189,56 @@ fn a_command_that_is_not_there_is_not_looked_for_again() {
         assert_eq!(end(number, code, changed), "Iterate");
     }
 }
+
+fn low() -> Low {
+    Low {
+        path: "/w".into(),
+        free: 9 << 20,
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_ends_the_run() {
+    let full = || Event::Disk { low: low() };
+    let end = Step::End(Verdict::Disk { low: low() });
+    let mut before = past(&[Kept(0, 0)]);
+    add(&mut before, vec![full()]);
+    assert_eq!(before.next(&checked(), Stop::No), end);
+    // Whoever takes it up looks again.
+    let version = "1".to_owned();
+    add(&mut before, vec![Event::Resumed { version }]);
+    assert_eq!(before.next(&checked(), Stop::No), Step::Iterate);
+    let mut within = past(&[Kept(0, 0), Began(1)]);
+    let cut = ended(1, "x", Claim::None, Some(Cut::Disk), 143);
+    add(&mut within, vec![full(), cut]);
+    assert_eq!(within.next(&checked(), Stop::No), Step::Checkpoint);
+    within.not_kept();
+    assert_eq!(within.next(&checked(), Stop::No), end);
+}
+
+#[test]
+fn processes_may_run_out_once() {
+    let refused = |number, claim| {
+        let mut event = ended(number, "x", claim, None, 1);
+        if let Event::Ended { forks_refused, .. } = &mut event {
+            *forks_refused = true;
+        }
+        event
+    };
+    let after = |events: Vec<Event>| {
+        let mut past = past(&[Kept(0, 0)]);
+        add(&mut past, events);
+        past.next(&task(Check::Missing), Stop::No)
+    };
+    let first = || vec![refused(1, Claim::None), kept(1, 1)];
+    let second = |event| [first(), vec![event, kept(2, 1)]].concat();
+    assert_eq!(after(first()), Step::Iterate);
+    assert_eq!(
+        after(second(refused(2, Claim::None))),
+        Step::End(Verdict::Pids)
+    );
+    let well = ended(2, "y", Claim::None, None, 0);
+    assert_eq!(after(second(well)), Step::Iterate);
+    let claims = refused(2, Claim::Complete);
+    assert_eq!(after(second(claims)), Step::End(Verdict::Unchecked));
+}

@@ -1,0 +1,98 @@
+//! Room on the disks that a run needs: looked at, since an agent that fills them harms more than itself.
+
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often it is looked at while an agent works. Nothing tells of a disk that fills up.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What has to be left free, and where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Room {
+    places: Vec<PathBuf>,
+    /// In bytes; 0 is nothing.
+    least: u64,
+}
+
+/// A file system with too little room.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Low {
+    /// A directory in it.
+    pub path: PathBuf,
+    /// Bytes that are left for the person.
+    pub free: u64,
+}
+
+impl Room {
+    pub(super) fn new(places: [&Path; 2], least: u64) -> Self {
+        Self {
+            places: places.map(Path::to_owned).to_vec(),
+            least,
+        }
+    }
+
+    /// Where there is too little now. What cannot be told is not too little.
+    pub(super) async fn low(&self) -> Option<Low> {
+        let Self { places, least } = self.clone();
+        if least == 0 {
+            return None;
+        }
+        // A file system may be slow to answer.
+        let look = move || places.into_iter().find_map(|path| low(path, least));
+        tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+
+    /// Waits until there is too little somewhere.
+    pub(super) async fn until_low(&self) -> Low {
+        if self.least == 0 {
+            return pending().await;
+        }
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(low) = self.low().await {
+                return low;
+            }
+        }
+    }
+}
+
+fn low(path: PathBuf, least: u64) -> Option<Low> {
+    let found = rustix::fs::statvfs(&path).ok()?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    (free < least).then_some(Low { path, free })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn too_little_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = Path::new("/no/such/directory");
+        let room = |least| Room::new([none, dir.path()], least);
+        assert_eq!(room(0).low().await, None);
+        assert_eq!(room(1).low().await, None);
+        let low = room(u64::MAX).low().await.unwrap();
+        assert_eq!(low.path, dir.path());
+        assert!(low.free > 0);
+        // Of a place that is not there nothing is said.
+        assert_eq!(Room::new([none, none], u64::MAX).low().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_looked_at_each_minute() {
+        let dir = tempfile::tempdir().unwrap();
+        let room = |least| Room::new([dir.path(), dir.path()], least);
+        let begun = tokio::time::Instant::now();
+        let _ = room(u64::MAX).until_low().await;
+        assert_eq!(begun.elapsed(), LOOK);
+        let (never, one) = (room(0), room(1));
+        let hours = Duration::from_secs(7200);
+        for room in [never, one] {
+            let told = tokio::time::timeout(hours, room.until_low()).await;
+            assert!(told.is_err());
+        }
+    }
+}
