@@ -3,6 +3,7 @@
 mod patience;
 
 mod asking;
+mod checking;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::journal::Journal;
-use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
+use super::life::{self, Bounds, Deadline, Life, Stop};
 use super::past::{Open, Past, Step};
 use super::promise::Claim;
 use super::prompt::Prompt;
@@ -23,10 +24,10 @@ use super::repository::Quarantine;
 use super::retention::Retention;
 use super::room::Room;
 use super::store::Run;
-use super::task::{Check, Task};
+use super::task::Task;
 use super::transcript::Transcript;
 use super::verdict::Verdict;
-use super::verification::{Checked, Claimed, joined};
+use super::verification::joined;
 use crate::sandbox::Sandbox;
 
 /// How much of the end of a check's output is kept for the agent, in bytes.
@@ -362,131 +363,6 @@ impl Night {
             forks_refused: life.forks_refused,
         })
     }
-
-    /// Checks the claim of an iteration.
-    async fn verify<G: Gate>(
-        &mut self,
-        number: u32,
-        gate: &G,
-        stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<(), Fault<G::Error>> {
-        let at = self.past.checkpoint.unwrap_or_default();
-        // A name of its own for each attempt: on some releases one that was killed cannot be removed
-        // at once.
-        let container = format!("ralph-{}-check-{}", self.run.id(), self.journal.next());
-        let left = self.past.checking.clone();
-        self.note(Event::Checking {
-            number,
-            checkpoint: at,
-            container: container.clone(),
-        })?;
-        let task = self.task().clone();
-        let path = self.run.check_path(number);
-        let made = Clean {
-            container: &container,
-            left: left.as_deref(),
-            at,
-            task: &task,
-            output: &path,
-        };
-        let checked = self.check(made, gate, stop).await?;
-        if checked.cut == Some(Cut::Stopped) {
-            // Not said of the work: the claim stays unchecked.
-            return Ok(());
-        }
-        Ok(self.note(Event::Checked {
-            number,
-            exit_code: checked.exit_code,
-            timed_out: checked.cut.is_some(),
-            took: millis(checked.took),
-            findings: checked.findings,
-        })?)
-    }
-
-    /// Checks a checkpoint once more, after the run, by its task's check or another one. What the check
-    /// writes is in [`Run::check_again_path`].
-    ///
-    /// # Errors
-    /// There is no such checkpoint or no check, or it could not be made.
-    pub async fn check_again<G: Gate>(
-        &mut self,
-        at: Option<u32>,
-        command: Option<&str>,
-        gate: &G,
-        mut stop: watch::Receiver<Stop>,
-    ) -> std::result::Result<Event, Fault<G::Error>> {
-        let at = at.or(self.past.checkpoint).unwrap_or_default();
-        let mut task = self.task().clone();
-        if let Some(command) = command {
-            task.check = Check::Command(command.to_owned());
-        }
-        let container = format!("ralph-{}-check-{}", self.run.id(), self.journal.next());
-        let path = self.run.check_again_path();
-        let made = Clean {
-            container: &container,
-            left: None,
-            at,
-            task: &task,
-            output: &path,
-        };
-        let checked = self.check(made, gate, &mut stop).await?;
-        let event = Event::CheckedAgain {
-            checkpoint: at,
-            exit_code: checked.exit_code,
-            cut: checked.cut,
-            took: millis(checked.took),
-            findings: checked.findings,
-        };
-        self.note(event.clone())?;
-        Ok(event)
-    }
-
-    /// Makes a clean container, checks a checkpoint in it, and removes it.
-    async fn check<G: Gate>(
-        &mut self,
-        clean: Clean<'_>,
-        gate: &G,
-        stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<Checked, Fault<G::Error>> {
-        let sandbox = gate
-            .make_clean(clean.container, clean.task, clean.left)
-            .await;
-        let sandbox = sandbox.map_err(Fault::Refused)?;
-        let mut output = Transcript::anew(clean.output)?;
-        let claimed = Claimed {
-            checkpoints: &self.checkpoints,
-            at: clean.at,
-            protect: &clean.task.protect,
-            command: match &clean.task.check {
-                Check::Command(command) => command,
-                Check::Waived | Check::Missing => "",
-            },
-            target: &self.record.workspace.target,
-            time: clean.task.budget.check_time,
-        };
-        let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
-        // Everything worth keeping is kept by now.
-        if let Err(error) = sandbox.remove().await
-            && !error.is_not_found()
-        {
-            let text = format!("the container of the check stays: {error}");
-            self.note(Event::Warning { text })?;
-        }
-        checked
-    }
-}
-
-/// What is checked, and where.
-struct Clean<'a> {
-    /// The name of the container.
-    container: &'a str,
-    /// That of one that an earlier attempt has left.
-    left: Option<&'a str>,
-    /// The checkpoint.
-    at: u32,
-    task: &'a Task,
-    /// What the check writes goes there.
-    output: &'a std::path::Path,
 }
 
 fn millis(time: Duration) -> u64 {
