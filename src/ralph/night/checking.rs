@@ -18,7 +18,7 @@ impl Night {
         number: u32,
         gate: &G,
         stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<(), Fault<G::Error>> {
+    ) -> Result<(), Fault<G::Error>> {
         let at = self.past.checkpoint.unwrap_or_default();
         // A name of its own for each attempt: on some releases one that was killed cannot be removed
         // at once.
@@ -63,7 +63,7 @@ impl Night {
         command: Option<&str>,
         gate: &G,
         mut stop: watch::Receiver<Stop>,
-    ) -> std::result::Result<Event, Fault<G::Error>> {
+    ) -> Result<Event, Fault<G::Error>> {
         let at = at.or(self.past.checkpoint).unwrap_or_default();
         let mut task = self.task().clone();
         if let Some(command) = command {
@@ -96,7 +96,7 @@ impl Night {
         clean: Clean<'_>,
         gate: &G,
         stop: &mut watch::Receiver<Stop>,
-    ) -> std::result::Result<Checked, Fault<G::Error>> {
+    ) -> Result<Checked, Fault<G::Error>> {
         let sandbox = gate
             .make_clean(clean.container, clean.task, clean.left)
             .await;
