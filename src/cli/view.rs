@@ -144,6 +144,7 @@ impl View<'_> {
     async fn entry(&mut self, entry: &Entry) -> CliResult<Option<Verdict>> {
         if let Event::Iteration { output, .. } | Event::Ended { output, .. } = &entry.event {
             self.output(*output).await?;
+            self.output.written().await;
         }
         if let Event::Verdict { verdict } = &entry.event {
             return Ok(Some(verdict.clone()));

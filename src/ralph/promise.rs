@@ -72,6 +72,7 @@ impl Promise {
     /// What the agent's last words claim. An echo of the prompt claims nothing: a tag that comes
     /// after the same line as it does in the prompt.
     pub fn claim(&self, last_words: &str, prompt: &str, reading: Reading) -> Claim {
+        let last_words = &plain(last_words);
         let lines: Vec<&str> = said(last_words).collect();
         let Some((last, before)) = lines.split_last() else {
             return Claim::None;
@@ -94,6 +95,36 @@ impl Promise {
             _ => Claim::None,
         }
     }
+}
+
+/// The text without what a terminal would obey: agents colour what they say, and set titles.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => match chars.next() {
+                // A control sequence ends with a letter or the like.
+                Some('[') => {
+                    let _ = chars.find(|c| ('@'..='~').contains(c));
+                }
+                // A string ends with a bell, or with `ESC \`; but not later than the line.
+                Some(']' | 'P' | 'X' | '^' | '_') => {
+                    while let Some(c) = chars.next_if(|c| *c != '\n') {
+                        if c == '\u{7}' || c == '\u{1b}' && chars.next_if_eq(&'\\').is_some() {
+                            break;
+                        }
+                    }
+                }
+                Some('\n') => plain.push('\n'),
+                _ => {}
+            },
+            '\n' | '\t' => plain.push(c),
+            c if c.is_control() => {}
+            c => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// The lines that say anything.
@@ -152,6 +183,24 @@ mod tests {
             "<promise>complete</promise>",
             "<promise> COMPLETE </promise>",
             "<promise>COMPLETE</promise><promise>COMPLETE</promise>",
+        ] {
+            assert_eq!(claim(output), Claim::None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_not_said() {
+        for output in [
+            "\u{1b}]0;title\u{7}<promise>COMPLETE</promise>\n",
+            "\u{1b}]8;;x\u{1b}\\\u{1b}[1;32m<promise>COMPLETE</promise>\u{1b}[0m\r\n",
+            "\u{1b}]0;unended\n<promise>COMPLETE</promise>\u{1b}",
+        ] {
+            assert_eq!(claim(output), Claim::Complete, "{output:?}");
+        }
+        for output in [
+            "\u{1b}]0;\n<promise>COMPLETE</promise>\nno",
+            "not <promise>COMPLETE</promise>\u{1b}[2K",
+            "\u{1b}[31<promise>COMPLETE</promise>",
         ] {
             assert_eq!(claim(output), Claim::None, "{output:?}");
         }

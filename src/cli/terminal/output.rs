@@ -20,8 +20,16 @@ const BATCH: usize = 128 << 10;
 /// The streams we write to, in the order in which chunks came.
 #[derive(Debug)]
 pub(crate) struct Output {
-    chunks: mpsc::Sender<(Channel, Bytes)>,
+    items: mpsc::Sender<Item>,
     ended: oneshot::Receiver<io::Result<Asked>>,
+}
+
+/// What the writer gets.
+#[derive(Debug)]
+enum Item {
+    Chunk(Channel, Bytes),
+    /// Told when everything before it is written.
+    Mark(oneshot::Sender<()>),
 }
 
 /// Whether the terminal was asked something that it answers as if it were typed.
@@ -37,7 +45,7 @@ impl Output {
     /// Starts the writer. What goes to a terminal passes a filter of this policy, if there is one;
     /// pipes and files get every byte as it is.
     pub(crate) fn start(policy: Option<Policy>) -> io::Result<Self> {
-        let (chunks, mut queue) = mpsc::channel::<(Channel, Bytes)>(DEPTH);
+        let (items, mut queue) = mpsc::channel::<Item>(DEPTH);
         let (finished, ended) = oneshot::channel();
         thread::Builder::new()
             .name("output".to_owned())
@@ -45,12 +53,23 @@ impl Output {
                 let mut writer = Writer::new(policy);
                 let mut result = Ok(());
                 let mut next = queue.blocking_recv();
-                while let Some((channel, bytes)) = next.take() {
+                while let Some(item) = next.take() {
+                    let (channel, bytes) = match item {
+                        Item::Chunk(channel, bytes) => (channel, bytes),
+                        Item::Mark(written) => {
+                            // Whoever wanted to know may be gone.
+                            let _ = written.send(());
+                            next = queue.blocking_recv();
+                            continue;
+                        }
+                    };
                     // What has come meanwhile is written with it: frames are small.
                     let mut bytes = BytesMut::from(bytes);
                     while next.is_none() && bytes.len() < BATCH {
                         match queue.try_recv() {
-                            Ok((same, more)) if same == channel => bytes.extend_from_slice(&more),
+                            Ok(Item::Chunk(same, more)) if same == channel => {
+                                bytes.extend_from_slice(&more);
+                            }
                             Ok(other) => next = Some(other),
                             Err(_) => break,
                         }
@@ -65,7 +84,7 @@ impl Output {
                 // Whoever asked may be gone.
                 let _ = finished.send(result);
             })?;
-        Ok(Self { chunks, ended })
+        Ok(Self { items, ended })
     }
 
     /// Hands a chunk to the writer, waiting while it is behind.
@@ -73,15 +92,24 @@ impl Output {
     /// # Errors
     /// The writer has ended: the reader of our output is gone.
     pub(crate) async fn write(&self, chunk: Chunk) -> Result<(), Gone> {
-        self.chunks
-            .send((chunk.channel, chunk.bytes))
+        self.items
+            .send(Item::Chunk(chunk.channel, chunk.bytes))
             .await
             .map_err(|_| Gone)
     }
 
+    /// Waits until what was handed over is written: what is said elsewhere comes after it.
+    pub(crate) async fn written(&self) {
+        let (written, told) = oneshot::channel();
+        if self.items.send(Item::Mark(written)).await.is_ok() {
+            // An error is that the writer has ended.
+            let _ = told.await;
+        }
+    }
+
     /// Waits until everything is written.
     pub(crate) async fn finish(self) -> io::Result<Asked> {
-        drop(self.chunks);
+        drop(self.items);
         self.ended.await.unwrap_or(Ok(Asked::Perhaps))
     }
 }
