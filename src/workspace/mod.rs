@@ -255,8 +255,8 @@ impl Repository {
     }
 
     /// Makes the tree what it was, given what it is: `now` is a checkpoint that was just taken. With
-    /// `paths`, only these and what is below them. What checkpoints do not know is left and listed;
-    /// where something fails, the rest goes on. Cut short, it can be done again.
+    /// `paths`, only these and what is below them; `spared` stays as it is, unless it, or something in it, is
+    /// among these. What checkpoints do not know is left and listed; where something fails, the rest goes on. Cut short, it can be done again.
     ///
     /// # Errors
     ///
@@ -267,10 +267,11 @@ impl Repository {
         now: &Checkpoint,
         to: &Checkpoint,
         paths: &[PathBuf],
+        spared: &[PathBuf],
     ) -> Result<RolledBack> {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
-        rollback::rollback(&self.store, root, &now, &to, paths)
+        rollback::rollback(&self.store, root, &now, &to, paths, spared)
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to
