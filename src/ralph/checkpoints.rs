@@ -10,7 +10,7 @@ use super::event::Event;
 use super::record::Record;
 use super::retention::{Retention, ranges};
 use super::store::RunId;
-use crate::workspace::{Checkpoint, Policy, Repository, Root, Series};
+use crate::workspace::{Checkpoint, LeaveOut, Policy, Repository, Root, Series};
 
 /// The checkpoints of one run.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Checkpoints {
     /// Device and inode: what was worked on, and nothing that has come in its place.
     id: (u64, u64),
     series: Series,
+    /// For the first one; later ones do as it did.
+    leave_out: LeaveOut,
 }
 
 impl Checkpoints {
@@ -36,6 +38,7 @@ impl Checkpoints {
             workspace: workspace.path.clone(),
             id: (workspace.device, workspace.inode),
             series: Series::new(run.as_str())?,
+            leave_out: record.keep.leave_out(),
         })
     }
 
@@ -71,7 +74,11 @@ impl Checkpoints {
         let begun = Instant::now();
         let mut repository = self.open()?;
         let before = repository.list(&self.series)?.pop();
-        let taken = repository.take(&self.root()?, &self.series, reason, &Policy::default())?;
+        let policy = Policy {
+            leave_out: self.leave_out.clone(),
+            ..Policy::default()
+        };
+        let taken = repository.take(&self.root()?, &self.series, reason, &policy)?;
         let changed = match &before {
             Some(before) if before.tree() != taken.checkpoint.tree() => {
                 repository.changes(before, &taken.checkpoint)?.len() as u64

@@ -49,7 +49,7 @@ pub use notes::Note;
 pub use pace::{Answer, Pace};
 pub use promise::{Claim, Promise, Reading};
 pub use prompt::{Finding, Prompt};
-pub use record::{Image, Record, Sleep, Workspace};
+pub use record::{Image, Keep, Record, Sleep, Workspace};
 pub use report::{Iteration, Report, SetAside};
 pub use repository::{GitAccess, Identity, IdentityKind, Repository};
 pub use retention::{Retention, ranges};

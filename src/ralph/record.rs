@@ -10,6 +10,7 @@ use super::pace::Pace;
 use super::repository::Repository;
 use super::task::Task;
 use crate::sandbox::asked::Asked;
+use crate::workspace::LeaveOut;
 
 /// The record of a run, as `run.json` has it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,6 +27,9 @@ pub struct Record {
     /// Its repository; runs of before that was looked at have none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Repository>,
+    /// What checkpoints hold.
+    #[serde(default)]
+    pub keep: Keep,
     /// What is worked in.
     pub image: Image,
     /// The agent's command.
@@ -60,6 +64,15 @@ pub struct Record {
     pub time: Option<Duration>,
 }
 
+/// What checkpoints hold, and what they do not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Keep {
+    /// Also what a tool makes again.
+    pub all: bool,
+    /// Nothing that these match.
+    pub skip: Vec<String>,
+}
+
 /// Whether the machine may sleep while a run is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +104,16 @@ pub struct Image {
     pub name: String,
     /// What that was.
     pub id: String,
+}
+
+impl Keep {
+    /// The same for whoever takes checkpoints.
+    pub fn leave_out(&self) -> LeaveOut {
+        LeaveOut {
+            regenerable: !self.all,
+            globs: self.skip.clone(),
+        }
+    }
 }
 
 impl Workspace {

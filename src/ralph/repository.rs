@@ -126,6 +126,16 @@ impl Repository {
         })
     }
 
+    /// Whether `.git` is still the person's of before, which the agent could not change: what is other in it
+    /// is the person's own work.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn is_untouched(&self, root: &Root) -> Result<bool> {
+        let now = root.top(GIT)?.map(Identity::from);
+        Ok(self.access != GitAccess::Rw && now.is_some() && now == self.git)
+    }
+
     /// Whether this `.git` may stay.
     fn allows(&self, now: Identity) -> bool {
         match (self.access, self.git) {

@@ -27,6 +27,7 @@ mod metadata;
 mod object;
 mod pack;
 mod policy;
+mod preview;
 mod prune;
 mod quarantine;
 mod rollback;
@@ -63,6 +64,8 @@ pub use policy::LeaveOut;
 pub use policy::OnCap;
 pub use policy::Pattern;
 pub use policy::Policy;
+pub use preview::Omitted;
+pub use preview::Preview;
 pub use rollback::Failed;
 pub use rollback::RolledBack;
 pub use series::Checkpoint;
@@ -255,8 +258,8 @@ impl Repository {
     }
 
     /// Makes the tree what it was, given what it is: `now` is a checkpoint that was just taken. With
-    /// `paths`, only these and what is below them. What checkpoints do not know is left and listed;
-    /// where something fails, the rest goes on. Cut short, it can be done again.
+    /// `paths`, only these and what is below them; `spared` stays as it is, unless it, or something in it, is
+    /// among these. What checkpoints do not know is left and listed; where something fails, the rest goes on. Cut short, it can be done again.
     ///
     /// # Errors
     ///
@@ -267,10 +270,11 @@ impl Repository {
         now: &Checkpoint,
         to: &Checkpoint,
         paths: &[PathBuf],
+        spared: &[PathBuf],
     ) -> Result<RolledBack> {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
-        rollback::rollback(&self.store, root, &now, &to, paths)
+        rollback::rollback(&self.store, root, &now, &to, paths, spared)
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to

@@ -49,6 +49,8 @@ pub struct RolledBack {
     pub removed: u64,
     /// What checkpoints do not know, and directories that still hold such.
     pub left: Vec<PathBuf>,
+    /// What was to be spared, and is not what it was.
+    pub spared: Vec<PathBuf>,
     /// What could not be done; with very many, the first ones.
     pub failed: Vec<Failed>,
     /// How many further ones failed.
@@ -95,6 +97,7 @@ pub(super) fn rollback(
     now: &Snapshot,
     to: &Snapshot,
     paths: &[PathBuf],
+    spared: &[PathBuf],
 ) -> Result<RolledBack> {
     let failed = Error::file("read", &root.path);
     let mut rollback = Rollback {
@@ -102,7 +105,7 @@ pub(super) fn rollback(
         root,
         now,
         to,
-        plan: Plan::new(now, to, paths)?,
+        plan: Plan::new(now, to, paths, spared)?,
         descent: Descent::new(root).map_err(failed)?,
         frames: Vec::new(),
         path: Vec::new(),
@@ -253,6 +256,11 @@ impl Rollback<'_> {
             snapshot::join(&mut self.path, name);
             let scope = self.plan.scope(&self.path);
             match (now, to) {
+                _ if scope == Scope::Spared => {
+                    if self.plan.has_work(now, to) || self.plan.differs(now, to) {
+                        self.result.spared.push(snapshot::path(&self.path));
+                    }
+                }
                 _ if scope == Scope::Outside || self.plan.is_unknown(to) => {}
                 _ if self.plan.has_directory(now, to) => {
                     if self.plan.has_work(now, to) {

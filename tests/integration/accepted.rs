@@ -230,6 +230,40 @@ fn what_somebody_has_changed_since_is_not_accepted() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent"]
+fn going_back_leaves_what_the_person_has_committed() {
+    for (access, stays) in [("shadow", true), ("none", true), ("rw", false)] {
+        let dir = worked_with("echo two >file; echo new >added", access);
+        dir.write("mine", "x");
+        let _ = git(&dir, "add mine file");
+        let _ = git(&dir, "commit -qm second");
+        let id = record(&dir);
+        let id = id.file_name().unwrap().to_str().unwrap();
+        let output = dir.stockade(&["rollback", id]).run().success();
+        assert_eq!(
+            output.stderr().contains("`.git` is left"),
+            stays,
+            "{access}: {output}"
+        );
+        let commits = if stays { "2\n" } else { "1\n" };
+        assert_eq!(git(&dir, "rev-list --count HEAD"), commits, "{access}");
+        assert_eq!(
+            fs::read_to_string(dir.work().join("file")).unwrap(),
+            "one\n"
+        );
+        for gone in ["added", "mine"] {
+            assert!(!dir.work().join(gone).exists(), "{access}: {gone}");
+        }
+        if !stays {
+            continue;
+        }
+        let _ = dir.stockade(&["rollback", id, ".git"]).run().success();
+        assert_eq!(git(&dir, "rev-list --count HEAD"), "1\n", "{access}");
+        assert_eq!(git(&dir, "fsck --strict --no-dangling"), "");
+    }
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent many times"]
 fn a_long_run_keeps_the_first_and_the_newest_checkpoints() {
     let dir = TestDir::new();

@@ -32,6 +32,7 @@ mod faults; // the client against a service that misbehaves (scripted)
 mod forgery; // labels that claim to be ours
 mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
+mod kept; // what checkpoints hold, and what an agent may not change
 mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed

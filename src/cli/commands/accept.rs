@@ -174,10 +174,15 @@ fn refuse_other(run: &Run, changes: &[Change], result: &Checkpoint) -> CliResult
         error.causes.push(format!("and {more} more"));
     }
     let number = result.number();
+    // A rollback spares the repository unless it is named.
+    let git = match changes.iter().any(|change| change.path.starts_with(".git")) {
+        true => " . .git",
+        false => "",
+    };
     Err(error
         .hint(format!("see how: `stockade diff {id} {number}..`"))
         .hint(format!(
-            "to have the run's result again: `stockade rollback {id} --to {number}`"
+            "to have the run's result again: `stockade rollback {id} --to {number}{git}`"
         )))
 }
 

@@ -3,6 +3,7 @@
 mod agent;
 mod configured;
 mod git;
+mod kept;
 mod preflight;
 mod prepare;
 mod task;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use self::kept::KeptArgs;
 use self::prepare::prepare;
 use self::task::TaskArgs;
 use crate::cli::args::Global;
@@ -75,6 +77,8 @@ pub(crate) struct RalphArgs {
     /// What the agent has of your git repository: a copy of its own (shadow), nothing, yours to read, or yours
     #[arg(long, value_name = "ACCESS", value_parser = git::parser(), default_value = "shadow")]
     git: GitAccess,
+    #[command(flatten)]
+    kept: KeptArgs,
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,

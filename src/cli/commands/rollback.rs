@@ -16,7 +16,8 @@ const SHOWN: usize = 20;
 
 /// Make a run's workspace what it was at a checkpoint
 ///
-/// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay.
+/// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay, and so does your
+/// `.git`, unless the run had `--git rw` or you name it.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     /// Checkpoint
@@ -42,9 +43,14 @@ pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
     let to = checkpoints.get(args.to)?;
     let (now, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
     night.note(event)?;
+    let root = checkpoints.root()?;
+    let spared = match &record.repository {
+        Some(repository) if repository.is_untouched(&root)? => vec![PathBuf::from(".git")],
+        _ => Vec::new(),
+    };
     let done = checkpoints
         .open()?
-        .rollback(&checkpoints.root()?, &now, &to, &args.paths)
+        .rollback(&root, &now, &to, &args.paths, &spared)
         .map_err(failed)?;
     let failures = done.failed.len() as u64 + done.failed_more;
     night.note(Event::RolledBack {
@@ -64,6 +70,13 @@ pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
     ui.status(&format!(
         "what it was before is checkpoint {number}: `stockade rollback {id} --to {number}`"
     ));
+    if !done.spared.is_empty() {
+        ui.status(&format!(
+            "`.git` is left as it is, since the run could not change it; to go back there, too: \
+             `stockade rollback {id} --to {} .git`",
+            args.to
+        ));
+    }
     for path in done.left.iter().take(SHOWN) {
         let path = sanitize_line(&path.to_string_lossy());
         ui.warning(&format!("left, since no checkpoint knows it: {path}"));

@@ -18,6 +18,7 @@ pub(crate) fn record_of(task: Task) -> Record {
             target: "/workspace".into(),
         },
         repository: None,
+        keep: Default::default(),
         image: Image {
             name: "i".into(),
             id: "1".into(),

@@ -20,6 +20,8 @@ pub(super) enum Scope {
     /// Something below it was.
     Above,
     Outside,
+    /// It is to stay as it is, with all that is below it.
+    Spared,
 }
 
 pub(super) struct Plan<'a> {
@@ -27,6 +29,7 @@ pub(super) struct Plan<'a> {
     to: &'a Snapshot,
     /// None: everything was asked for.
     paths: Vec<Vec<u8>>,
+    spared: Vec<Vec<u8>>,
     groups_now: HashMap<u32, [u8; ID]>,
     groups_to: HashMap<u32, [u8; ID]>,
     /// By directory, on each side.
@@ -35,21 +38,27 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(now: &'a Snapshot, to: &'a Snapshot, paths: &[PathBuf]) -> Result<Self> {
-        let mut normal = Vec::new();
-        for path in paths {
+    pub(super) fn new(
+        now: &'a Snapshot,
+        to: &'a Snapshot,
+        paths: &[PathBuf],
+        spared: &[PathBuf],
+    ) -> Result<Self> {
+        let normal = |path: &PathBuf| {
             let bytes = super::normal(path);
-            let bytes =
-                bytes.ok_or_else(|| Error::unsafe_at(path, "leads out of the workspace"))?;
-            normal.push(bytes);
-        }
-        if normal.iter().any(Vec::is_empty) {
-            normal.clear();
+            bytes.ok_or_else(|| Error::unsafe_at(path, "leads out of the workspace"))
+        };
+        let mut asked: Vec<_> = paths.iter().map(normal).collect::<Result<_>>()?;
+        let mut spared: Vec<_> = spared.iter().map(normal).collect::<Result<_>>()?;
+        spared.retain(|path| !asked.iter().any(|asked| is_below(asked, path)));
+        if asked.iter().any(Vec::is_empty) {
+            asked.clear();
         }
         let mut plan = Self {
             now,
             to,
-            paths: normal,
+            paths: asked,
+            spared,
             groups_now: now.groups(),
             groups_to: to.groups(),
             work_now: vec![false; now.len()],
@@ -142,10 +151,9 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn scope(&self, path: &[u8]) -> Scope {
-        let is_below = |path: &[u8], above: &[u8]| {
-            let rest = path.strip_prefix(above);
-            rest.is_some_and(|rest| above.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
-        };
+        if self.spared.iter().any(|spared| is_below(path, spared)) {
+            return Scope::Spared;
+        }
         let mut paths = self.paths.iter();
         if self.paths.is_empty() || paths.clone().any(|asked| is_below(path, asked)) {
             Scope::Inside
@@ -155,4 +163,10 @@ impl<'a> Plan<'a> {
             Scope::Outside
         }
     }
+}
+
+/// Whether it is the same path or one below it; everything is below the empty one.
+fn is_below(path: &[u8], above: &[u8]) -> bool {
+    let rest = path.strip_prefix(above);
+    rest.is_some_and(|rest| above.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
 }

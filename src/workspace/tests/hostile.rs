@@ -88,7 +88,10 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
             let now = scene.take();
             let root = scene.root();
             // Whether or not it gets there.
-            scene.repository.rollback(&root, &now, &first, &[]).unwrap();
+            scene
+                .repository
+                .rollback(&root, &now, &first, &[], &[])
+                .unwrap();
             checkpoints.push(now);
         }
         stop.store(true, Ordering::Relaxed);

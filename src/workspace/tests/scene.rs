@@ -85,7 +85,7 @@ impl Scene {
     pub(in crate::workspace) fn roll_back(&mut self, to: &Checkpoint) -> RolledBack {
         let now = self.take();
         let root = self.root();
-        let result = self.repository.rollback(&root, &now, to, &[]).unwrap();
+        let result = self.repository.rollback(&root, &now, to, &[], &[]).unwrap();
         assert!(result.failed.is_empty(), "{:?}", result.failed);
         result
     }

@@ -64,6 +64,7 @@ pub(super) async fn prepare(
     let workspace = workspace(&mut request, &cwd)?;
     night::refuse_overlap(&workspace.path, None)?;
     let repository = git::look(args.git, &workspace)?;
+    args.kept.announce(&workspace, ui)?;
     let asked = match args.phases.as_slice() {
         [] => std::slice::from_ref(&args.task),
         phases => phases,
@@ -206,6 +207,7 @@ fn record(
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
         repository: Some(repository.record().clone()),
+        keep: args.kept.keep(),
         image: ralph::Image {
             name: request.image.clone(),
             id: image.id.to_string(),

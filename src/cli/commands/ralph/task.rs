@@ -153,7 +153,7 @@ fn parse_check(text: &str) -> Result<String, String> {
 }
 
 /// A pattern for paths.
-fn parse_glob(text: &str) -> Result<String, String> {
+pub(super) fn parse_glob(text: &str) -> Result<String, String> {
     Pattern::parse(text).map_err(str::to_owned)?;
     Ok(text.to_owned())
 }

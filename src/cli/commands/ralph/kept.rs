@@ -1,0 +1,108 @@
+//! What checkpoints hold.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::task::parse_glob;
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
+use crate::cli::units;
+use crate::ralph::{Keep, Workspace};
+use crate::workspace::{Omitted, Preview, Root};
+
+/// So many names are shown.
+const SHOWN: usize = 10;
+/// The longest that is looked at what is left out.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Flags that say what checkpoints hold
+#[derive(Debug, Args)]
+pub(super) struct KeptArgs {
+    /// Keep also what a tool makes again, as node_modules, where .gitignore names it
+    #[arg(long)]
+    checkpoint_all: bool,
+    /// Keep no paths that match: no checkpoint and no check has them, and a rollback leaves them (can be
+    /// repeated)
+    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+    checkpoint_skip: Vec<String>,
+}
+
+impl KeptArgs {
+    /// What is kept of it.
+    pub(super) fn keep(&self) -> Keep {
+        Keep {
+            all: self.checkpoint_all,
+            skip: self.checkpoint_skip.clone(),
+        }
+    }
+
+    /// Says what will be left out.
+    pub(super) fn announce(&self, workspace: &Workspace, ui: &Ui) -> CliResult<()> {
+        let failed = |e| CliError::from_source(Exit::Failed, &e);
+        let root = Root::open(&workspace.path).map_err(failed)?;
+        let preview = Preview::of(&root, &self.keep().leave_out(), LOOK).map_err(failed)?;
+        if let Some(line) = line(&preview) {
+            ui.status(&line);
+        }
+        Ok(())
+    }
+}
+
+fn line(preview: &Preview) -> Option<String> {
+    if preview.left_out.is_empty() {
+        return None;
+    }
+    let mut told: Vec<String> = preview.left_out.iter().take(SHOWN).map(one).collect();
+    let more = preview.left_out.len().saturating_sub(SHOWN);
+    match (more, preview.is_whole) {
+        (0, true) => {}
+        (0, false) => told.push("and perhaps more".to_owned()),
+        (more, true) => told.push(format!("and {more} more")),
+        (more, false) => told.push(format!("and at least {more} more")),
+    }
+    Some(format!("checkpoints leave out {}", told.join(", ")))
+}
+
+fn one(omitted: &Omitted) -> String {
+    let path = sanitize_line(&omitted.path.to_string_lossy());
+    let least = if omitted.is_whole { "" } else { "at least " };
+    let size = units::size(omitted.bytes);
+    match omitted.files {
+        0 if !omitted.is_whole => path,
+        1 => format!("{path} ({least}1 file, {size})"),
+        files => format!("{path} ({least}{files} files, {size})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_a_line() {
+        let omitted = |path: &str, files, is_whole| Omitted {
+            path: path.into(),
+            files,
+            bytes: files * 1024,
+            is_whole,
+        };
+        let mut preview = Preview {
+            left_out: vec![
+                omitted("target", 20, true),
+                omitted("a\x1bb", 1, false),
+                omitted("x", 0, false),
+            ],
+            is_whole: false,
+        };
+        assert_eq!(
+            line(&preview).unwrap(),
+            "checkpoints leave out target (20 files, 20KiB), a\\u{1b}b (at least 1 file, 1KiB), x, and perhaps more"
+        );
+        preview.left_out = vec![omitted("y", 2, true); 12];
+        assert!(line(&preview).unwrap().ends_with(", and at least 2 more"));
+        assert_eq!(line(&Preview::default()), None);
+    }
+}
