@@ -5,6 +5,7 @@ mod admission;
 mod args;
 mod argv;
 mod awake;
+mod built;
 mod clock;
 mod commands;
 mod configuration;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -183,6 +184,12 @@ impl Plan {
             mode: 0o600,
         });
         name
+    }
+
+    /// The directory's real path, and the Containerfile's below it, if it is a file of the context.
+    pub fn in_directory(&self) -> Option<(&Path, &Path)> {
+        let (file, _) = self.expected.as_ref()?;
+        Some((self.directory.as_ref()?.path(), as_path(file)))
     }
 
     /// The Containerfile's path in the archive, for the `dockerfile` parameter.

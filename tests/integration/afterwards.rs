@@ -142,6 +142,60 @@ fn ten_runs_go_on_beside_each_other() {
 }
 
 #[test]
+#[ignore = "needs podman: runs agents, and kills whoever has them in hand"]
+fn all_that_are_left_alone_are_taken_up() {
+    let dir = TestDir::new();
+    let all = || dir.stockade(&["resume", "--all"]).run();
+    let _ = all().code(0).complains("no run is left alone");
+    let agent = format!("touch ready; while [ ! -e go ]; do sleep 0.1; done; {PROMISE}");
+    let begin = |work: &str| {
+        let volume = format!("{}:/workspace:Z", dir.work().join(work).display());
+        dir.write(&format!("{work}/task"), "");
+        let mut typed: Vec<&str> = "ralph -d --no-check --allow-unenforced-limits --network none \
+            --allow-overcommit --completion-promise COMPLETE --prompt Work --image"
+            .split_whitespace()
+            .collect();
+        typed.extend([dir.tiny(), "-v", &volume, "--", "sh", "-c", &agent]);
+        let id = dir.stockade(&typed).run().success().line();
+        wait_until(|| dir.work().join(work).join("ready").exists());
+        id
+    };
+    let ids = ["damaged", "goes-on", "is-stopped", "in-hand"].map(begin);
+    let [damaged, goes_on, is_stopped, in_hand] = &ids;
+    for id in [damaged, goes_on, is_stopped] {
+        let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+        let _ = killed.success();
+    }
+    // Whoever was killed may have it for a moment more.
+    let left = || dir.stockade(&["runs"]).run().success().stdout();
+    wait_until(|| left().matches("left alone").count() == 3);
+    let runs = dir.path().join("state/stockade/runs");
+    let asked = runs.join(damaged).join("run.json");
+    let whole = fs::read(&asked).unwrap();
+    fs::write(&asked, "{").unwrap();
+    fs::write(runs.join(is_stopped).join("stop"), "gently").unwrap();
+
+    let _ = all()
+        .code(1)
+        .has(&format!("{damaged}: not taken up: "))
+        .has(&format!("{goes_on}: taken up\n"))
+        .has(&format!("{is_stopped}: taken up\n"));
+    fs::write(&asked, whole).unwrap();
+    let output = all().code(0);
+    assert_eq!(output.stdout(), format!("{damaged}: taken up\n"));
+    let wait = |id: &str| dir.stockade(&["wait", id]).run();
+    let _ = wait(is_stopped).code(23);
+    for work in ["damaged", "goes-on", "in-hand"] {
+        dir.write(&format!("{work}/go"), "");
+    }
+    for id in [damaged, goes_on, in_hand] {
+        let _ = wait(id).code(0);
+    }
+    let _ = all().code(0).complains("no run is left alone");
+    dir.assert_nothing_left();
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
 fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
     let dir = TestDir::new();

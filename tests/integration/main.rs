@@ -24,6 +24,7 @@ mod client_life; // the library's client: a container's life and its traps
 mod client_resources; // the library's client: lists, files, secrets, volumes
 mod configured; // what a directory asks for, and what it may have
 mod connections; // connections that are shared, lost, answered too early
+mod containerfile; // `ralph` without an image: what was built from the Containerfile here
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
 mod cp; // `stockade cp`: where things land, and whose they are
 mod endurance; // two hundred lives, and nothing has grown

@@ -1,5 +1,6 @@
 //! `stockade build`
 
+mod note;
 mod options;
 mod source;
 mod steps;
@@ -11,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use self::note::Note;
 use self::options::{LimitArgs, add_secrets, options};
-use self::source::{Extent, Sent, Source, prune, unreadable};
+use self::source::{Bases, Extent, Sent, Source, bases, prune, unreadable};
 use self::steps::{Seen, Steps};
 use crate::cli::args::Global;
 use crate::cli::connect;
@@ -149,11 +151,12 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
             client.version()
         ));
     }
-    let extent = match (&mut source, &containerfile) {
+    let (extent, known) = match (&mut source, &containerfile) {
         (Source::Files(plan), Some(containerfile)) => {
-            prune(plan, containerfile, &options, &client).await?
+            let known = bases(containerfile, &options, &client).await?;
+            (prune(plan, containerfile, &options, &known), known)
         }
-        _ => Extent::Whole,
+        _ => (Extent::Whole, Bases::new()),
     };
     let output = Output::start(Some(Policy::Text)).doing("write")?;
     let build = Build {
@@ -172,9 +175,25 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
             return Err(error);
         }
     };
-    let Built::Image(image) = built else {
+    let Built::Image(image, sent) = built else {
         return Ok(outcome::OUTPUT_GONE);
     };
+    if let (Some(containerfile), Some(sent)) = (&containerfile, sent) {
+        let note = Note {
+            args,
+            containerfile,
+            options: &options,
+            client: &client,
+            image: &image,
+        };
+        // The image is there whatever becomes of the note.
+        if let Err(error) = note.take(sent, extent, known).await {
+            ui.warning(&format!(
+                "`ralph` will not find this image without `--image`: {}",
+                error.message
+            ));
+        }
+    }
     if let Some(path) = &args.iidfile {
         write_id(path, &image).doing(format!("write `{}`", path.display()))?;
     }
@@ -257,7 +276,8 @@ struct Build<'a> {
 
 /// How a build ended.
 enum Built {
-    Image(ImageId),
+    /// With what was sent, unless the service had enough of it.
+    Image(ImageId, Option<Sent>),
     /// The build copies what nobody could know of.
     TooLittle(Box<Plan>),
     /// Nobody reads what it says.
@@ -282,7 +302,11 @@ impl Build<'_> {
             "a base image brings ONBUILD instructions: building again with the whole context",
         );
         plan.select_everything();
-        self.run(Source::Files(plan), Extent::Whole).await
+        let mut built = self.run(Source::Files(plan), Extent::Whole).await;
+        if let Ok(Built::Image(_, Some(sent))) = &mut built {
+            sent.is_forced = true;
+        }
+        built
     }
 
     async fn run(&self, source: Source, extent: Extent) -> CliResult<Built> {
@@ -312,10 +336,10 @@ impl Build<'_> {
                 "a base image brings ONBUILD instructions that need more of the context",
             )),
             (Answer::Image(image), sent) => {
-                if let Some(sent) = sent {
+                if let Some(sent) = &sent {
                     warn_of_skipped(&sent.summary, self.ui);
                 }
-                Ok(Built::Image(image))
+                Ok(Built::Image(image, sent))
             }
         }
     }

@@ -41,8 +41,8 @@ use crate::sandbox::Sandbox;
 /// iterations what comes next.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "stockade ralph [OPTIONS] --image IMAGE --agent NAME [-- ARG...]\n       \
-                      stockade ralph [OPTIONS] --image IMAGE -- COMMAND [ARG...]"
+    override_usage = "stockade ralph [OPTIONS] [--image IMAGE] --agent NAME [-- ARG...]\n       \
+                      stockade ralph [OPTIONS] [--image IMAGE] -- COMMAND [ARG...]"
 )]
 pub(crate) struct RalphArgs {
     #[command(flatten)]
@@ -69,7 +69,8 @@ pub(crate) struct RalphArgs {
     /// ~/.config/stockade/agents/NAME.toml
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
-    /// Image to work in
+    /// Image to work in [default: what you last built from the Containerfile, Dockerfile.ralph or
+    /// Dockerfile here]
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
     #[command(flatten)]

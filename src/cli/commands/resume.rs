@@ -6,6 +6,7 @@ use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::sanitize::sanitize_line;
 use crate::cli::signals::Signals;
 use crate::cli::ui::Ui;
 use crate::cli::view::{self, Interrupt};
@@ -22,6 +23,9 @@ pub(crate) struct ResumeArgs {
     /// Do not look at it
     #[arg(short, long)]
     detach: bool,
+    /// All that are left alone, without looking at them: after a reboot
+    #[arg(long, conflicts_with = "run")]
+    all: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     run: Option<String>,
 }
@@ -45,8 +49,50 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
     }
 }
 
+/// Takes up whatever is left alone; one that cannot be is in nobody's way. One that was asked to stop
+/// does so.
+async fn all(global: &Global, ui: &Ui) -> CliResult {
+    let mut left = night::runs()?.list()?;
+    left.retain(|run| !run.is_held() && night::is_left_alone(run));
+    if left.is_empty() {
+        ui.status("no run is left alone");
+        return Ok(Exit::Done);
+    }
+    let service = Service::connect(global, ui).await?;
+    let mut exit = Exit::Done;
+    for run in left {
+        let id = run.id();
+        match take_up(&run, &service, global).await {
+            Ok(()) => ui.line(&format!("{id}: taken up")).doing("write")?,
+            Err(_) if run.is_held() => ui
+                .line(&format!("{id}: somebody else has taken it up"))
+                .doing("write")?,
+            Err(error) => {
+                exit = Exit::Failed;
+                let why = std::iter::once(&error.message).chain(&error.causes);
+                let why: Vec<&str> = why.map(String::as_str).collect();
+                let why = sanitize_line(&why.join(": "));
+                ui.line(&format!("{id}: not taken up: {why}"))
+                    .doing("write")?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// Gives it to a supervisor.
+async fn take_up(run: &Run, service: &Service, global: &Global) -> CliResult<()> {
+    // Nobody else can have it; the supervisor takes it at once.
+    drop(run.hold()?);
+    night::refuse_overlap(&run.record()?.workspace.path, Some(run))?;
+    supervisor::start(run, &service.endpoint, global).await
+}
+
 /// Runs the verb.
 pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResult {
+    if args.all {
+        return all(global, ui).await;
+    }
     let mut signals = Signals::catch().doing("catch signals")?;
     let run = night::find(args.run.as_deref())?;
     // Nobody else can have it; the supervisor takes it at once.
@@ -57,9 +103,8 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
         return view::follow(&run, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let service = Service::connect(global, ui).await?;
-    night::refuse_overlap(&run.record()?.workspace.path, Some(&run))?;
     run.withdraw_stop()?;
-    supervisor::start(&run, &service.endpoint, global).await?;
+    take_up(&run, &service, global).await?;
     if args.detach {
         ui.line(run.id().as_str()).doing("write")?;
         return Ok(Exit::Done);

@@ -11,7 +11,9 @@ use super::BuildArgs;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::upload::{SendError, pass};
-use crate::context::{self, Archive, Base, Containerfile, Directory, Input, Needs, Plan, Summary};
+use crate::context::{
+    self, Archive, Base, Containerfile, Digest, Directory, Input, Needs, Plan, Summary,
+};
 use crate::libpod::{BuildOptions, Client, PullPolicy};
 
 /// What travels beside the request.
@@ -25,6 +27,10 @@ pub(super) enum Source {
 /// What was sent.
 pub(super) struct Sent {
     pub(super) summary: Summary,
+    /// Of files of ours.
+    pub(super) digest: Option<Digest>,
+    /// All of them, though the Containerfile seemed to need less.
+    pub(super) is_forced: bool,
     /// For a second time.
     pub(super) plan: Option<Box<Plan>>,
 }
@@ -96,14 +102,21 @@ impl Source {
     /// Writes the archive. Blocks.
     pub(super) fn write(self, sink: &mut dyn Write) -> Result<Sent, SendError> {
         match self {
-            Self::Files(plan) => Ok(Sent {
-                summary: plan.write(sink)?,
-                plan: Some(plan),
-            }),
+            Self::Files(plan) => {
+                let (summary, digest) = plan.write_digested(sink)?;
+                Ok(Sent {
+                    summary,
+                    digest: Some(digest),
+                    is_forced: false,
+                    plan: Some(plan),
+                })
+            }
             Self::Archive(archive) => {
                 pass(archive, sink)?;
                 Ok(Sent {
                     summary: Summary::default(),
+                    digest: None,
+                    is_forced: false,
                     plan: None,
                 })
             }
@@ -120,17 +133,18 @@ pub(super) enum Extent {
     Whole,
 }
 
-/// Leaves out what the build does not need.
-pub(super) async fn prune(
-    plan: &mut Plan,
+/// What is known of the images that a build begins with.
+pub(super) type Bases = BTreeMap<String, Base>;
+
+/// Asks the service for them.
+pub(super) async fn bases(
     containerfile: &Containerfile,
     options: &BuildOptions,
     client: &Client,
-) -> CliResult<Extent> {
-    let arguments = &options.build_args;
+) -> CliResult<Bases> {
     let asked = RefCell::new(BTreeSet::new());
     // Which images are asked for does not depend on the answers.
-    context::needs(containerfile, arguments, |image| {
+    context::needs(containerfile, &options.build_args, |image| {
         asked.borrow_mut().insert(image.to_owned());
         Base::Unknown
     });
@@ -139,16 +153,26 @@ pub(super) async fn prune(
         let base = base(&image, options, client).await?;
         bases.insert(image, base);
     }
-    let needs = context::needs(containerfile, arguments, |image| {
+    Ok(bases)
+}
+
+/// Leaves out what the build does not need.
+pub(super) fn prune(
+    plan: &mut Plan,
+    containerfile: &Containerfile,
+    options: &BuildOptions,
+    bases: &Bases,
+) -> Extent {
+    let needs = context::needs(containerfile, &options.build_args, |image| {
         bases.get(image).cloned().unwrap_or(Base::Unknown)
     });
     let part = matches!(needs, Needs::Only(_));
     let whole = plan.select(needs).is_some();
-    Ok(if part && !whole {
+    if part && !whole {
         Extent::Part
     } else {
         Extent::Whole
-    })
+    }
 }
 
 async fn base(image: &str, options: &BuildOptions, client: &Client) -> CliResult<Base> {

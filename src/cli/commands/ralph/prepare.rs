@@ -8,6 +8,7 @@ use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
 use super::{git, preflight, task};
 use crate::cli::args::Global;
+use crate::cli::built::Here;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::launch::{self, Launch, Unenforced};
@@ -57,8 +58,14 @@ pub(super) async fn prepare(
         }
     }
     let cwd = host::working_directory()?;
-    let Some(wanted) = &args.image else {
-        return Err(CliError::usage("which image is it to work in?").hint("`--image IMAGE`"));
+    let here = match &args.image {
+        Some(_) => None,
+        None => Here::find(&cwd, ui).await?,
+    };
+    let Some(wanted) = args.image.as_deref().or(here.as_ref().map(Here::id)) else {
+        return Err(CliError::usage("which image is it to work in?")
+            .hint("name one: `--image IMAGE`")
+            .hint("or build one from a Containerfile in this directory: `stockade build .`"));
     };
     let mut request = args.sandbox.request(wanted, &[])?;
     let workspace = workspace(&mut request, &cwd)?;
@@ -95,7 +102,10 @@ pub(super) async fn prepare(
     }
     preflight::survives_logout(args)?;
     let service = Service::connect(global, ui).await?;
-    let image = image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?;
+    let image = match &here {
+        Some(here) => here.image(&service.client).await?,
+        None => image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?,
+    };
     // Before a name is made for the container: that is none of the person's.
     let record = record(
         args,
