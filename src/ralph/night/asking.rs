@@ -55,11 +55,17 @@ impl Night {
     /// The workspace as it was at a checkpoint; what it was before is one, too.
     async fn roll_back(&mut self, to: u32) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
+        let repository = self.record.repository.clone();
         let done = tokio::task::spawn_blocking(move || {
             let target = checkpoints.get(to)?;
             let (now, event) = checkpoints.take(&format!("before going back to {to}"))?;
             let root = checkpoints.root()?;
-            let done = checkpoints.open()?.rollback(&root, &now, &target, &[])?;
+            let spared = match repository {
+                Some(repository) if repository.is_untouched(&root)? => vec![".git".into()],
+                _ => Vec::new(),
+            };
+            let all = checkpoints.open()?;
+            let done = all.rollback(&root, &now, &target, &[], &spared)?;
             Result::Ok((event, now.number(), done))
         });
         let (event, from, done) = joined(done.await)?;
