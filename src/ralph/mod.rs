@@ -33,6 +33,7 @@ mod transcript;
 mod trouble;
 mod verdict;
 mod verification;
+mod weakened;
 
 pub mod files;
 pub mod journal;

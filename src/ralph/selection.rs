@@ -71,6 +71,9 @@ pub struct Findings {
     pub agents_tests: Vec<String>,
     /// Tests that are gone.
     pub tests_gone: Vec<String>,
+    /// Of `agents_tests` those that may test less than they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weakened: Vec<String>,
 }
 
 impl Selection {
@@ -106,6 +109,13 @@ impl Selection {
         self.named.iter().any(decides)
     }
 
+    /// Whether it decides, or is a test, and is used as the agent left it.
+    pub(super) fn is_agents_test(&self, change: &Change) -> bool {
+        let path = change.path.as_path();
+        !matches!(self.select(path), Selected::Base)
+            && (covers(&self.tests, path, false) || self.is_named(change))
+    }
+
     /// What of the agent's changes matters for a check.
     pub(super) fn findings(&self, changes: &[Change]) -> Findings {
         let mut findings = Findings::default();
@@ -113,7 +123,7 @@ impl Selection {
             let path = change.path.as_path();
             let list = if matches!(self.select(path), Selected::Base) {
                 &mut findings.put_back
-            } else if !covers(&self.tests, path, false) && !self.is_named(change) {
+            } else if !self.is_agents_test(change) {
                 continue;
             } else if change.kind == ChangeKind::Removed {
                 &mut findings.tests_gone

@@ -12,6 +12,7 @@ use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
 use super::night::{Fault, Gate};
 use super::selection::{Findings, Selection};
 use super::transcript::Transcript;
+use super::weakened::weakened;
 use crate::libpod::{TarBody, TarChunk};
 use crate::sandbox::Sandbox;
 use crate::workspace::{Checkpoint, Repository};
@@ -74,7 +75,9 @@ impl Claimed<'_> {
             let repository = checkpoints.open()?;
             let base = repository.checkpoint(checkpoints.series(), 0)?;
             let at = repository.checkpoint(checkpoints.series(), at)?;
-            let findings = selection.findings(&repository.changes(&base, &at)?);
+            let changes = repository.changes(&base, &at)?;
+            let mut findings = selection.findings(&changes);
+            findings.weakened = weakened(&repository, &changes, &selection);
             Result::Ok((repository, base, at, selection, findings))
         });
         let (repository, base, at, selection, findings) = joined(found.await)?;

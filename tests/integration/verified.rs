@@ -33,6 +33,31 @@ fn event(dir: &TestDir, name: &str) -> serde_json::Value {
 
 #[test]
 #[ignore = "needs podman: runs an agent and checks"]
+fn a_test_that_the_agent_has_turned_off_is_told() {
+    let dir = TestDir::new();
+    fs::create_dir(dir.work().join("tests")).unwrap();
+    for name in ["off", "more"] {
+        dir.write(&format!("tests/{name}.sh"), "assert=1\n[ -e done ]\n");
+    }
+    let agent = "cp tests/off.sh x; (echo exit 0; cat x) >tests/off.sh; echo true >>tests/more.sh";
+    let check = "sh tests/off.sh && sh tests/more.sh";
+    let output = claiming(&dir, agent, &["--check", check]).run();
+    let _ = ended(&dir, output, 0, 1).complains("verified (agent's tests)");
+    let checked = event(&dir, "checked");
+    let findings = &checked["findings"];
+    assert_eq!(
+        findings["agents_tests"],
+        serde_json::json!(["tests/more.sh", "tests/off.sh"])
+    );
+    assert_eq!(findings["weakened"], serde_json::json!(["tests/off.sh"]));
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    let (_, told) = report.split_once("may have been weakened").unwrap();
+    assert!(told.contains("- `tests/off.sh`"), "{report}");
+    assert!(!told.contains("tests/more.sh"), "{report}");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
 fn a_claim_counts_when_the_check_passes() {
     let dir = TestDir::new();
     let agent = "grep -c 'only 1 of 3' /run/stockade/prompt.md\n\

@@ -185,6 +185,10 @@ fn found(findings: &Findings) -> Vec<String> {
             "Decide the outcome, and are the agent's",
         ),
         (&findings.tests_gone, "Tests that are gone"),
+        (
+            &findings.weakened,
+            "Tests that may have been weakened (fewer assertions, or more that skips)",
+        ),
     ] {
         if !names.is_empty() {
             lines.extend([String::new(), format!("## {heading}"), String::new()]);
