@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// Where a distribution has it: never found through PATH.
 const INHIBIT: &str = "/usr/bin/systemd-inhibit";
@@ -10,6 +11,9 @@ const INHIBIT: &str = "/usr/bin/systemd-inhibit";
 const SYSTEMD: &str = "/run/systemd/system";
 /// Ends when our end of its input is closed, however we end.
 const HOLDER: &str = "/bin/cat";
+
+/// How long logind may take: it could ask somebody who is not there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Holds the machine awake until it is dropped.
 #[derive(Debug)]
@@ -49,9 +53,14 @@ pub(crate) async fn stay(run: &str) -> Result<Awake, String> {
         let mut said = said;
         said.read_exact(&mut line).is_ok()
     });
-    match heard.await {
-        Ok(true) => Ok(awake),
-        _ => Err("systemd-logind does not let us".to_owned()),
+    match tokio::time::timeout(PATIENCE, heard).await {
+        Ok(Ok(true)) => Ok(awake),
+        Ok(_) => Err("systemd-logind does not let us".to_owned()),
+        Err(_) => {
+            // What it has begun may still ask.
+            let _ = awake.0.kill();
+            Err("systemd-logind does not answer".to_owned())
+        }
     }
 }
 

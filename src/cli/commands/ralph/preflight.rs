@@ -11,7 +11,7 @@ use crate::libpod::EnvMap;
 use crate::sandbox::limits::Limits;
 use crate::sandbox::size::ByteSize;
 
-/// Words that stand where a key should.
+/// Words that stand where a key should. None so short that a key could contain it by chance.
 const PLACEHOLDERS: &[&str] = &[
     "your-",
     "your_",
@@ -20,13 +20,9 @@ const PLACEHOLDERS: &[&str] = &[
     "change-me",
     "replace",
     "placeholder",
-    "xxx",
-    "...",
-    "<",
-    "todo",
-    "insert",
-    "api-key-here",
     "key-here",
+    "insert-",
+    "...",
 ];
 
 /// A run in the background ends with the last session, unless its user lingers.
@@ -88,7 +84,12 @@ pub(super) fn keys(env: &EnvMap) -> CliResult<()> {
 
 fn is_placeholder(value: &str) -> bool {
     let value = value.trim().to_ascii_lowercase();
-    value.is_empty() || PLACEHOLDERS.iter().any(|word| value.contains(word))
+    let key = value.strip_prefix("sk-").unwrap_or(&value);
+    // Nothing, or crosses and stars in place of a key.
+    key.chars().all(|c| matches!(c, 'x' | '*' | '-' | '_'))
+        || key == "todo"
+        || value.starts_with('<')
+        || PLACEHOLDERS.iter().any(|word| value.contains(word))
 }
 
 #[cfg(test)]
@@ -109,12 +110,19 @@ mod tests {
             "<key>",
             "YOUR_KEY",
             "xxxx",
+            "sk-XXXX-xxxx",
+            "todo",
         ] {
             let error = keys("ANTHROPIC_API_KEY", bad).unwrap_err();
             assert_eq!(error.exit, Exit::Preflight, "{bad}");
             assert!(bad.is_empty() || !error.message.contains(bad), "{bad}");
         }
-        for good in ["sk-ant-api03-abcDEF", "dummy-key", "0"] {
+        for good in [
+            "sk-ant-api03-abcDEF",
+            "sk-aXxXTodo-InsertZ",
+            "dummy-key",
+            "0",
+        ] {
             assert!(keys("HOSTED_VLLM_API_KEY", good).is_ok(), "{good}");
         }
         assert!(keys("PATCHPAL_MODEL", "your-model").is_ok());
