@@ -47,6 +47,11 @@ impl RunId {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// The second in which it was made.
+    fn second(&self) -> &str {
+        self.0.split_at_checked(15).map_or(&self.0, |(at, _)| at)
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -140,14 +145,18 @@ impl Runs {
             let id = entry.file_name().to_str().and_then(RunId::parse);
             // One that was never written whole is none.
             if let Some(id) = id
-                && entry.path().join("run.json").exists()
+                && let Ok(written) = fs::symlink_metadata(entry.path().join("run.json"))
             {
                 let directory = entry.path();
-                runs.push(Run { id, directory });
+                runs.push((written.modified().ok(), Run { id, directory }));
             }
         }
-        runs.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(runs)
+        // Ids know of seconds; the record is written once, when the run begins.
+        runs.sort_by(|(at, a), (then, b)| {
+            let seconds = a.id.second().cmp(b.id.second());
+            seconds.then(at.cmp(then)).then(a.id.cmp(&b.id))
+        });
+        Ok(runs.into_iter().map(|(_, run)| run).collect())
     }
 
     /// The run that a person means: its id or the end or beginning of it, its name; without a word

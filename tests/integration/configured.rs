@@ -200,10 +200,11 @@ fn runs_that_could_use_up_all_memory_together_are_not_begun() {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
     let kib = meminfo.split_whitespace().nth(1).unwrap();
     let most = format!("{}k", kib.parse::<u64>().unwrap() / 10 * 6);
-    let _ = dir
+    let id = dir
         .stockade(&["ralph", "-d", "--memory", &most])
         .run()
-        .code(0);
+        .success()
+        .line();
     wait_until(|| dir.work().join("ready").exists());
     let elsewhere = format!("{}:/workspace:Z", other.display());
     let mut typed = vec!["ralph", "--memory", &most, "-v", &elsewhere];
@@ -219,8 +220,6 @@ fn runs_that_could_use_up_all_memory_together_are_not_begun() {
     ]);
     let _ = dir.stockade(&typed).run().code(0);
     dir.write("go", "");
-    let id = dir.stockade(&["runs", "-q"]).run().stdout();
-    let id = id.lines().next().unwrap();
-    let _ = dir.stockade(&["wait", id]).run().code(11);
+    let _ = dir.stockade(&["wait", &id]).run().code(11);
     dir.assert_nothing_left();
 }

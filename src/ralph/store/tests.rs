@@ -115,3 +115,25 @@ fn nothing_of_it_is_for_others() {
     fs::set_permissions(dir.path().join("runs"), fs::Permissions::from_mode(0o755)).unwrap();
     assert!(Runs::open(dir.path()).is_err());
 }
+
+#[test]
+fn runs_of_one_second_are_in_the_order_in_which_they_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = run_in(dir.path());
+    let record = first.record().unwrap();
+    first.discard().unwrap();
+    let runs = Runs::open(dir.path()).unwrap();
+    let now = jiff::Timestamp::now();
+    let made: Vec<RunId> = [9, 1, 5]
+        .map(|random| RunId::new(now, [random, 0, 0]))
+        .into_iter()
+        .inspect(|id| {
+            runs.begin(id, &record, &[]).unwrap();
+            // Longer than a tick of the file system's clock.
+            std::thread::sleep(Duration::from_millis(20));
+        })
+        .collect();
+    let listed = runs.list().unwrap();
+    let listed: Vec<&RunId> = listed.iter().map(Run::id).collect();
+    assert_eq!(listed, made.iter().collect::<Vec<_>>());
+}
