@@ -188,7 +188,10 @@ fn untouched(base: &Snapshot, at: &Snapshot) -> Result<()> {
         let name = below.strip_prefix(b"/").unwrap_or(below);
         let first = name.split(|&byte| byte == b'/').next().unwrap_or_default();
         let harmless = HARMLESS.iter().any(|name| name.as_bytes() == first);
-        if !harmless || name.starts_with(b"objects/info/") {
+        // A link in the place of a directory leads git to what is named there.
+        let is_led_away = matches!(name, b"objects" | b"objects/info")
+            && (change.after).is_some_and(|after| after.kind != EntryKind::Directory);
+        if !harmless || is_led_away || name.starts_with(b"objects/info/") {
             return Err(Error::refused(format!(
                 "{:?} has changed since the run began, and the agent could write it",
                 change.path

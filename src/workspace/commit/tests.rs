@@ -251,6 +251,11 @@ fn what_the_agent_may_have_done_to_the_repository_is_refused() {
         ("alternates", |s| {
             s.write(".git/objects/info/alternates", "/tmp\n");
         }),
+        ("objects/info", |s| {
+            s.write("away/alternates", "/tmp\n");
+            fs::remove_dir(s.path(".git/objects/info")).unwrap();
+            symlink("../../away", s.path(".git/objects/info")).unwrap();
+        }),
         ("modules", |s| s.write(".git/modules/x/config", "evil\n")),
     ];
     for (what, harm) in harms {
