@@ -229,14 +229,16 @@ impl Nested {
     }
 }
 
-/// Directories that git takes for a repository without being told: with `HEAD`, `objects` and `refs`.
+/// Directories that git takes for a repository without being told: with `HEAD`, `objects` and `refs`, or with
+/// `HEAD` and `commondir`, which says where the rest is, its configuration included.
 fn bare(from: &Snapshot, to: &Snapshot, found: &mut Vec<Concern>) -> Result<()> {
     let repositories = |tree: &Snapshot| {
         let mut all: HashMap<Vec<u8>, At> = HashMap::new();
         tree.walk(|at, path| {
             let has = |name: &[u8]| tree.children(at).any(|at| tree.name(at) == name);
             let inside = path.split(|&byte| byte == b'/').any(|name| name == b".git");
-            if !inside && has(b"HEAD") && has(b"objects") && has(b"refs") {
+            let is_whole = || has(b"commondir") || has(b"objects") && has(b"refs");
+            if !inside && has(b"HEAD") && is_whole() {
                 all.insert(path.to_vec(), at);
             }
         });

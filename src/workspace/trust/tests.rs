@@ -56,6 +56,9 @@ fn what_runs_by_its_name_is_told() {
             (".gitmodules", ""),
             ("y/.gitattributes", ""),
             (".npmrc", ""),
+            ("x/.pdbrc", ""),
+            ("x/.pylintrc", ""),
+            ("x/.busted", ""),
             ("src/main.py", ""),
             ("README.md", ""),
         ] {
@@ -83,6 +86,9 @@ fn what_runs_by_its_name_is_told() {
         "build Added build.rs",
         "stockade Added stockade.toml",
         "shell Added sub/.envrc",
+        "tests Added x/.busted",
+        "startup Added x/.pdbrc",
+        "build Added x/.pylintrc",
         "startup Added x/a.pth",
         "tests Added x/conftest.py",
         "git-attributes Added y/.gitattributes",
@@ -144,11 +150,18 @@ fn a_repository_in_the_tree_is_told_once() {
         scene.write("sub/.git", "gitdir: ../../elsewhere\n");
         scene.write("was/objects/x", "x");
         scene.write("was/refs/x", "x");
+        // git takes its configuration from a directory that is no repository by itself.
+        scene.write("split/HEAD", "ref: refs/heads/main\n");
+        scene.write("split/commondir", "../rest\n");
+        scene.write("rest/config", "x");
+        scene.write("rest/objects/x", "x");
+        scene.write("rest/refs/x", "x");
         scene.write("upper/.GIT/config", "x");
     });
     let expected = [
         "nested-repository Added new/.git",
         "nested-repository Modified old/.git",
+        "nested-repository Added split",
         "nested-repository Added sub/.git",
         "nested-repository Added upper/.GIT",
         "nested-repository Added was",
