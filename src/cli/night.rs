@@ -8,9 +8,12 @@ use super::connect;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
+use super::state::State;
 use super::ui::Ui;
+use crate::libpod::Client;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
+use crate::sandbox::Sandbox;
 
 /// All runs of this person.
 pub(crate) fn runs() -> CliResult<Runs> {
@@ -45,6 +48,36 @@ pub(crate) async fn meant(word: &str, global: &Global, ui: &Ui) -> CliResult<Opt
         Err(_) => false,
     };
     Ok((!taken).then_some(run))
+}
+
+/// Removes containers of checks that were cut off: one that the service was still making when its
+/// supervisor was killed is there only later. Returns what could not be removed.
+pub(crate) async fn clear_cut_checks(run: &Run, client: &Client) -> CliResult<Vec<String>> {
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let mut cut = Vec::new();
+    let mut open = None;
+    for entry in entries {
+        match entry.event {
+            Event::Checking { container, .. } => cut.extend(open.replace(container)),
+            Event::Checked { .. } => open = None,
+            _ => {}
+        }
+    }
+    cut.extend(open);
+    let state = State::open()?;
+    let mut left = Vec::new();
+    for name in cut {
+        let Ok(found) = client.inspect_container(&name).await else {
+            continue;
+        };
+        if state.owns(&found.name, &found.id, &found.config.labels)
+            && let Err(error) = Sandbox::adopt(client, &found).remove().await
+            && !error.is_not_found()
+        {
+            left.push(format!("`{name}` stays: {error}"));
+        }
+    }
+    Ok(left)
 }
 
 /// How a run has ended, if it has.

@@ -39,6 +39,9 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
     });
     let Some(container) = made else { return Ok(()) };
     let client = connect::client(global, ui).await?;
+    for left in night::clear_cut_checks(run, &client).await? {
+        ui.warning(&left);
+    }
     match client.inspect_container(container).await {
         Ok(left) => {
             let _ = Sandbox::adopt(&client, &left).remove().await?;

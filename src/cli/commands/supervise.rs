@@ -186,6 +186,9 @@ async fn supervise(
                 if let Err(error) = sandbox.remove().await {
                     ui.warning(&format!("the container stays: {error}"));
                 }
+                for left in night::clear_cut_checks(run, &service.client).await? {
+                    ui.warning(&left);
+                }
                 return Ok(verdict);
             }
             Err(Fault::Failed(error)) if error.is_full() => {
