@@ -1,6 +1,7 @@
 //! Telling the person that a run has ended: what happened is data, never part of a command.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpStream;
 
 use super::night;
@@ -69,15 +71,13 @@ impl Notify {
     pub(crate) async fn tell(&self, fields: &serde_json::Value) -> Result<(), String> {
         let mut text = fields.to_string();
         text.push('\n');
-        let told = async {
-            match self {
-                Self::Command(command) => run(command.clone(), text).await,
-                Self::Http { host, port, path } => post(host, *port, path, text).await,
+        let late = || Err("it took longer than 30 s".to_owned());
+        match self {
+            Self::Command(command) => run(command, text, PATIENCE).await.unwrap_or_else(late),
+            Self::Http { host, port, path } => {
+                let told = tokio::time::timeout(PATIENCE, post(host, *port, path, text)).await;
+                told.unwrap_or_else(|_| late())
             }
-        };
-        match tokio::time::timeout(PATIENCE, told).await {
-            Ok(told) => told,
-            Err(_) => Err("it took longer than 30 s".to_owned()),
         }
     }
 }
@@ -97,27 +97,39 @@ pub(crate) fn fields(run: &Run, record: &Record, report: &Report) -> serde_json:
     })
 }
 
-async fn run(command: String, text: String) -> Result<(), String> {
-    let ran = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", &command])
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
+/// Runs it, in a group of its own; `None` if it took too long and was killed.
+async fn run(command: &str, text: String, patience: Duration) -> Option<Result<(), String>> {
+    let spawned = Command::new("/bin/sh")
+        .args(["-c", command])
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let ran = tokio::task::spawn_blocking(move || {
         if let Some(mut input) = child.stdin.take() {
             // It need not read it.
             let _ = input.write_all(text.as_bytes());
         }
         child.wait()
     });
-    match ran.await {
+    let Ok(ran) = tokio::time::timeout(patience, ran).await else {
+        // Nobody has waited for it yet, so that the number is still its own.
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        return None;
+    };
+    Some(match ran {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("its command ended with {status}")),
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(error.to_string()),
-    }
+    })
 }
 
 async fn post(host: &str, port: u16, path: &str, text: String) -> Result<(), String> {
@@ -188,6 +200,15 @@ mod tests {
                 .await
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_killed() {
+        let begun = std::time::Instant::now();
+        let short = Duration::from_millis(200);
+        assert_eq!(run("sleep 600", String::new(), short).await, None);
+        // Dropping the runtime waits for the thread that waits for the command.
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
 
     #[tokio::test]
