@@ -97,7 +97,7 @@ fn claude_is_understood_by_its_json() {
         line(false, &format!("It works.\\n{TAG}"))
     );
     program(&dir, "claude", &script);
-    let output = agent(&dir, "claude", &["-e", "ANTHROPIC_API_KEY=x"]).run();
+    let output = agent(&dir, "claude", &["-e", "ANTHROPIC_API_KEY=of-the-tests"]).run();
     let output = ended(&dir, output, 0, 3);
     assert!(!output.stderr().contains("is given no key"), "{output}");
     let told = fs::read_to_string(dir.work().join("told")).unwrap();
