@@ -1,66 +1,54 @@
 //! Telling the person that a run has ended: what happened is data, never part of a command.
 
-use std::io::Write as _;
+mod address;
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::Request;
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::net::TcpStream;
 
+use self::address::Address;
 use super::night;
 use crate::ralph::{Record, Report, Run};
 
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What a file may have that says whom to tell, in bytes.
+const FILE_LIMIT: u64 = 64 * 1024;
 
 /// Whom to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notify {
     /// This shell command gets it on standard input.
     Command(String),
-    /// It is sent there by POST: host, port, and what comes after.
-    Http {
-        host: String,
-        port: u16,
-        path: String,
-    },
+    /// It is sent there by POST.
+    Address(Address),
+    /// What this file says at the end: an address may be a secret by itself, and is not recorded then.
+    File(PathBuf),
 }
 
 impl Notify {
-    /// Reads a command or an `http://` address.
+    /// Reads a command, an `http://` or `https://` address, or `@FILE`.
     ///
     /// # Errors
-    /// It is empty, or an address that we cannot send to.
+    /// It is empty, an address that we cannot send to, or a path that is not absolute.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
             return Err("it is empty".to_owned());
         }
-        if text.starts_with("https://") {
-            return Err("no https yet; a command can: `curl --silent --json @- URL`".to_owned());
+        if let Some(path) = text.strip_prefix('@') {
+            // It is read by another process, later.
+            let path = std::path::absolute(path).map_err(|e| e.to_string())?;
+            return Ok(Self::File(path));
         }
-        let Some(rest) = text.strip_prefix("http://") else {
-            return Ok(Self::Command(text.to_owned()));
-        };
-        let uri: hyper::Uri = text.parse().map_err(|_| "it is no address".to_owned())?;
-        let host = uri.host().filter(|_| !rest.contains('@'));
-        let host = host.ok_or("it names no host, or a password")?.to_owned();
-        let after = uri
-            .authority()
-            .and_then(|all| all.as_str().strip_prefix(&host));
-        if after.is_some_and(|port| !port.is_empty()) && uri.port_u16().is_none() {
-            return Err("its port is none".to_owned());
-        }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Ok(Self::Http {
-            host,
-            port: uri.port_u16().unwrap_or(80),
-            path: path.to_owned(),
+        Ok(match Address::parse(text)? {
+            Some(address) => Self::Address(address),
+            None => Self::Command(text.to_owned()),
         })
     }
 
@@ -73,12 +61,40 @@ impl Notify {
         text.push('\n');
         let late = || Err("it took longer than 30 s".to_owned());
         match self {
+            Self::File(path) => Box::pin(said_by(path)?.tell(fields)).await,
             Self::Command(command) => run(command, text, PATIENCE).await.unwrap_or_else(late),
-            Self::Http { host, port, path } => {
-                let told = tokio::time::timeout(PATIENCE, post(host, *port, path, text)).await;
+            Self::Address(address) => {
+                let posted = async { address.post(text, address::roots(address)?).await };
+                let told = tokio::time::timeout(PATIENCE, posted).await;
                 told.unwrap_or_else(|_| late())
             }
         }
+    }
+
+    /// The same, as it is recorded.
+    pub(crate) fn recorded(&self, typed: &str) -> String {
+        match self {
+            Self::File(path) => format!("@{}", path.display()),
+            Self::Command(_) | Self::Address(_) => typed.to_owned(),
+        }
+    }
+}
+
+/// Whom this file says to tell.
+///
+/// # Errors
+/// It cannot be read, is too large, or says nothing that can be told.
+pub(crate) fn said_by(path: &Path) -> Result<Notify, String> {
+    let words = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let file = File::open(path).map_err(|e| words(&e))?;
+    let mut text = String::new();
+    let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
+    if read.map_err(|e| words(&e))? as u64 > FILE_LIMIT {
+        return Err(words(&"it is no address, but larger than 64 KiB"));
+    }
+    match Notify::parse(&text).map_err(|e| words(&e))? {
+        Notify::File(_) => Err(words(&"it names another file")),
+        notify => Ok(notify),
     }
 }
 
@@ -132,56 +148,43 @@ async fn run(command: &str, text: String, patience: Duration) -> Option<Result<(
     })
 }
 
-async fn post(host: &str, port: u16, path: &str, text: String) -> Result<(), String> {
-    let words = |error: &dyn std::error::Error| error.to_string();
-    // A literal IPv6 address comes in brackets.
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((address, port)).await;
-    let stream = stream.map_err(|e| words(&e))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|e| words(&e))?;
-    tokio::spawn(connection);
-    let request = Request::post(path)
-        .header("host", format!("{host}:{port}"))
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(text)))
-        .map_err(|e| words(&e))?;
-    let answer = sender.send_request(request).await.map_err(|e| words(&e))?;
-    match answer.status().is_success() {
-        true => Ok(()),
-        false => Err(format!("the answer is {}", answer.status())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn commands_and_addresses_are_told_apart() {
-        assert_eq!(
-            Notify::parse("mail -s x me"),
-            Ok(Notify::Command("mail -s x me".to_owned()))
+    fn commands_addresses_and_files_are_told_apart() {
+        let command = Ok(Notify::Command("mail -s x me".to_owned()));
+        assert_eq!(Notify::parse(" mail -s x me"), command);
+        let address = Notify::parse("https://h/a");
+        assert!(matches!(address, Ok(Notify::Address(_))), "{address:?}");
+        let file = Ok(Notify::File("/x y".into()));
+        assert_eq!(Notify::parse("@/x y"), file);
+        let relative = Notify::parse("@x").unwrap().recorded("@x");
+        assert!(
+            relative.starts_with("@/") && relative.ends_with("/x"),
+            "{relative}"
         );
-        let http = |host: &str, port, path: &str| {
-            Ok(Notify::Http {
-                host: host.to_owned(),
-                port,
-                path: path.to_owned(),
-            })
-        };
-        assert_eq!(Notify::parse("http://h/a?b"), http("h", 80, "/a?b"));
-        assert_eq!(Notify::parse("http://[::1]:81"), http("[::1]", 81, "/"));
-        for text in [
-            "",
-            " ",
-            "https://h/",
-            "http://",
-            "http://u:p@h/",
-            "http://h:x/",
-        ] {
+        for text in ["", " ", "@"] {
             assert!(Notify::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_says_whom_when_it_is_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, told) = (dir.path().join("whom"), dir.path().join("told"));
+        let notify = Notify::parse(&format!("@{}", file.display())).unwrap();
+        let fields = serde_json::json!({"a": 1});
+        let missing = notify.tell(&fields).await.unwrap_err();
+        assert!(missing.contains("whom: No such file"), "{missing}");
+        std::fs::write(&file, format!("cat >'{}'\n", told.display())).unwrap();
+        notify.tell(&fields).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&told).unwrap(), "{\"a\":1}\n");
+        for bad in ["", "@/etc/hostname", "http://", &"x".repeat(70_000)] {
+            std::fs::write(&file, bad).unwrap();
+            let why = notify.tell(&fields).await.unwrap_err();
+            assert!(why.contains("whom: "), "{why}");
         }
     }
 
@@ -209,30 +212,5 @@ mod tests {
         assert_eq!(run("sleep 600", String::new(), short).await, None);
         // Dropping the runtime waits for the thread that waits for the command.
         assert!(begun.elapsed() < Duration::from_secs(60));
-    }
-
-    #[tokio::test]
-    async fn an_address_gets_it_by_post() {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let served = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut said = String::new();
-            while !said.ends_with("}\n") {
-                let mut bytes = [0; 512];
-                let n = stream.read(&mut bytes).await.unwrap();
-                assert_ne!(n, 0, "{said}");
-                said.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
-            }
-            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
-            said
-        });
-        let notify = Notify::parse(&format!("http://127.0.0.1:{port}/topic")).unwrap();
-        notify.tell(&serde_json::json!({"a": 1})).await.unwrap();
-        let said = served.await.unwrap();
-        assert!(said.starts_with("POST /topic HTTP/1.1\r\n"), "{said}");
-        assert!(said.ends_with("\r\n\r\n{\"a\":1}\n"), "{said}");
     }
 }

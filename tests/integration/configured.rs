@@ -170,8 +170,13 @@ fn the_end_is_told_and_a_night_is_looked_at_before_it_begins() {
     assert_eq!(lives(&dir), 0);
     let typed = ["ralph", "-d", "--notify", &notify, "--name", "night \"x\""];
     let _ = dir.stockade(&typed).run().code(2);
+    // A file that the agent could change is not asked; what another one says is not recorded.
+    fs::write(dir.work().join("whom"), &notify).unwrap();
+    let output = dir.stockade(&["ralph", "--notify", "@whom"]).run().code(30);
+    let _ = output.complains("where the agent could change it");
+    fs::write(dir.path().join("whom"), &notify).unwrap();
     let name = dir.name("night");
-    let typed = ["ralph", "-d", "--notify", &notify, "--name", &name];
+    let typed = ["ralph", "-d", "--notify", "@../whom", "--name", &name];
     let output = dir.stockade(&typed).run().code(0);
     let _ = output.complains("the run survives logout: yes");
     let _ = dir.stockade(&["wait", &name]).run().code(0);
@@ -183,6 +188,7 @@ fn the_end_is_told_and_a_night_is_looked_at_before_it_begins() {
     assert_eq!(fields["verdict"], "claimed");
     assert_eq!(place, "/\n");
     let asked = fs::read_to_string(record(&dir).join("run.json")).unwrap();
+    assert!(!asked.contains("cat >"), "{asked}");
     let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
     assert_eq!(asked["memory"], 1u64 << 30);
     dir.assert_nothing_left();

@@ -50,8 +50,9 @@ pub(crate) struct RalphArgs {
     /// What phases say, from a configuration: then they are the task
     #[arg(skip)]
     phases: Vec<TaskArgs>,
-    /// Tell a shell command, on standard input, or an http address of the end, as JSON
-    #[arg(long, value_name = "COMMAND|URL", value_parser = parse_notify)]
+    /// Tell a shell command, on standard input, or an http(s) address of the end, as JSON. What is
+    /// a secret by itself comes from a file, and is not recorded
+    #[arg(long, value_name = "COMMAND|URL|@FILE", value_parser = parse_notify)]
     notify: Option<String>,
     /// Let the machine sleep meanwhile
     #[arg(long)]
@@ -164,9 +165,9 @@ fn prospects(run: &Run) -> CliResult<String> {
     Ok(format!("{awake}; the run survives logout: {survives}"))
 }
 
-/// An address or a command, as it was typed.
+/// Whom to tell, as it is recorded.
 fn parse_notify(text: &str) -> Result<String, String> {
-    Notify::parse(text).map(|_| text.to_owned())
+    Notify::parse(text).map(|notify| notify.recorded(text))
 }
 
 /// A run that could not begin, whatever the reason; but for a command line that makes no sense.

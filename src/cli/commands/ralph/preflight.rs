@@ -6,9 +6,11 @@ use super::RalphArgs;
 use crate::cli::awake::{Logout, logout};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::notify::{self, Notify};
 use crate::cli::{host, night};
 use crate::libpod::EnvMap;
 use crate::sandbox::limits::Limits;
+use crate::sandbox::mounts::{Mount, MountSource};
 use crate::sandbox::size::ByteSize;
 
 /// Words that stand where a key should. None so short that a key could contain it by chance.
@@ -39,6 +41,33 @@ pub(super) fn survives_logout(args: &RalphArgs) -> CliResult<()> {
         )
         .hint(format!("let it go on: `loginctl enable-linger {user}`"))
         .hint("or, if you stay logged in: `--no-linger-check`")),
+    }
+}
+
+/// A file that says whom to tell can be read, and is none that the agent could write: it may name a command.
+pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[Mount]) -> CliResult<()> {
+    let notify = args.notify.as_deref().map(Notify::parse);
+    let Some(Ok(Notify::File(file))) = notify else {
+        return Ok(());
+    };
+    let refused = |why: String| CliError::new(Exit::Preflight, format!("--notify: {why}"));
+    notify::said_by(&file).map_err(refused)?;
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mounted = mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Host(path) => Some(path.as_path()),
+        _ => None,
+    });
+    match mounted
+        .chain([workspace])
+        .map(real)
+        .find(|root| real(&file).starts_with(root))
+    {
+        None => Ok(()),
+        Some(root) => Err(refused(format!(
+            "{} lies below {}, where the agent could change it",
+            file.display(),
+            root.display()
+        ))),
     }
 }
 

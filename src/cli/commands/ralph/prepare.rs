@@ -101,6 +101,7 @@ pub(super) async fn prepare(
         Some(_) => {}
     }
     preflight::survives_logout(args)?;
+    preflight::told(args, &workspace.path, &request.mounts)?;
     let service = Service::connect(global, ui).await?;
     let image = match &here {
         Some(here) => here.image(&service.client).await?,
