@@ -5,7 +5,6 @@ Started by speed.sh, as the service's user, with what is compared in the environ
 `section|what|figure|...`; nothing is asserted, except that what was measured did what it should have done.
 """
 
-import http.client
 import os
 import pty
 import select
@@ -342,6 +341,43 @@ def checkpoints():
         quiet(["rm", "-rf", area])
 
 
+def night():
+    """What an iteration takes whose agent does nothing, beside the same container's start to exit on bare sockets."""
+    sandbox = ["--network", "none", "--pull", "never", "--log-driver", "k8s-file"]
+    task = ["--prompt", "x", "--completion-promise", "DONE", "--no-check", "--no-progress", "0"]
+    area, name, many = f"{WORK}/night", "speed-night", 10
+    os.makedirs(f"{area}/workspace")
+    os.environ["XDG_STATE_HOME"] = f"{area}/state"
+    quiet([STOCKADE, "run", "--name", name, "--workdir", "/", *sandbox, IMAGE, "true"], must=True)
+
+    def ralph(iterations):
+        command = [STOCKADE, "ralph", *sandbox, "--image", IMAGE, *task, "--max-iterations", str(iterations), "--", "true"]
+        # out of iterations, as it has to be
+        return seconds(["sh", "-c", 'cd "$1"; shift; "$@"; [ $? = 11 ]', "sh", f"{area}/workspace", *command])
+
+    def bare():
+        attached = posted(f"{name}/attach?stream=true&stdout=true&stderr=true", " 101 ")
+        start = time.perf_counter()
+        posted(f"{name}/start", " 204 ").close()
+        drain(attached.fileno())
+        took = time.perf_counter() - start
+        attached.close()
+        posted(f"{name}/wait?condition=exited", " 200 ").close()
+        return took
+
+    try:
+        results = in_turns(ROUNDS, {
+            "stockade": lambda: (ralph(1 + many) - ralph(1)) / many,
+            "bare": lambda: statistics.median(bare() for _ in range(many)),
+        })
+        more = statistics.median(a - b for a, b in zip(results["stockade"], results["bare"]))
+        row("an iteration, agent `true` (third: start to exit on bare sockets)",
+            [spread(results["stockade"]), "–", spread(results["bare"])], ["–", f"+{more * 1000:.1f} ms"])
+    finally:
+        quiet([STOCKADE, "rm", "-f", name])
+        quiet(["rm", "-rf", area])
+
+
 def beside_git(what, results):
     row(what, [spread(results["stockade"]), "–", spread(results["git"])], ["–", ratio(results["stockade"], results["git"])])
 
@@ -388,24 +424,26 @@ def typed_by(command):
         os.close(master)
 
 
-def typed_on_socket():
-    """Keys written to the hijacked connection itself."""
-    connection = http.client.HTTPConnection("d")
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(SOCKET)
-    connection.sock.sendall(
-        f"POST /v5.0.0/libpod/containers/{NAME}/attach?stream=true&stdin=true&stdout=true&stderr=true HTTP/1.1\r\n"
+def posted(path, wanted):
+    """A connection on which this was asked of a container, up to the end of the answer's head."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(SOCKET)
+    connection.sendall(
+        f"POST /v5.0.0/libpod/containers/{path} HTTP/1.1\r\n"
         "Host: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode()
     )
     head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        head += connection.sock.recv(1)
-    if b" 101 " not in head.split(b"\r\n")[0]:
-        raise Wrong(f"attach: {head!r}")
-    try:
-        return type_keys(connection.sock.fileno())
-    finally:
-        connection.sock.close()
+    while not head.endswith(b"\r\n\r\n") and (byte := connection.recv(1)):
+        head += byte
+    if wanted.encode() not in head.split(b"\r\n")[0]:
+        raise Wrong(f"{path}: {head!r}")
+    return connection
+
+
+def typed_on_socket():
+    """Keys written to the hijacked connection itself."""
+    with posted(f"{NAME}/attach?stream=true&stdin=true&stdout=true&stderr=true", " 101 ") as connection:
+        return type_keys(connection.fileno())
 
 
 def type_keys(descriptor, keys=200):
@@ -448,17 +486,13 @@ def quiet(command, must=False):
         raise Wrong(f"{command}: {done.stderr.decode(errors='replace')}")
 
 
-SECTIONS = {"run": run, "ps": ps, "echo": echo, "attach": attach, "parallel": parallel, "build": build, "checkpoints": checkpoints}
-
-
-def main(names):
-    for name in names or SECTIONS:
-        loads = os.getloadavg()
-        SECTIONS[name]()
-        print(f"load|{name}|{loads[0]:.1f}|{os.getloadavg()[0]:.1f}", flush=True)
+SECTIONS = {part.__name__: part for part in (run, ps, echo, attach, parallel, build, checkpoints, night)}
 
 
 try:
-    main(sys.argv[1:])
+    for section in sys.argv[1:] or SECTIONS:
+        loads = os.getloadavg()
+        SECTIONS[section]()
+        print(f"load|{section}|{loads[0]:.1f}|{os.getloadavg()[0]:.1f}", flush=True)
 except Wrong as wrong:
     sys.exit(f"speed: {wrong}")
