@@ -89,6 +89,17 @@ pub(crate) fn logout(root: &Path, uid: u32) -> Logout {
     if uid == 0 || !root.join("run/systemd/system").exists() {
         return Logout::Survived;
     }
+    let Some(user) = user(root, uid) else {
+        return Logout::Survived;
+    };
+    match lingers(root, &user) {
+        true => Logout::Survived,
+        false => Logout::Ends { user },
+    }
+}
+
+/// A user's name, below `root`.
+pub(crate) fn user(root: &Path, uid: u32) -> Option<String> {
     let users = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -96,14 +107,12 @@ pub(crate) fn logout(root: &Path, uid: u32) -> Logout {
         (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
     });
     // One that is no local user, or a system without that file.
-    let name = name.or_else(|| std::env::var("USER").ok());
-    let Some(user) = name else {
-        return Logout::Survived;
-    };
-    match root.join("var/lib/systemd/linger").join(&user).exists() {
-        true => Logout::Survived,
-        false => Logout::Ends { user },
-    }
+    name.or_else(|| std::env::var("USER").ok())
+}
+
+/// Whether this user's services run without a session, from the boot on, below `root`.
+pub(crate) fn lingers(root: &Path, user: &str) -> bool {
+    root.join("var/lib/systemd/linger").join(user).exists()
 }
 
 #[cfg(test)]

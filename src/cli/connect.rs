@@ -27,6 +27,12 @@ fn endpoint(global: &Global) -> CliResult<(Endpoint, Source)> {
     Ok(discovery.endpoint()?)
 }
 
+/// The service that somebody has chosen, in whatever way; `None` is the usual place.
+pub(crate) fn chosen(global: &Global) -> CliResult<Option<Endpoint>> {
+    let (endpoint, source) = endpoint(global)?;
+    Ok((source != Source::Default).then_some(endpoint))
+}
+
 /// Connects, and says so once where the service is newer than what was tested.
 pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
     Ok(reach(global, ui).await?.0)

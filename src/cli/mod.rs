@@ -5,6 +5,7 @@ mod admission;
 mod args;
 mod argv;
 mod awake;
+mod boot;
 mod built;
 mod clock;
 mod commands;

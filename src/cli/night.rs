@@ -80,6 +80,56 @@ pub(crate) async fn clear_cut_checks(run: &Run, client: &Client) -> CliResult<Ve
     Ok(left)
 }
 
+/// Whether whoever began it was killed before it had a container, as far as it could say.
+pub(crate) fn never_began(run: &Run) -> bool {
+    !run.is_held() && has_no_container(run)
+}
+
+/// One whose journal is damaged may have had one.
+fn has_no_container(run: &Run) -> bool {
+    let path = run.journal_path();
+    if !path.exists() {
+        return true;
+    }
+    Reader::open(&path).is_ok_and(|(_, entries)| {
+        let far = |event: &Event| matches!(event, Event::Created { .. } | Event::Verdict { .. });
+        !entries.iter().any(|entry| far(&entry.event))
+    })
+}
+
+/// The name of the container that it was about to make.
+fn about_to_make(run: &Run) -> Option<String> {
+    let (_, entries) = Reader::open(&run.journal_path()).ok()?;
+    entries.into_iter().find_map(|entry| match entry.event {
+        Event::Creating { name } => Some(name),
+        _ => None,
+    })
+}
+
+/// Forgets a run that never began, with its container if there is one. Nothing of the agent has run.
+pub(crate) async fn forget(run: Run, global: &Global, ui: &Ui) -> CliResult<()> {
+    // Whoever begins one holds it as soon as others can have their turn.
+    let _turn = runs()?.turn()?;
+    let _held = run.hold()?;
+    if !has_no_container(&run) {
+        return Err(CliError::new(Exit::Failed, "it has begun meanwhile"));
+    }
+    if let Some(name) = about_to_make(&run) {
+        let client = connect::client(global, ui).await?;
+        match client.inspect_container(&name).await {
+            Ok(found) => {
+                // Its name may be somebody else's by now.
+                if State::open()?.owns(&found.name, &found.id, &found.config.labels) {
+                    Sandbox::adopt(&client, &found).remove().await?;
+                }
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(run.discard()?)
+}
+
 /// How a run has ended, if it has.
 pub(crate) fn verdict(run: &Run) -> CliResult<Option<Verdict>> {
     let path = run.journal_path();

@@ -78,6 +78,7 @@ mod tests {
                 exit_code,
                 oom_killed: false,
                 memory_limit: 0,
+                started_at: String::new(),
             };
             not_begun(&outcome, words.as_bytes()).map(Exit::code)
         };

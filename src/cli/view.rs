@@ -271,6 +271,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
                 Some(Cut::IterationTime) => ", it took too long",
                 Some(Cut::Disk) => ", the disk is nearly full",
                 Some(Cut::Time) => ", the run's time is used up",
+                Some(Cut::MachineDown) => ", the machine went down",
             };
             let memory = if *oom_killed { ", out of memory" } else { "" };
             format!(

@@ -71,9 +71,22 @@ impl Checkpoints {
     /// # Errors
     /// The workspace is gone, or the repository cannot be written.
     pub fn take(&self, reason: &str) -> Result<(Checkpoint, Event)> {
+        self.take_since(None, reason)
+    }
+
+    /// The same, where the last one that anybody was told of is known: a kill may have come between taking
+    /// one and saying so, and what changed counts from before it.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::take`].
+    pub fn take_since(&self, told: Option<u32>, reason: &str) -> Result<(Checkpoint, Event)> {
         let begun = Instant::now();
         let mut repository = self.open()?;
-        let before = repository.list(&self.series)?.pop();
+        let mut all = repository.list(&self.series)?;
+        let last = all
+            .iter()
+            .rposition(|one| told.is_none_or(|told| one.number() == told));
+        let before = last.map(|last| all.swap_remove(last)).or_else(|| all.pop());
         let policy = Policy {
             leave_out: self.leave_out.clone(),
             ..Policy::default()
@@ -163,5 +176,43 @@ impl Checkpoints {
     /// Their series.
     pub fn series(&self) -> &Series {
         &self.series
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::ralph::store::tests::run_in;
+
+    #[test]
+    fn what_nobody_was_told_of_still_counts_as_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, work) = (dir.path().join("state"), dir.path().join("work"));
+        std::fs::create_dir(&work).unwrap();
+        let run = run_in(&state);
+        let mut record = run.record().unwrap();
+        let found = std::fs::metadata(&work).unwrap();
+        record.workspace.path = work.canonicalize().unwrap();
+        (record.workspace.device, record.workspace.inode) = (found.dev(), found.ino());
+        let checkpoints = run.checkpoints(&record).unwrap();
+        let changed = |told: Option<u32>| {
+            let (_, event) = checkpoints.take_since(told, "test").unwrap();
+            match event {
+                Event::Checkpoint {
+                    number, changed, ..
+                } => (number, changed),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(changed(None), (0, 0));
+        std::fs::write(work.join("made"), "").unwrap();
+        // Whoever took it was killed before it could say so.
+        assert_eq!(changed(Some(0)), (1, 1));
+        assert_eq!(changed(Some(0)), (2, 1));
+        assert_eq!(changed(Some(2)), (3, 0));
+        // One that was dropped meanwhile.
+        assert_eq!(changed(Some(9)), (4, 0));
     }
 }

@@ -98,6 +98,9 @@ pub enum Event {
         memory_limit: i64,
         /// Bytes of output after it.
         output: u64,
+        /// When its process began, by the service's clock: by this the life is known again.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        started: String,
         /// Why it was not left to end by itself.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cut: Option<Cut>,

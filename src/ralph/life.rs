@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use super::error::{Error, Result};
 use super::night::{Fault, Gate};
 use super::room::{Low, Room};
+use super::started::Started;
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
-use crate::libpod::{Container, Status};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{ForkWatch, Outcome, Sandbox, Watch};
 
@@ -20,6 +20,9 @@ const GRACE: u32 = 10;
 
 /// How long after a word that did not end it it is said again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// The exit code of what was killed.
+const KILLED: i32 = 137;
 
 /// How often a life that the service refuses is tried to be begun.
 const ATTEMPTS: u32 = 3;
@@ -47,6 +50,8 @@ pub enum Cut {
     Time,
     /// A disk that the run needs was nearly full.
     Disk,
+    /// The machine went down: nobody has seen its end.
+    MachineDown,
 }
 
 /// When an iteration has to be over, and why.
@@ -174,37 +179,6 @@ async fn harvest(
     Ok(())
 }
 
-/// When a life began that we did not begin.
-#[derive(Debug, Clone)]
-pub(super) struct Started {
-    noted: jiff::Timestamp,
-    at: jiff::Timestamp,
-}
-
-/// When the container's last life began, if that was after a moment that we noted.
-pub(super) fn started_after(container: &Container, noted: &str) -> Option<Started> {
-    let noted: jiff::Timestamp = noted.parse().ok()?;
-    let started: jiff::Timestamp = container.state.started_at.parse().ok()?;
-    let begun = started >= noted && container.state.status != Status::Initialized;
-    begun.then_some(Started { noted, at: started })
-}
-
-impl Started {
-    /// How long ago.
-    pub(super) fn elapsed(&self) -> Duration {
-        let now = jiff::Timestamp::now();
-        now.duration_since(self.at).try_into().unwrap_or_default()
-    }
-
-    /// How long that life was, as the service has it.
-    pub(super) async fn until_end(&self, sandbox: &Sandbox) -> Duration {
-        let ended = sandbox.inspect().await.ok();
-        let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
-        let took = ended.and_then(|at| at.duration_since(self.at).try_into().ok());
-        took.unwrap_or_else(|| self.elapsed())
-    }
-}
-
 /// Goes on with a life that we did not begin: all that was said in it comes from the service's log.
 pub(super) async fn join(
     sandbox: &Sandbox,
@@ -216,10 +190,15 @@ pub(super) async fn join(
     let forks = sandbox.watch_forks(&KernelFiles::default()).await;
     let watch = sandbox.watch();
     let work = async {
-        harvest(sandbox, started.noted, transcript).await?;
+        harvest(sandbox, started.since(), transcript).await?;
         Ok(sandbox.outcome(watch).await?)
     };
     let mut life = until_over(sandbox, work, bounds, stop).await?;
+    if started.is_lost() {
+        // What the service says of its end was that of another life.
+        life.cut = Some(Cut::MachineDown);
+        (life.outcome.exit_code, life.outcome.oom_killed) = (KILLED, false);
+    }
     life.forks_refused = forks.is_some_and(|forks| forks.were_refused());
     Ok(life)
 }

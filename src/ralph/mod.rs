@@ -27,6 +27,7 @@ mod repository;
 mod retention;
 mod room;
 mod selection;
+mod started;
 mod store;
 mod task;
 mod transcript;

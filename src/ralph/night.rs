@@ -23,6 +23,7 @@ use super::record::Record;
 use super::repository::Quarantine;
 use super::retention::Retention;
 use super::room::Room;
+use super::started::started_after;
 use super::store::Run;
 use super::task::Task;
 use super::transcript::Transcript;
@@ -178,12 +179,13 @@ impl Night {
     /// Keeps the workspace as it is, less what may not stay in it.
     async fn checkpoint(&mut self) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
+        let noted = self.past.checkpoint;
         let reason = match self.past.iterations {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
         self.clear_top()?;
-        let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
+        let taken = tokio::task::spawn_blocking(move || checkpoints.take_since(noted, &reason));
         match joined(taken.await) {
             Ok((_, event)) => self.note(event)?,
             // It is known why, and the run ends with that.
@@ -255,16 +257,18 @@ impl Night {
         stop: &mut watch::Receiver<Stop>,
     ) -> Result<()> {
         let container = sandbox.inspect().await?;
-        let Some(started) = life::started_after(&container, &open.at) else {
+        let before = self.past.started.as_deref();
+        let Some(started) = started_after(&container.state, &open.at, before) else {
             self.past.never_started();
             return Ok(());
         };
         let prompt = self.compose();
+        let heard = self.transcript.last_heard();
         self.transcript.rewind(open.output)?;
-        let bounds = self.bounds(Instant::now(), started.elapsed());
+        let bounds = self.bounds(Instant::now(), started.elapsed(heard));
         let transcript = &mut self.transcript;
         let life = life::join(sandbox, &started, transcript, &bounds, stop).await?;
-        let took = started.until_end(sandbox).await;
+        let took = started.until_end(sandbox, heard).await;
         self.ended(open.number, &life, took, &prompt)
     }
 
@@ -307,14 +311,20 @@ impl Night {
         Room::new(places, self.task().budget.least_free)
     }
 
+    /// What is left of the run's time and the phase's, whichever is less, after `spent` more.
+    fn time_left(&self, spent: Duration) -> Option<Duration> {
+        let all = self.past.spent + spent;
+        let run = self.record.time.map(|most| most.saturating_sub(all));
+        let in_phase = all.saturating_sub(self.past.before.spent);
+        let phase = self.task().budget.time;
+        let phase = phase.map(|most| most.saturating_sub(in_phase));
+        run.into_iter().chain(phase).min()
+    }
+
     /// What an iteration that has taken `spent` so far may still use up.
     fn bounds(&self, now: Instant, spent: Duration) -> Bounds {
         let budget = &self.task().budget;
-        let all = self.past.spent + spent;
-        let run = self.record.time.map(|most| most.saturating_sub(all));
-        let phase = all.saturating_sub(self.past.before.spent);
-        let phase = budget.time.map(|most| most.saturating_sub(phase));
-        let run = run.into_iter().chain(phase).min();
+        let run = self.time_left(spent);
         let iteration = budget.iteration_time;
         let iteration = iteration.map(|most| most.saturating_sub(spent));
         Bounds {
@@ -356,6 +366,7 @@ impl Night {
             memory_limit: life.outcome.memory_limit,
             took: millis(took),
             output: self.transcript.length(),
+            started: life.outcome.started_at.clone(),
             cut: life.cut,
             claim,
             words,

@@ -45,6 +45,8 @@ pub(super) struct Past {
     pub(super) open: Option<Open>,
     /// The last iteration that has ended.
     last: Option<Last>,
+    /// When the last life that has ended began, by the service's clock.
+    pub(super) started: Option<String>,
     /// The number of the last checkpoint.
     pub(super) checkpoint: Option<u32>,
     /// Checkpoints that a check ran on.
@@ -170,8 +172,10 @@ impl Past {
                 memory_limit,
                 refusal,
                 forks_refused,
+                started,
                 ..
             } => {
+                self.started = Some(started.clone());
                 // One that claims has dealt with it.
                 let vain = *forks_refused && *claim == Claim::None;
                 self.forks_refused = if vain { self.forks_refused + 1 } else { 0 };
@@ -335,7 +339,9 @@ impl Past {
                 }
                 Step::End(verdict.together(self.before.verdict.clone()))
             }
-            Step::Iterate | Step::BackOff { .. } if used_up => Step::End(Verdict::Time),
+            Step::Iterate | Step::BackOff { .. } | Step::Verify(_) if used_up => {
+                Step::End(Verdict::Time)
+            }
             Step::Iterate if record.pace == Pace::Steps && self.must_ask() => Step::Ask,
             Step::BackOff { why, time, most } => Step::BackOff {
                 why,
@@ -420,7 +426,7 @@ impl Past {
             Some(Cut::Disk) => return None,
             Some(Cut::Time) => return Some(Step::End(Verdict::Time)),
             // Killed in mid-sentence: it claims nothing.
-            Some(Cut::IterationTime) => return None,
+            Some(Cut::IterationTime | Cut::MachineDown) => return None,
             None => {}
         }
         if self.forks_refused >= FORKS_REFUSED {
@@ -443,6 +449,9 @@ impl Past {
                 }
                 Some((number, None)) if number == last.number => None,
                 _ if stop != Stop::No => Some(Step::End(Verdict::Stopped)),
+                _ if self.left(task).is_some_and(|left| left.is_zero()) => {
+                    Some(Step::End(Verdict::Time))
+                }
                 _ => Some(Step::Verify(last.number)),
             },
         }

@@ -72,6 +72,12 @@ impl Transcript {
         Ok(())
     }
 
+    /// When something was kept last.
+    pub(super) fn last_heard(&self) -> Option<jiff::Timestamp> {
+        let written = self.file.metadata().and_then(|file| file.modified());
+        jiff::Timestamp::try_from(written.ok()?).ok()
+    }
+
     /// Keeps output; past a gigabyte, only what the agent means by it.
     pub(super) fn write(&mut self, chunk: &Chunk) -> Result<()> {
         if self.length < MAX {

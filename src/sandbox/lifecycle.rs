@@ -37,6 +37,8 @@ pub struct Outcome {
     pub oom_killed: bool,
     /// Its memory limit in bytes, as the service has it; 0 is none.
     pub memory_limit: i64,
+    /// When it began, as the service has it (RFC 3339); empty if it was removed meanwhile.
+    pub started_at: String,
 }
 
 impl Outcome {
@@ -45,6 +47,7 @@ impl Outcome {
             exit_code,
             oom_killed: container.is_some_and(|c| c.state.oom_killed),
             memory_limit: container.map_or(0, |c| c.host_config.memory),
+            started_at: container.map_or_else(String::new, |c| c.state.started_at.clone()),
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
+use crate::support::gate::{Gate, Hold};
 use crate::support::private_service::Service;
 
 const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";
@@ -18,14 +21,15 @@ fn journal(dir: &TestDir) -> String {
 fn a_run_survives_a_reboot() {
     let service = Service::start();
     let dir = service.dir();
+    // What it has said when it is cut off is no claim.
     let agent = format!(
         "touch made-$n\n\
-         [ $n = 1 ] && {{ echo before; sleep 600; }}\n\
+         [ $n = 1 ] && {{ {PROMISE} touch said; sleep 600; }}\n\
          echo after; {PROMISE}"
     );
     let flags = ["--check", "test -e made-2", "-d"];
     let id = ralph(&dir, &agent, &flags).run().success().line();
-    wait_until(|| dir.work().join("made-1").exists());
+    wait_until(|| dir.work().join("said").exists());
     let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
     let _ = killed.success();
     service.reboot();
@@ -42,6 +46,11 @@ fn a_run_survives_a_reboot() {
     );
     // What was cut short is kept like everything else.
     let journal = journal(&dir);
+    assert_eq!(journal.matches("machine-down").count(), 1, "{journal}");
+    assert!(
+        !journal.contains("\"event\":\"checking\",\"number\":1"),
+        "{journal}"
+    );
     assert_eq!(
         journal.matches("\"event\":\"ended\"").count(),
         2,
@@ -234,4 +243,54 @@ fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
     let text = journal(&dir);
     assert_eq!(text.matches("\"event\":\"ended\"").count(), 2, "{text}");
     let _ = dir.stockade(&["report"]).run().success();
+}
+
+#[test]
+#[ignore = "needs podman: makes containers in vain"]
+fn a_run_whose_client_was_killed_before_it_began_is_forgotten() {
+    let points = [
+        Hold::Request("POST /containers/create"),
+        Hold::Answer("POST /containers/create"),
+    ];
+    for (number, hold) in points.into_iter().enumerate() {
+        let dir = TestDir::new();
+        for ends in ["resume", "stop", "all"] {
+            let gate = Gate::start(hold);
+            let url = gate.url();
+            let running = ralph(&dir, PROMISE, &["--no-check", "--url", &url]).spawn();
+            gate.wait_held();
+            running.signal(Signal::KILL);
+            let _ = running.finish();
+            drop(gate);
+            let id = record(&dir)
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned();
+            let _ = dir.stockade(&["runs"]).run().success().has("never began");
+            let _ = dir
+                .stockade(&["runs", "prune", "--force"])
+                .run()
+                .success()
+                .complains("1 that never began");
+            let made = dir.containers().len();
+            assert_eq!(made, number, "{hold:?}");
+            match ends {
+                "resume" => {
+                    let _ = dir
+                        .stockade(&["resume"])
+                        .run()
+                        .code(30)
+                        .complains("never began");
+                }
+                "stop" => drop(dir.stockade(&["stop", &id]).run().success()),
+                _ => {
+                    let output = dir.stockade(&["resume", "--all"]).run().success();
+                    assert_eq!(output.stdout(), format!("{id}: never began: forgotten\n"));
+                }
+            }
+            assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+            dir.assert_nothing_left();
+        }
+    }
 }

@@ -178,7 +178,7 @@ fn the_end_is_told_and_a_night_is_looked_at_before_it_begins() {
     let name = dir.name("night");
     let typed = ["ralph", "-d", "--notify", "@../whom", "--name", &name];
     let output = dir.stockade(&typed).run().code(0);
-    let _ = output.complains("the run survives logout: yes");
+    let _ = output.complains("the run survives logout: yes, a reboot: no (`--survive-reboot`)");
     let _ = dir.stockade(&["wait", &name]).run().code(0);
     let text = fs::read_to_string(&told).unwrap();
     let (fields, place) = text.split_once('\n').unwrap();

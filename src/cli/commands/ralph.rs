@@ -19,6 +19,7 @@ use self::prepare::prepare;
 use self::task::TaskArgs;
 use crate::cli::args::Global;
 use crate::cli::awake::{Logout, logout};
+use crate::cli::boot::{self, Reboot, Unit};
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -57,9 +58,12 @@ pub(crate) struct RalphArgs {
     /// Let the machine sleep meanwhile
     #[arg(long)]
     allow_sleep: bool,
-    /// Start in the background even if the run ends with your session
+    /// Start even if the run ends with your session, or is taken up only when you log in again
     #[arg(long)]
     no_linger_check: bool,
+    /// Have all runs that are left alone taken up at boot, by a unit in ~/.config/systemd/user
+    #[arg(long)]
+    survive_reboot: bool,
     /// Start even if all runs together may use more memory than there is
     #[arg(long)]
     allow_overcommit: bool,
@@ -135,18 +139,26 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     }
     if args.sandbox.detach {
         let id = run.id();
-        ui.status(&prospects(&run)?);
+        ui.status(&prospects(&run, global)?);
         ui.status(&format!(
             "working in the background; to see it: `stockade watch {id}`"
         ));
         ui.line(id.as_str()).doing("write")?;
         return Ok(Exit::Done);
     }
+    if args.survive_reboot {
+        ui.status(&format!("the run survives a reboot: {}", reboot(global)));
+    }
     view::follow(&run, Interrupt::Stops, &mut signals, global, ui).await
 }
 
+fn reboot(global: &Global) -> Reboot {
+    let uid = rustix::process::geteuid().as_raw();
+    boot::prospect(Unit::new(global), uid)
+}
+
 /// Whether the night will be whole, in a line.
-fn prospects(run: &Run) -> CliResult<String> {
+fn prospects(run: &Run, global: &Global) -> CliResult<String> {
     let (_, entries) = Reader::open(&run.journal_path())?;
     let awake = entries.iter().rev().find_map(|entry| match &entry.event {
         Event::Awake { unless } => Some(unless.clone()),
@@ -162,7 +174,10 @@ fn prospects(run: &Run) -> CliResult<String> {
         Logout::Survived => "yes",
         Logout::Ends { .. } => "no",
     };
-    Ok(format!("{awake}; the run survives logout: {survives}"))
+    Ok(format!(
+        "{awake}; the run survives logout: {survives}, a reboot: {}",
+        reboot(global)
+    ))
 }
 
 /// Whom to tell, as it is recorded.

@@ -152,6 +152,7 @@ fn row(iteration: &Iteration) -> String {
         Some(Cut::IterationTime) => exit.push_str(", too long"),
         Some(Cut::Disk) => exit.push_str(", disk nearly full"),
         Some(Cut::Time) => exit.push_str(", time used up"),
+        Some(Cut::MachineDown) => exit.push_str(", machine went down"),
         None => {}
     }
     let changed = iteration.changed.map_or("–".to_owned(), |n| n.to_string());

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
-use crate::cli::error::{CliResult, Context as _};
+use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::signals::Signals;
@@ -55,14 +55,32 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
 /// Takes up whatever is left alone; one that cannot be is in nobody's way. One that was asked to stop
 /// does so.
 async fn all(global: &Global, ui: &Ui) -> CliResult {
-    let mut left = night::runs()?.list()?;
-    left.retain(|run| !run.is_held() && night::is_left_alone(run));
-    if left.is_empty() {
+    let (mut left, mut unbegun) = (Vec::new(), Vec::new());
+    for run in night::runs()?.list()? {
+        if night::never_began(&run) {
+            unbegun.push(run);
+        } else if !run.is_held() && night::is_left_alone(&run) {
+            left.push(run);
+        }
+    }
+    if left.is_empty() && unbegun.is_empty() {
         ui.status("no run is left alone");
         return Ok(Exit::Done);
     }
     let service = Service::connect(global, ui).await?;
     let mut exit = Exit::Done;
+    for run in unbegun {
+        let id = run.id().clone();
+        match night::forget(run, global, ui).await {
+            Ok(()) => ui
+                .line(&format!("{id}: never began: forgotten"))
+                .doing("write")?,
+            Err(error) => {
+                exit = Exit::Failed;
+                ui.error(&error.under(format!("cannot forget the run {id}, which never began")));
+            }
+        }
+    }
     for run in left {
         let id = run.id();
         match take_up(&run, &service, global).await {
@@ -100,6 +118,14 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     let run = night::find(args.run.as_deref())?;
     // Nobody else can have it; the supervisor takes it at once.
     drop(run.hold()?);
+    if night::never_began(&run) {
+        let text = format!(
+            "the run {} never began: what there was of it is forgotten",
+            run.id()
+        );
+        night::forget(run, global, ui).await?;
+        return Err(CliError::new(Exit::Preflight, text).hint("begin it again: `stockade ralph`"));
+    }
     if night::verdict(&run)?.is_some() {
         // It stays as it ended: there is nothing to take up.
         clear_up(&run, global, ui).await?;

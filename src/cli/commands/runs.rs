@@ -73,7 +73,11 @@ struct State {
 }
 
 fn state(run: &Run) -> ralph::Result<State> {
-    let (_, entries) = Reader::open(&run.journal_path())?;
+    let entries = match run.journal_path().exists() {
+        true => Reader::open(&run.journal_path())?.1,
+        // Whoever began it came no further.
+        false => Vec::new(),
+    };
     let mut iterations = 0;
     let mut verdict = None;
     for entry in entries {
@@ -86,6 +90,7 @@ fn state(run: &Run) -> ralph::Result<State> {
     let words = match verdict {
         Some(verdict) => verdict,
         None if run.is_held() => "working".to_owned(),
+        None if night::never_began(run) => "never began: `stockade resume`".to_owned(),
         None => "left alone: `stockade resume`".to_owned(),
     };
     Ok(State { iterations, words })

@@ -40,7 +40,12 @@ pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult 
             .await
     };
     each(&args.containers, ui, async |name| {
-        let run = night::named(name)?.filter(|run| run.is_held() || night::is_left_alone(run));
+        let run = night::named(name)?;
+        if let Some(run) = run.clone().filter(night::never_began) {
+            night::forget(run, global, ui).await?;
+            return ui.line(name).doing("write");
+        }
+        let run = run.filter(|run| run.is_held() || night::is_left_alone(run));
         if let Some(run) = run {
             if !run.is_held() {
                 // What its agent has done meanwhile is kept as in any other run.

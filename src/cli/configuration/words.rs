@@ -23,6 +23,7 @@ const NOT_KEYS: &[&str] = &[
     "raw-terminal",
     "rm",
     "sig-proxy",
+    "survive-reboot",
     "tty",
     "url",
     "yes",

@@ -1,6 +1,7 @@
 //! How a claim, or a checkpoint, is checked.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -31,12 +32,16 @@ impl Night {
         })?;
         let task = self.task().clone();
         let path = self.run.check_path(number);
+        let most = task.budget.check_time;
         let made = Clean {
             container: &container,
             left: left.as_deref(),
             at,
             task: &task,
             output: &path,
+            time: self
+                .time_left(Duration::ZERO)
+                .map_or(most, |left| left.min(most)),
         };
         let checked = self.check(made, gate, stop).await?;
         if checked.cut == Some(Cut::Stopped) {
@@ -77,6 +82,7 @@ impl Night {
             at,
             task: &task,
             output: &path,
+            time: task.budget.check_time,
         };
         let checked = self.check(made, gate, &mut stop).await?;
         let event = Event::CheckedAgain {
@@ -111,7 +117,7 @@ impl Night {
                 Check::Waived | Check::Missing => "",
             },
             target: &self.record.workspace.target,
-            time: clean.task.budget.check_time,
+            time: clean.time,
         };
         let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
         // Everything worth keeping is kept by now.
@@ -136,4 +142,6 @@ struct Clean<'a> {
     task: &'a Task,
     /// What the check writes goes there.
     output: &'a Path,
+    /// The longest that it may take.
+    time: Duration,
 }

@@ -100,6 +100,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         memory_limit: 64,
         took: 40_000,
         output: 9,
+        started: String::new(),
         cut,
         claim,
         words: words.into(),
@@ -309,4 +310,35 @@ fn a_note_joins_the_next_prompt_or_all() {
     assert_eq!(past.notes(), ["1", "2"]);
     past.add(&entry(ended(1, "x", Claim::None, None, 0)));
     assert_eq!(past.notes(), ["2"]);
+}
+
+#[test]
+fn a_claim_is_checked_only_while_there_is_time() {
+    let task = checked();
+    let claimed = [
+        Kept(0, 0),
+        Ended(1, "a"),
+        Kept(1, 1),
+        Claimed(2),
+        Kept(2, 1),
+    ];
+    assert_eq!(past(&claimed).next(&task, Stop::No), Step::Verify(2));
+    let mut hasty = task.clone();
+    hasty.task.budget.time = Some(Duration::from_secs(80));
+    assert_eq!(
+        past(&claimed).next(&hasty, Stop::No),
+        Step::End(Verdict::Time)
+    );
+    let mut whole = task;
+    whole.time = Some(Duration::from_secs(80));
+    assert_eq!(
+        past(&claimed).next(&whole, Stop::No),
+        Step::End(Verdict::Time)
+    );
+}
+
+#[test]
+fn what_is_said_when_the_machine_goes_down_is_no_claim() {
+    let cut = [Kept(0, 0), Then::Cut(1, Cut::MachineDown), Kept(1, 1)];
+    assert_eq!(past(&cut).next(&checked(), Stop::No), Step::Iterate);
 }

@@ -1,16 +1,19 @@
 //! What is looked at before anything starts: a night is long, and nobody is there to mend it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::RalphArgs;
+use crate::cli::args::Global;
 use crate::cli::awake::{Logout, logout};
+use crate::cli::boot::{self, Unit};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::notify::{self, Notify};
+use crate::cli::ui::Ui;
 use crate::cli::{host, night};
-use crate::libpod::EnvMap;
+use crate::libpod::{EnvMap, Mount};
 use crate::sandbox::limits::Limits;
-use crate::sandbox::mounts::{Mount, MountSource};
+use crate::sandbox::mounts::{self, MountSource};
 use crate::sandbox::size::ByteSize;
 
 /// Words that stand where a key should. None so short that a key could contain it by chance.
@@ -45,7 +48,7 @@ pub(super) fn survives_logout(args: &RalphArgs) -> CliResult<()> {
 }
 
 /// A file that says whom to tell can be read, and is none that the agent could write: it may name a command.
-pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[Mount]) -> CliResult<()> {
+pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[mounts::Mount]) -> CliResult<()> {
     let notify = args.notify.as_deref().map(Notify::parse);
     let Some(Ok(Notify::File(file))) = notify else {
         return Ok(());
@@ -69,6 +72,48 @@ pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[Mount]) -> CliR
             root.display()
         ))),
     }
+}
+
+/// What is to be taken up at boot needs somebody who does that.
+pub(super) fn survives_reboot(args: &RalphArgs) -> CliResult<()> {
+    if !args.survive_reboot || args.no_linger_check {
+        return Ok(());
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    boot::starts_at_boot(Path::new("/"), uid).map_err(|why| {
+        let mut error = CliError::new(Exit::Preflight, "the run would not be taken up at boot");
+        error.causes.push(why);
+        error.hint("start without `--survive-reboot`; or, if you mean it all the same: `--no-linger-check`")
+    })
+}
+
+/// Has it taken up at boot, if that was asked for. The sandbox gets these mounts.
+pub(super) fn at_boot(
+    args: &RalphArgs,
+    mounts: &[Mount],
+    global: &Global,
+    ui: &Ui,
+) -> CliResult<()> {
+    if !args.survive_reboot {
+        return Ok(());
+    }
+    let unit = Unit::new(global)?;
+    let writable =
+        |mount: &&Mount| mount.kind == "bind" && !mount.options.iter().any(|o| o == "ro");
+    let mounts = mounts.iter().filter(writable);
+    let mut writable: Vec<PathBuf> = mounts.map(|mount| PathBuf::from(&mount.source)).collect();
+    for run in night::runs()?.list()? {
+        if (run.is_held() || night::is_left_alone(&run))
+            && let Ok(record) = run.record()
+        {
+            writable.push(record.workspace.path);
+        }
+    }
+    unit.refuse_below(&writable)?;
+    if unit.place()? {
+        ui.warning("what was called at boot was for another service, program or state directory: it is replaced");
+    }
+    Ok(())
 }
 
 /// Runs whose memory limits together are more than this machine has can end each other.

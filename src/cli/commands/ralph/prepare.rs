@@ -102,6 +102,7 @@ pub(super) async fn prepare(
     }
     preflight::survives_logout(args)?;
     preflight::told(args, &workspace.path, &request.mounts)?;
+    preflight::survives_reboot(args)?;
     let service = Service::connect(global, ui).await?;
     let image = match &here {
         Some(here) => here.image(&service.client).await?,
@@ -131,7 +132,16 @@ pub(super) async fn prepare(
     let run = runs.begin(&id, &record, &prompts)?;
     let held = run.hold()?;
     drop(turn);
-    let made = make(args, request, &repository, &run, &image, &service, ui).await;
+    let made = make(
+        args,
+        request,
+        &repository,
+        &run,
+        &image,
+        &service,
+        (global, ui),
+    )
+    .await;
     match made {
         Ok(Some(sandbox)) => Ok(Some(Prepared {
             run,
@@ -156,7 +166,7 @@ async fn make(
     run: &Run,
     image: &Image,
     service: &Service,
-    ui: &Ui,
+    (global, ui): (&Global, &Ui),
 ) -> CliResult<Option<Sandbox>> {
     let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
     request.own_mounts.push(OwnMount {
@@ -177,6 +187,7 @@ async fn make(
         ui.line(&launch.description()?).doing("write")?;
         return Ok(None);
     }
+    preflight::at_boot(args, &launch.plan.container.mounts, global, ui)?;
     let (mut night, _) = Night::open(run)?;
     night.note(Event::Creating {
         name: launch.name().to_owned(),

@@ -38,6 +38,7 @@ pub(crate) struct PruneArgs {
 enum Stays {
     InHand,
     NotEnded,
+    NeverBegan,
     Unreadable,
     Undecided,
     Newer,
@@ -48,6 +49,7 @@ impl Stays {
         match self {
             Self::InHand => "in hand",
             Self::NotEnded => "not ended (`stockade resume`)",
+            Self::NeverBegan => "that never began (`stockade resume --all` forgets them)",
             Self::Unreadable => "that cannot be read",
             Self::Undecided => "neither accepted nor rolled back (`--force`)",
             Self::Newer => "newer than asked for",
@@ -122,12 +124,13 @@ struct Ended {
 
 /// Looks at a run that nobody has in hand. One that has ended stays so.
 fn look(run: &Run) -> Result<Ended, Stays> {
+    let is_unbegun = night::never_began(run);
     let _held = run.hold().map_err(|error| match error {
         ralph::Error::Busy { .. } => Stays::InHand,
         _ => Stays::Unreadable,
     })?;
-    if !run.journal_path().exists() {
-        return Err(Stays::NotEnded);
+    if is_unbegun {
+        return Err(Stays::NeverBegan);
     }
     let read = Reader::open(&run.journal_path()).and_then(|read| run.record().map(|_| read));
     let (_, entries) = read.map_err(|_| Stays::Unreadable)?;

@@ -1,0 +1,153 @@
+//! A life that another process began: whether it did begin, and how long it was.
+
+use std::time::Duration;
+
+use crate::libpod::{State, Status};
+use crate::sandbox::Sandbox;
+
+/// How long a process may talk before the service has noted its start.
+const BEFORE: Duration = Duration::from_secs(1);
+
+/// When a life began that we did not begin.
+#[derive(Debug, Clone)]
+pub(super) struct Started {
+    noted: jiff::Timestamp,
+    at: jiff::Timestamp,
+    /// The service does not know of its end either.
+    is_lost: bool,
+}
+
+/// When the container's last life began, if it is none that had ended before the moment that we noted.
+/// The clock may have been set back since: where it is known when the life `before` began, that
+/// decides.
+pub(super) fn started_after(state: &State, noted: &str, before: Option<&str>) -> Option<Started> {
+    let moment = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    let noted = moment(noted)?;
+    // One that never began is of the year 1.
+    let at = moment(&state.started_at).filter(|at| at.as_second() > 0)?;
+    let is_new = match before.and_then(moment) {
+        Some(before) => at != before,
+        None => at >= noted || state.status.is_live(),
+    };
+    let began = is_new && state.status != Status::Initialized;
+    began.then(|| Started {
+        noted,
+        at,
+        // What it says of an end is that of another life.
+        is_lost: !state.status.is_live() && moment(&state.finished_at).is_none_or(|end| end < at),
+    })
+}
+
+impl Started {
+    /// How long ago; where the end was not seen, until the agent was last `heard`.
+    pub(super) fn elapsed(&self, heard: Option<jiff::Timestamp>) -> Duration {
+        let end = match (self.is_lost, heard) {
+            (true, Some(heard)) => heard,
+            _ => jiff::Timestamp::now(),
+        };
+        end.duration_since(self.at).try_into().unwrap_or_default()
+    }
+
+    /// How long that life was, as the service has it.
+    pub(super) async fn until_end(
+        &self,
+        sandbox: &Sandbox,
+        heard: Option<jiff::Timestamp>,
+    ) -> Duration {
+        if self.is_lost {
+            return self.elapsed(heard);
+        }
+        let ended = sandbox.inspect().await.ok();
+        let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
+        let took = ended.and_then(|at| at.duration_since(self.at).try_into().ok());
+        took.unwrap_or_else(|| self.elapsed(heard))
+    }
+
+    /// Whether the machine went down in it.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Before anything was said in it, by the clock as it was then.
+    pub(super) fn since(&self) -> jiff::Timestamp {
+        match self.at < self.noted {
+            true => self.at.checked_sub(BEFORE).unwrap_or(self.at),
+            false => self.noted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: &str = "0001-01-01T00:00:00Z";
+    const NOTED: &str = "2026-11-24T10:00:00Z";
+    const FIRST: &str = "2026-11-24T09:50:00.5Z";
+
+    fn state(status: &str, started: &str, finished: &str) -> State {
+        let state = serde_json::json!({
+            "Status": status, "StartedAt": started, "FinishedAt": finished
+        });
+        serde_json::from_value(state).unwrap()
+    }
+
+    fn begun(status: &str, started: &str, finished: &str, before: Option<&str>) -> Option<Started> {
+        started_after(&state(status, started, finished), NOTED, before)
+    }
+
+    #[test]
+    fn a_life_is_new_if_it_is_not_the_last_that_is_known() {
+        let after = "2026-11-24T10:00:00.2Z";
+        let finished = "2026-11-24T09:55:00Z";
+        assert!(begun("initialized", NEVER, NEVER, None).is_none());
+        assert!(begun("created", NEVER, NEVER, None).is_none());
+        assert!(begun("running", after, NEVER, None).is_some());
+        assert!(begun("running", after, finished, Some(FIRST)).is_some());
+        // Prepared for the next one, or ended as it was.
+        assert!(begun("initialized", FIRST, finished, Some(FIRST)).is_none());
+        assert!(begun("exited", FIRST, finished, Some(FIRST)).is_none());
+        // The same moment in another zone, as after a journey.
+        let elsewhere = "2026-11-24T10:50:00.5+01:00";
+        assert!(begun("exited", elsewhere, finished, Some(FIRST)).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_life() {
+        let back = "2026-11-24T08:00:00Z";
+        let end = "2026-11-24T08:01:00Z";
+        for before in [None, Some("")] {
+            assert!(begun("running", back, NEVER, before).is_some());
+        }
+        let started = begun("exited", back, end, Some(FIRST)).unwrap();
+        assert!(!started.is_lost());
+        assert_eq!(started.since().to_string(), "2026-11-24T07:59:59Z");
+        let usual = begun(
+            "exited",
+            "2026-11-24T10:00:01Z",
+            "2026-11-24T10:00:02Z",
+            None,
+        );
+        assert_eq!(usual.unwrap().since().to_string(), NOTED);
+    }
+
+    #[test]
+    fn an_end_that_is_another_lifes_is_none() {
+        let started = "2026-11-24T10:00:01Z";
+        let heard = "2026-11-24T10:00:31Z".parse().ok();
+        for finished in [NEVER, "2026-11-24T09:55:00Z"] {
+            let lost = begun("exited", started, finished, Some(FIRST)).unwrap();
+            assert!(lost.is_lost());
+            assert_eq!(lost.elapsed(heard), Duration::from_secs(30));
+            // Nothing was said in it.
+            assert_eq!(lost.elapsed(FIRST.parse().ok()), Duration::ZERO);
+        }
+        for (status, finished) in [("running", NEVER), ("exited", "2026-11-24T10:00:05Z")] {
+            assert!(
+                !begun(status, started, finished, Some(FIRST))
+                    .unwrap()
+                    .is_lost()
+            );
+        }
+    }
+}
