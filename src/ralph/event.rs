@@ -6,6 +6,7 @@ use super::room::Low;
 use super::selection::Findings;
 use super::trouble::{Refusal, Trouble};
 use super::verdict::Verdict;
+use crate::sandbox::Usage;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -114,6 +115,9 @@ pub enum Event {
         /// Something in it was refused a process, at the limit.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         forks_refused: bool,
+        /// What it used, as far as the kernel said.
+        #[serde(default, skip_serializing_if = "Usage::is_unknown")]
+        used: Usage,
     },
     /// A disk that the run needs is nearly full.
     Disk {

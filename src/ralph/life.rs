@@ -13,7 +13,7 @@ use super::started::Started;
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::sandbox::proc_files::KernelFiles;
-use crate::sandbox::{ForkWatch, Outcome, Sandbox, Watch};
+use crate::sandbox::{LifeWatch, Outcome, Sandbox, Usage, Watch};
 
 /// Seconds between asking an agent to end and killing it.
 const GRACE: u32 = 10;
@@ -100,6 +100,15 @@ pub(super) struct Life {
     pub(super) low: Option<Low>,
     /// Something in it was refused a process, at the limit.
     pub(super) forks_refused: bool,
+    /// What it used.
+    pub(super) used: Usage,
+}
+
+impl Life {
+    fn has_used(&mut self, seen: &LifeWatch) {
+        self.forks_refused = seen.forks_were_refused();
+        self.used = seen.usage();
+    }
 }
 
 /// Lets a container live once, keeping what it says.
@@ -113,7 +122,7 @@ pub(super) async fn live<G: Gate>(
     let before = transcript.length();
     let begun = jiff::Timestamp::now();
     let mut attempts = 1;
-    let (attached, watch, forks) = loop {
+    let (attached, watch, mut seen) = loop {
         match begin(sandbox, gate).await {
             // The service refused: nothing has begun.
             Err(Fault::Failed(Error::Podman(error)))
@@ -134,16 +143,19 @@ pub(super) async fn live<G: Gate>(
             } else {
                 transcript.write(&chunk)?;
             }
+            seen.look_at_times();
         }
+        // As a rule it is still there: the service cleans up after its last word.
+        seen.look();
         Ok(sandbox.outcome(watch).await?)
     };
     let mut life = until_over(sandbox, work, bounds, stop).await?;
-    life.forks_refused = forks.is_some_and(|forks| forks.were_refused());
+    life.has_used(&seen);
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
         transcript.rewind(before)?;
-        harvest(sandbox, begun, transcript).await?;
+        harvest(sandbox, begun, transcript, &mut seen).await?;
     }
     Ok(life)
 }
@@ -153,13 +165,13 @@ pub(super) async fn live<G: Gate>(
 async fn begin<G: Gate>(
     sandbox: &Sandbox,
     gate: &G,
-) -> std::result::Result<(Attached, Watch, Option<ForkWatch>), Fault<G::Error>> {
+) -> std::result::Result<(Attached, Watch, LifeWatch), Fault<G::Error>> {
     let attached = sandbox.attach(false).await.map_err(Error::from)?;
     gate.admit(sandbox).await.map_err(Fault::Refused)?;
-    let forks = sandbox.watch_forks(&KernelFiles::default()).await;
+    let seen = sandbox.watch_life(&KernelFiles::default()).await;
     let watch = sandbox.watch();
     sandbox.start().await.map_err(Error::from)?;
-    Ok((attached, watch, forks))
+    Ok((attached, watch, seen))
 }
 
 /// Keeps what the service's log has of a life, and of what is still to come in it. `since` is before
@@ -168,6 +180,7 @@ async fn harvest(
     sandbox: &Sandbox,
     since: jiff::Timestamp,
     transcript: &mut Transcript,
+    seen: &mut LifeWatch,
 ) -> Result<()> {
     let mut log = sandbox.log_since(&since.to_string()).await?;
     while let Some(line) = log.next().await? {
@@ -175,7 +188,9 @@ async fn harvest(
             channel: line.channel,
             bytes: line.payload,
         })?;
+        seen.look_at_times();
     }
+    seen.look();
     Ok(())
 }
 
@@ -187,10 +202,10 @@ pub(super) async fn join(
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
-    let forks = sandbox.watch_forks(&KernelFiles::default()).await;
+    let mut seen = sandbox.watch_life(&KernelFiles::default()).await;
     let watch = sandbox.watch();
     let work = async {
-        harvest(sandbox, started.since(), transcript).await?;
+        harvest(sandbox, started.since(), transcript, &mut seen).await?;
         Ok(sandbox.outcome(watch).await?)
     };
     let mut life = until_over(sandbox, work, bounds, stop).await?;
@@ -199,7 +214,7 @@ pub(super) async fn join(
         life.cut = Some(Cut::MachineDown);
         (life.outcome.exit_code, life.outcome.oom_killed) = (KILLED, false);
     }
-    life.forks_refused = forks.is_some_and(|forks| forks.were_refused());
+    life.has_used(&seen);
     Ok(life)
 }
 
@@ -237,6 +252,7 @@ async fn until_over(
         cut,
         low,
         forks_refused: false,
+        used: Usage::default(),
     })
 }
 

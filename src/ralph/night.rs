@@ -372,6 +372,7 @@ impl Night {
             words,
             refusal,
             forks_refused: life.forks_refused,
+            used: life.used,
         })
     }
 }

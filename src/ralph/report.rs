@@ -7,6 +7,7 @@ use super::life::Cut;
 use super::promise::Claim;
 use super::selection::Findings;
 use super::verdict::Verdict;
+use crate::sandbox::Usage;
 
 /// A run in short. Names of files and an agent's reasons are its words: not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -65,6 +66,8 @@ pub struct Iteration {
     pub changed: Option<u64>,
     /// The exit code of its check; `None` without one.
     pub check: Option<i32>,
+    /// What it used at most, as far as the kernel said.
+    pub used: Usage,
 }
 
 impl Report {
@@ -99,6 +102,7 @@ impl Report {
                 took,
                 cut,
                 claim,
+                used,
                 ..
             } => {
                 self.spent += Duration::from_millis(*took);
@@ -111,6 +115,7 @@ impl Report {
                     claim: claim.clone(),
                     changed: None,
                     check: None,
+                    used: *used,
                 });
             }
             Event::Checked {

@@ -7,35 +7,19 @@ use std::path::PathBuf;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
-use super::enforcement::{ContainerProcess, own_cgroups};
-use super::lifecycle::Sandbox;
-use super::proc_files::{KernelFiles, read};
+use super::proc_files::read;
 
 /// A watch on that file, from when it was begun.
 #[derive(Debug)]
-pub struct ForkWatch {
+pub(super) struct ForkWatch {
     told: OwnedFd,
     /// Somebody was refused before.
     before: bool,
 }
 
-impl Sandbox {
-    /// Begins to watch its life. `None` where the kernel's files about it cannot be read: then nothing is
-    /// said of it.
-    pub async fn watch_forks(&self, files: &KernelFiles) -> Option<ForkWatch> {
-        let container = self.inspect().await.ok()?;
-        let process = ContainerProcess {
-            id: container.id.as_str(),
-            pid: container.state.pid,
-            conmon_pid: container.state.conmon_pid,
-        };
-        ForkWatch::begin(&own_cgroups(&process, files))
-    }
-}
-
 impl ForkWatch {
     /// The limit may sit at any of these cgroups, and which of them counts depends on the kernel.
-    fn begin(cgroups: &[PathBuf]) -> Option<Self> {
+    pub(super) fn begin(cgroups: &[PathBuf]) -> Option<Self> {
         let told = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok()?;
         let mut counts = Vec::new();
         for cgroup in cgroups {
@@ -52,7 +36,7 @@ impl ForkWatch {
     }
 
     /// Whether anything in it was refused a process so far.
-    pub fn were_refused(&self) -> bool {
+    pub(super) fn were_refused(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.told, &mut buffer);
         let mut modified = false;

@@ -31,14 +31,15 @@ pub mod security;
 pub mod signal;
 pub mod size;
 pub mod spec;
+mod usage;
 pub mod user;
 pub mod warning;
 
-pub use forks::ForkWatch;
 pub use invalid::Invalid;
 pub use lifecycle::{Outcome, Sandbox, Watch};
 pub use loosening::Loosening;
 pub use plan::{Plan, PlanError, Service, plan};
 pub use spec::{Host, Request, SandboxSpec, SpecError};
+pub use usage::{LifeWatch, Usage};
 pub use verification::{Reverification, Verification};
 pub use warning::Warning;

@@ -181,6 +181,7 @@ fn a_run_ends_when_its_agent_is_refused_processes_again() {
         "agent.sh",
         "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count\n\
          [ $n != 2 ] || exit 1\n\
+         [ $n != 1 ] || { dd if=/dev/zero of=/dev/null bs=30M count=1; echo used; sleep 1; }\n\
          exec awk 'BEGIN { for (i = 0; i < 40; i++) system(\"sleep 3 2>/dev/null &\") }'\n",
     );
     let first = ["ralph", "--network", "none", "--image", tiny()];
@@ -205,5 +206,11 @@ fn a_run_ends_when_its_agent_is_refused_processes_again() {
         "4\n",
         "{output}"
     );
+    let report = dir.stockade(&["report", "--format", "json"]).run().json();
+    let used = &report["report"]["iterations"][0]["used"];
+    let number = |what: &str| used[what].as_u64().unwrap_or_default();
+    assert!(number("memory") >= 30 << 20, "bytes: {used}");
+    assert!(number("cpu") > 1000, "microseconds: {used}");
+    assert!((1..=20).contains(&number("pids")), "{used}");
     dir.assert_nothing_left();
 }

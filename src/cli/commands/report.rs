@@ -1,5 +1,7 @@
 //! `stockade report`
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 use crate::cli::error::{CliResult, Context as _};
@@ -117,8 +119,10 @@ fn markdown(
         lines.push("- rolled back".to_owned());
     }
     lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
-    lines.push("| iteration | took | exit code | changed | claim | check |".to_owned());
-    lines.push("|---|---|---|---|---|---|".to_owned());
+    lines.push(
+        "| iteration | took | cpu time | memory | exit code | changed | claim | check |".to_owned(),
+    );
+    lines.push("|---|---|---|---|---|---|---|---|".to_owned());
     lines.extend(report.iterations.iter().map(row));
     if let Some(findings) = &report.findings {
         lines.extend(found(findings));
@@ -167,8 +171,16 @@ fn row(iteration: &Iteration) -> String {
         Some(code) => format!("failed with {code}"),
     };
     let took = night::shown(iteration.took);
+    let used = &iteration.used;
+    let cpu = used
+        .cpu
+        .map(|time| night::shown(Duration::from_micros(time)));
+    let memory = used
+        .memory
+        .map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
+    let [cpu, memory] = [cpu, memory].map(|known| known.unwrap_or("–".to_owned()));
     format!(
-        "| {} | {took} | {exit} | {changed} | {claim} | {check} |",
+        "| {} | {took} | {cpu} | {memory} | {exit} | {changed} | {claim} | {check} |",
         iteration.number
     )
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::ralph::promise::{Promise, Reading};
 use crate::ralph::store::tests::record_of;
 use crate::ralph::task::Budget;
+use crate::sandbox::Usage;
 
 mod refused;
 
@@ -106,6 +107,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         words: words.into(),
         refusal: None,
         forks_refused: false,
+        used: Usage::default(),
     }
 }
 
