@@ -24,6 +24,7 @@ mod notify;
 mod outcome;
 mod progress;
 mod prompt;
+mod reclaim;
 mod sandbox_args;
 mod sanitize;
 mod service;

@@ -1,6 +1,7 @@
 //! What checkpoints hold: most of the workspace, all of it, or less.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use crate::night::{ended, ralph, record};
 use crate::support::dir::TestDir;
@@ -62,4 +63,35 @@ fn the_person_says_what_checkpoints_hold() {
         assert_eq!(found, expected, "{flags:?}");
         assert!(!dir.work().join("count").exists(), "{flags:?}");
     }
+}
+
+/// Outside they belong to subordinate ids of the person's, who can neither read nor remove them.
+#[test]
+#[ignore = "needs podman: runs an agent that has other users"]
+fn going_back_takes_files_of_other_users_too() {
+    let dir = TestDir::new();
+    dir.write("file", "one\n");
+    let agent = "mkdir closed open; echo x | tee closed/x >open/x; echo two >file; echo h >hidden\n\
+                 chmod 600 hidden; chmod 700 closed; chown -R 33:33 closed open hidden\n\
+                 echo '<promise>COMPLETE</promise>'\n";
+    let output = ralph(&dir, agent, &["--no-check", "--as-root"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let made = ["closed", "open", "hidden"].map(|name| dir.work().join(name));
+    let own = fs::metadata(dir.work()).unwrap().uid();
+    for path in &made {
+        assert_ne!(fs::metadata(path).unwrap().uid(), own, "{path:?}");
+    }
+    let output = dir.stockade(&["rollback"]).run().success();
+    let output = output.complains("a container makes them yours");
+    for path in &made {
+        assert!(!path.exists(), "{path:?}: {output}");
+    }
+    let read = || fs::read_to_string(dir.work().join("file")).unwrap();
+    assert_eq!(read(), "one\n");
+    // What nobody could read is kept by now.
+    let _ = output.complains("is in checkpoint 3");
+    let _ = dir.stockade(&["rollback", "--to", "3"]).run().success();
+    let hidden = fs::read_to_string(&made[2]).unwrap();
+    assert_eq!(hidden, "h\n");
+    dir.assert_nothing_left();
 }

@@ -75,7 +75,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Resume(args) => resume::run(args, global, ui).await,
         Command::Rm(args) => rm::run(args, global, ui).await,
         Command::Rmi(args) => rmi::run(args, global, ui).await,
-        Command::Rollback(args) => rollback::run(args, ui),
+        Command::Rollback(args) => rollback::run(args, global, ui).await,
         Command::Run(args) => run::run(args, global, ui).await,
         Command::Runs(args) => runs::run(args, ui),
         Command::Show(args) => show::run(args, ui),

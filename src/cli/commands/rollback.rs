@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::Global;
+use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::reclaim::{is_foreign, reclaim};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::ralph::{Event, Night};
+use crate::workspace::Checkpoint;
 
 /// So many names are shown.
 const SHOWN: usize = 20;
@@ -31,7 +35,7 @@ pub(crate) struct RollbackArgs {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliResult {
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let run = night::find(args.run.as_deref())?;
     let record = run.record()?;
@@ -48,10 +52,30 @@ pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
         Some(repository) if repository.is_untouched(&root)? => vec![PathBuf::from(".git")],
         _ => Vec::new(),
     };
-    let done = checkpoints
-        .open()?
-        .rollback(&root, &now, &to, &args.paths, &spared)
-        .map_err(failed)?;
+    let back = |now: &Checkpoint| {
+        let done = checkpoints
+            .open()?
+            .rollback(&root, now, &to, &args.paths, &spared);
+        done.map_err(failed)
+    };
+    let mut done = back(&now)?;
+    let place = &record.workspace.path;
+    let failed_at = done.failed.iter().map(|one| &one.path);
+    if failed_at
+        .chain(&done.left)
+        .any(|path| is_foreign(place, path))
+    {
+        let service = Service::connect(global, ui).await?;
+        reclaim(place, &record, &service, ui).await?;
+        // With what could not be read before.
+        let (mine, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
+        night.note(event)?;
+        done = back(&mine)?;
+        ui.status(&format!(
+            "what could not be read before that is in checkpoint {}",
+            mine.number()
+        ));
+    }
     let failures = done.failed.len() as u64 + done.failed_more;
     night.note(Event::RolledBack {
         to: args.to,
@@ -60,7 +84,7 @@ pub(crate) fn run(args: &RollbackArgs, ui: &Ui) -> CliResult {
         removed: done.removed,
         failed: failures,
     })?;
-    let place = record.workspace.path.display();
+    let place = place.display();
     ui.status(&format!(
         "{place}: as at checkpoint {} ({} restored, {} removed)",
         args.to, done.restored, done.removed
