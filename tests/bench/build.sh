@@ -10,32 +10,36 @@ build_stockade() {
   install -m 755 "$(cat "$RELEASE_PATH")" "$SERVE/bin/stockade"
 }
 
-# build_tests NAME [OPTION...]: a program of tests
+# build_tests NAME...: programs of tests, by one call
 build_tests() {
-  local messages=$TARGETS/$1.json program
+  local messages=$TARGETS/tests.json name program
   mkdir -p "$TARGETS"
-  cargo test --locked --no-run --test "$1" "${@:2}" --message-format=json-render-diagnostics > "$messages"
-  program=$(executable "$1" < "$messages")
-  [ -x "$program" ] || die "cargo built no test program named $1"
-  install -m 755 "$program" "$SERVE/bin/$1"
-}
-
-# Static, since it runs in machines of other releases; without what only a debugger reads, since it is copied there
-build_guest() {
-  need_packages binutils
-  RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" build_tests guest --target "$STATIC_TARGET"
-  strip --strip-debug "$SERVE/bin/guest"
+  static_cargo test --no-run "${@/#/--test=}" --message-format=json-render-diagnostics > "$messages"
+  for name in "$@"; do
+    program=$(executable "$name" < "$messages")
+    [ -x "$program" ] || die "cargo built no test program named $name"
+    install -m 755 "$program" "$SERVE/bin/$name"
+    # it is copied into machines of other releases
+    if [ "$name" = guest ]; then strip --strip-debug "$SERVE/bin/$name"; fi
+  done
 }
 
 [ $# -gt 0 ] || set -- stockade integration differential guest
 need_toolchain
-need_packages jq
+need_packages jq binutils
 make_service_user
 cd "$REPO"
+tests=() program='' status=0
 for name in "$@"; do
   case $name in
-    stockade | guest) step "building $name" "build_$name" ;;
-    integration | differential) step "building $name" build_tests "$name" ;;
+    stockade) program=yes ;;
+    integration | differential | guest) tests+=("$name") ;;
     *) die "nothing to build is named $name" ;;
   esac
 done
+# beside each other: the last part of the program is the work of few threads
+at_work=()
+if [ -n "$program" ]; then step 'building stockade' build_stockade & at_work+=($!); fi
+if [ ${#tests[@]} -gt 0 ]; then step "building ${tests[*]}" build_tests "${tests[@]}" & at_work+=($!); fi
+for process in "${at_work[@]}"; do wait "$process" || status=$?; done
+[ "$status" = 0 ]

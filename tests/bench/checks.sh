@@ -14,25 +14,23 @@ library_alone() { cargo check --quiet --locked --no-default-features --lib; }
 shell_scripts() { need_packages shellcheck; shellcheck -x tests/bench/*.sh tests/bench/guest/*.sh tests/integration/support/*.sh .ci/run; }
 example_agent() { tests/bench/agent-check.sh; }
 
-# Every other target, those of tests/*.rs and tests/*/main.rs included
+# Every other target
 unit_tests() {
-  local file name targets=(--lib --bins)
-  for file in tests/*.rs tests/*/main.rs; do
-    [ -e "$file" ] || continue
-    name=${file#tests/}; name=${name%/main.rs}; name=${name%.rs}
+  local name names targets=(--lib --bins)
+  names=$(test_names)
+  for name in $names; do
     [[ " $ELSEWHERE " == *" $name "* ]] || targets+=(--test "$name")
   done
-  cargo test --locked "${targets[@]}"
+  static_cargo test "${targets[@]}"
 }
 
-doc_tests() { cargo test --locked --doc; }
+doc_tests() { static_cargo test --doc; }
 
 # The program that is shipped: static, so that it runs on any x86_64 Linux
 static_release() {
   local program headers
   need_packages binutils jq
-  program=$(RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --locked --release --bin stockade \
-    --target "$STATIC_TARGET" --message-format=json-render-diagnostics | executable stockade)
+  program=$(static_cargo build --release --bin stockade --message-format=json-render-diagnostics | executable stockade)
   [ -x "$program" ] || die "cargo built no program named stockade"
   headers=$(readelf --program-headers --wide "$program") || die "$program is not an ELF file"
   ! grep -q INTERP <<< "$headers" || die "$program is not static: it asks for an interpreter"

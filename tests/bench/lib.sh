@@ -114,6 +114,24 @@ executable() {
   jq -r --arg name "$1" 'select(.reason == "compiler-artifact" and .target.name == $name) | .executable // empty' | tail -1
 }
 
+# static_cargo SUBCOMMAND [ARGUMENT...]: for programs that run on any x86_64 Linux. All that is run is built this way, so
+# that nothing is compiled twice
+static_cargo() {
+  local flags='-C target-feature=+crt-static'
+  RUSTFLAGS="${RUSTFLAGS:-} $flags" RUSTDOCFLAGS="${RUSTDOCFLAGS:-} $flags" \
+    cargo "$1" --locked --target "$STATIC_TARGET" "${@:2}"
+}
+
+# test_names: the test targets, those of tests/*.rs and tests/*/main.rs
+test_names() {
+  local file name
+  for file in "$REPO"/tests/*.rs "$REPO"/tests/*/main.rs; do
+    [ -e "$file" ] || continue
+    name=${file#"$REPO/tests/"}; name=${name%/main.rs}
+    echo "${name%.rs}"
+  done
+}
+
 # ---- the service's user -----------------------------------------------------
 
 # Run by root, services and tests belong to a user made for them; run by anyone else, to the caller.

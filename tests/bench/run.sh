@@ -1,8 +1,9 @@
 #!/bin/bash
-# run.sh [ARGUMENT...]: every check, then the matrix: on each slot the integration tests and the others that need a
-# service, on the host's the real agent too; then in each guest the guests' tests. At the end a table, and what failed.
-# With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run.
+# run.sh [ARGUMENT...]: every check and the matrix, some jobs at once: on each slot the integration tests and the others
+# that need a service, on the host's the real agent too; in each guest the guests' tests. At the end a table, and what
+# failed. With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run, slot by slot.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
+#   STOCKADE_TEST_JOBS     how many jobs at once, default one more than there are processors
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
 #   STOCKADE_UPDATE=1      without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
@@ -10,11 +11,16 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/bench/results.sh
 . "$BENCH_SCRIPTS/results.sh"
+# shellcheck source=tests/bench/dependencies.sh
+. "$BENCH_SCRIPTS/dependencies.sh"
 
 MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
 UP_LOG=$LOGS/up.log
-OURS=() GUESTS=''
+# Most of a test is waiting: two slots use half as much again of two processors as one
+AT_ONCE=${STOCKADE_TEST_JOBS:-$(($(nproc) + 1))}
+OURS=()
+declare -A AT_WORK=()   # the jobs, by process
 
 # The test programs that are run on services. What is not written yet is not run
 ON_SERVICES=(integration)
@@ -26,7 +32,7 @@ ON_SERVICES=(integration)
 clean_up() {
   set +e; trap '' INT TERM
   end_group TERM
-  if [ -n "$GUESTS" ]; then kill -TERM "$GUESTS"; wait "$GUESTS"; fi
+  if [ ${#AT_WORK[@]} -gt 0 ]; then kill -TERM "${!AT_WORK[@]}"; wait "${!AT_WORK[@]}"; fi
   if [ ${#OURS[@]} -gt 0 ]; then "$BENCH_SCRIPTS/slots.sh" down "${OURS[@]}" 9>&-; fi
 }
 trap clean_up EXIT
@@ -112,34 +118,6 @@ run_guest() {
   tests_row guest "$log" "$status" "$start"
 }
 
-# run_guests TIER/SLOT...: one after the other. It is run as a process of its own, that writes what it says and its rows into
-# files
-run_guests() {
-  local name
-  trap clean_up EXIT
-  trap 'exit 143' TERM
-  OURS=() RESULTS=$LOGS/guests.tsv UP_LOG=$LOGS/guests-up.log
-  : > "$RESULTS"
-  for name in "$@"; do
-    bring_up "$name"
-    if select_up "$name"; then run_guest; fi
-    give_back "$name"
-  done
-}
-
-# Waits for the guests and shows what they say
-finish_guests() {
-  local status=0 reader
-  say "the guests ($LOGS/guests.log)"
-  tail --pid="$GUESTS" -s 0.2 -n +1 -f "$LOGS/guests.log" 9>&- & reader=$!
-  wait "$GUESTS" || status=$?
-  wait "$reader" || true
-  GUESTS=''
-  cat "$LOGS/guests.tsv" >> "$RESULTS"
-  TIER=- SLOT=-
-  [ "$status" = 0 ] || { failure "the guests' tests were cut short: status $status"; row guests 0 1 0 "$EPOCHREALTIME"; }
-}
-
 # ---- slots ------------------------------------------------------------------
 
 is_up() { "$BENCH_SCRIPTS/slots.sh" is-up "$1"; }
@@ -173,24 +151,62 @@ select_up() {
   return 1
 }
 
-# run_matrix [ARGUMENT...]
-run_matrix() {
-  local name services=() guests=() list
-  list=$("$BENCH_SCRIPTS/slots.sh" list)
-  for name in $list; do
-    case $name in vm/*) guests+=("$name") ;; *) services+=("$name") ;; esac
-  done
-  # with arguments, only the integration tests were asked for
-  [ $# = 0 ] || guests=()
-  if [ ${#services[@]} -gt 0 ]; then bring_up "${services[@]}"; fi
-  for name in "${services[@]}"; do
+# run_filtered ARGUMENT...: on one service after the other, before one's eyes
+run_filtered() {
+  local name
+  for name in $("$BENCH_SCRIPTS/slots.sh" list); do
+    case $name in vm/*) continue ;; esac
+    bring_up "$name"
     if select_up "$name"; then run_service "$@"; fi
+    give_back "$name"
   done
-  # Not beside the services: on two cores both then take twice as long, and races show that nobody meant
-  if [ ${#guests[@]} -gt 0 ]; then
-    run_guests "${guests[@]}" > "$LOGS/guests.log" 2>&1 < /dev/null & GUESTS=$!
-    finish_guests
+}
+
+# ---- jobs -------------------------------------------------------------------
+
+# "checks" or TIER/SLOT
+job_log() { echo "$LOGS/job-${1//\//-}.log"; }
+job_rows() { echo "$LOGS/job-${1//\//-}.tsv"; }
+
+# run_job NAME: as a process of its own, that writes what it says and its rows into files
+run_job() {
+  trap clean_up EXIT
+  trap 'exit 143' TERM
+  OURS=() AT_WORK=() RESULTS=$(job_rows "$1") UP_LOG=$LOGS/job-${1//\//-}-up.log
+  if [ "$1" = checks ]; then run_checks; return; fi
+  bring_up "$1"
+  if select_up "$1"; then
+    case $1 in vm/*) run_guest ;; *) run_service ;; esac
   fi
+  give_back "$1"
+}
+
+# job_ended NAME STATUS: shows what it said
+job_ended() {
+  cat "$(job_log "$1")"
+  TIER=- SLOT=- RESULTS=$(job_rows "$1")
+  [ "$2" = 0 ] || { failure "$1: cut short: status $2, see $(job_log "$1")"; row "${1##*/}" 0 1 0 "$EPOCHREALTIME"; }
+}
+
+# run_jobs NAME...: some at once, in this order; their rows are in this order, too
+run_jobs() {
+  local name process status all=$RESULTS
+  for name in "$@"; do : > "$(job_rows "$name")"; done
+  for name in "$@" ''; do
+    # a place becomes free; at the end, all do
+    while [ ${#AT_WORK[@]} -ge "$AT_ONCE" ] || [[ -z $name && ${#AT_WORK[@]} -gt 0 ]]; do
+      status=0
+      wait -n -p process "${!AT_WORK[@]}" || status=$?
+      job_ended "${AT_WORK[$process]}" "$status"
+      unset "AT_WORK[$process]"
+    done
+    [ -n "$name" ] || break
+    say "$name: begun ($(job_log "$name"))"
+    run_job "$name" > "$(job_log "$name")" 2>&1 < /dev/null &
+    AT_WORK[$!]=$name
+  done
+  RESULTS=$all
+  for name in "$@"; do cat "$(job_rows "$name")" >> "$RESULTS"; done
 }
 
 # ---- all of it --------------------------------------------------------------
@@ -211,12 +227,19 @@ mkdir -p "$LOGS"
 lock_bench
 begin_results
 start=$EPOCHREALTIME
+jobs=()
+seed_dependencies
+built=0
+child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh" || built=$?
 if [ $# -gt 0 ]; then say 'with arguments: the integration tests only'
 elif [ -n "$UPDATE" ]; then say 'for docs/compatibility.md: the matrix only'
-else run_checks; fi
+else jobs=(checks); fi
+if [ "$built" != 0 ]; then failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"
+elif [ $# -gt 0 ]; then run_filtered "$@"
+else mapfile -t -O "${#jobs[@]}" jobs < <("$BENCH_SCRIPTS/slots.sh" list); fi
+run_jobs "${jobs[@]}"
 TIER=- SLOT=-
-if child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh"; then run_matrix "$@"
-else failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"; fi
+[ "$built" != 0 ] || keep_dependencies
 say "all of it: $(seconds_since "$start") s"
 table
 all_passed

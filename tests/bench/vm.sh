@@ -76,11 +76,12 @@ prepare_guest() {
   guest root bash --norc -euc '
     for id in 1000 1001; do
       socket=/run/user/$id/podman/podman.sock
-      until [ -S "$socket" ]; do
+      # the file is there before anybody listens
+      until [ -S "$socket" ] &&
+        curl --silent --show-error --fail --max-time "$1" --unix-socket "$socket" http://d/v4.0.0/libpod/info > /dev/null; do
         [ "$SECONDS" -lt "$1" ] || { echo "no $socket: the session of user $id does not come up" >&2; exit 1; }
         sleep 0.2
       done
-      curl --silent --show-error --fail --max-time "$1" --unix-socket "$socket" http://d/v4.0.0/libpod/info > /dev/null
     done
     sync
     echo 3 > /proc/sys/vm/drop_caches' _ "$BOOT_SECONDS"
