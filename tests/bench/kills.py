@@ -2,7 +2,7 @@
 
 strace kills on entering the Nth fdatasync(2), which is what follows the writing of each event (and of each prompt): the
 event is there, and nothing that comes after it. First the client is killed at each of its own, then the supervisor of a
-run that its client has left at the last of them.
+run that its client has left at the last of them; then the supervisor at each fsync(2), which are those of checkpoints.
 
 KILLS_STOCKADE, KILLS_WORK, KILLS_IMAGE; CONTAINER_HOST, HOME as for stockade.
 """
@@ -37,13 +37,13 @@ class Case:
         (self.work / "agent.sh").write_text(AGENT)
         self.env = dict(os.environ, XDG_STATE_HOME=str(self.area / "state"))
 
-    def stockade(self, *words, kill=None):
-        """Runs it; killed at its Nth fdatasync, or that of what it starts."""
+    def stockade(self, *words, kill=None, call="fdatasync"):
+        """Runs it; killed at its Nth such call, or that of what it starts."""
         trace = self.area / "trace"
         command = [STOCKADE, *words]
         if kill:
-            inject = f"inject=fdatasync:signal=KILL:when={kill}"
-            command = ["strace", "-f", "-o", str(trace), "-e", "trace=fdatasync", "-e", inject, *command]
+            inject = f"inject={call}:signal=KILL:when={kill}"
+            command = ["strace", "-f", "-o", str(trace), "-e", f"trace={call}", "-e", inject, *command]
         done = subprocess.run(command, cwd=self.work, env=self.env, capture_output=True, text=True, timeout=300, check=False)
         self.killed = bool(kill) and "+++ killed by SIGKILL" in trace.read_text()
         return done
@@ -115,21 +115,25 @@ def clients():
     sys.exit("the client has no end")
 
 
-def supervisors(left):
+def supervisors(left, call):
+    """Kills the supervisor at each such call of a run that was left by a client killed at its own."""
     for number in range(1, MOST):
-        case = Case(f"supervisor-{number}")
+        case = Case(f"supervisor-{call}-{number}")
         case.stockade(*RALPH, kill=left)
         if [event["event"] for event in case.events()][-1:] != ["created"]:
             sys.exit("the client was not killed where it was before")
-        case.stockade("resume", kill=number)
+        case.stockade("resume", kill=number, call=call)
         names = [event["event"] for event in case.events()]
         at = f"{len(names)} events, {names[-1]}"
         killed = case.killed
         case.check(resumed(case))
-        print(f"supervisor killed at {number} ({at}): ok" if killed else f"it has no fdatasync {number}", flush=True)
         if not killed:
+            print(f"it has {number - 1} of {call}", flush=True)
             return
+        print(f"supervisor killed at {call} {number} ({at}): ok", flush=True)
     sys.exit("the supervisor has no end")
 
 
-supervisors(clients())
+left = clients()
+supervisors(left, "fdatasync")
+supervisors(left, "fsync")
