@@ -35,6 +35,12 @@ look() {
   alice podman --remote ps -a || true
 }
 
+# On a busy host an emulated machine takes longer to start a user's service manager than systemd waits for it
+# shellcheck disable=SC2016
+give_time() {
+  alice sudo sh -euc 'printf "[Service]\nTimeoutStartSec=%s\n" "$1" > /etc/systemd/system/user@.service.d/bench-time.conf' _ "$PATIENCE"
+}
+
 # until_there FILE: the agent has come so far
 # shellcheck disable=SC2016
 until_there() {
@@ -79,6 +85,7 @@ make_service_user
 vm up
 vm put "$SERVE/bin/stockade" stockade
 vm put /bin/busybox busybox
+give_time
 step 'an image and an agent in the guest' make_work
 RUN=$(in_home work /srv/bench/stockade ralph -d --survive-reboot --network none --image localhost/reboot --prompt Work \
   --completion-promise COMPLETE --max-iterations 9 --check 'test -e begun-5' -- sh agent.sh)

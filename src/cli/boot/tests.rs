@@ -22,6 +22,7 @@ fn the_unit_says_what_systemd_reads_again() {
         "ExecStart=\"/opt/a b/stockade\" --url unix:///run/user/1000/p/p.sock resume --all",
         "Type=oneshot",
         "RemainAfterExit=yes",
+        "StartLimitBurst=20",
         "WantedBy=default.target",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
