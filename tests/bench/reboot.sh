@@ -44,7 +44,7 @@ give_time() {
 # until_there FILE: the agent has come so far
 # shellcheck disable=SC2016
 until_there() {
-  alice timeout "$PATIENCE" sh -c 'until [ -e "$1" ]; do sleep 0.2; done' _ "/home/alice/work/$1" || die "the agent does not come to $1"
+  alice timeout "$PATIENCE" sh -c 'until [ -e "$1" ]; do sleep 0.2; done' _ "/home/alice/project/$1" || die "the agent does not come to $1"
 }
 
 # The user's service manager comes later than ssh, and nobody but its unit takes the run up
@@ -58,10 +58,10 @@ until_taken_up() {
 # shellcheck disable=SC2016
 make_work() {
   alice sh -euc '
-    rm -rf ~/image ~/work; mkdir -p ~/image/bin ~/image/workspace ~/image/tmp ~/work
+    rm -rf ~/image ~/project; mkdir -p ~/image/bin ~/image/workspace ~/image/tmp ~/project
     cp /srv/bench/busybox ~/image/bin/
     printf "%s\n" "FROM scratch" "COPY . /" "ENV PATH=/bin" "RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]" > ~/image/Containerfile
-    cat > ~/work/agent.sh' <<'AGENT'
+    cat > ~/project/agent.sh' <<'AGENT'
 n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count
 echo "life $n"
 case $n in
@@ -87,7 +87,7 @@ vm put "$SERVE/bin/stockade" stockade
 vm put /bin/busybox busybox
 give_time
 step 'an image and an agent in the guest' make_work
-RUN=$(in_home work /srv/bench/stockade ralph -d --survive-reboot --network none --image localhost/reboot --prompt Work \
+RUN=$(in_home project /srv/bench/stockade ralph -d --survive-reboot --network none --image localhost/reboot --prompt Work \
   --completion-promise COMPLETE --max-iterations 9 --check 'test -e begun-5' -- sh agent.sh)
 say "the run $RUN"
 until_there begun-2
@@ -97,7 +97,7 @@ vm reboot
 until_taken_up
 alice /srv/bench/stockade wait "$RUN" || die "the run does not end well"
 unit_journal
-in_home work /srv/bench/stockade report "$RUN"
+in_home project /srv/bench/stockade report "$RUN"
 JOURNAL=$(alice sh -c 'cat ~/.local/state/stockade/runs/*/journal.jsonl')
 expect 'taken up' 2 '"event":"resumed"'
 expect 'ended' 5 '"event":"ended"'
