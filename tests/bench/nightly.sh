@@ -73,7 +73,7 @@ for name in "$@"; do
   case $name in reboot | sizes | kills) ;; *) die "nothing nightly is named $name" ;; esac
 done
 need_toolchain
-need_packages jq python3 busybox-static
+need_packages jq python3 time busybox-static
 make_service_user
 select_slot host
 lock_bench
