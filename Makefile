@@ -1,5 +1,5 @@
 # Thin names for the scripts in tests/bench; each needs the Rust toolchain and says so when it is missing.
-.PHONY: help build release lint test compatibility demo bench bench-up bench-down
+.PHONY: help build release lint test nightly compatibility demo bench bench-up bench-down
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -15,6 +15,9 @@ lint: ## rustfmt, clippy, shellcheck, cargo-deny
 
 test: ## every check, then the tests against real rootless Podmans
 	@tests/bench/run.sh
+
+nightly: ## what takes too long for every change: reboots, a million files, kills everywhere
+	@tests/bench/nightly.sh
 
 compatibility: ## the tests against all Podmans, then docs/compatibility.md
 	@STOCKADE_UPDATE=1 tests/bench/run.sh

@@ -92,7 +92,8 @@ impl Runs {
         Ok(Self { directory })
     }
 
-    /// Our turn to look at all runs and to begin one; blocks until whoever has it is done with that.
+    /// Our turn to look at all runs and to begin one; blocks until whoever has it is done with that. What
+    /// is left of one that was never written whole goes: nobody is writing it now.
     ///
     /// # Errors
     /// The directory cannot be locked.
@@ -103,7 +104,23 @@ impl Runs {
             Ok(directory)
         };
         let held = lock().map_err(|e| Error::file("lock", &self.directory, e))?;
+        self.sweep();
         Ok(Held(held))
+    }
+
+    /// What stays is in nobody's way.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let is_run = entry.file_name().to_str().and_then(RunId::parse).is_some();
+            let written = fs::symlink_metadata(entry.path().join("run.json"));
+            if is_run && written.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Begins one, with a prompt for each phase. What was asked for is on disk when this returns.

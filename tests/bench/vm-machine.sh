@@ -90,7 +90,7 @@ monitor() { (cd "$STATE" && printf '%s\n' "$1" | socat -t "${2:-60}" - UNIX-CONN
 
 stop_machine() {
   stop_recorded "$STATE/qemu.pid"
-  rm -f "$STATE"/{disk.qcow2,monitor,port,ready}
+  rm -f "$STATE"/{disk.qcow2,monitor,port,ready} "$STATE"/before-*.qcow2
 }
 
 # ---- snapshots --------------------------------------------------------------

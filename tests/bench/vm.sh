@@ -1,7 +1,9 @@
 #!/bin/bash
-# vm.sh up|down|version SUITE, vm.sh exec SUITE COMMAND..., vm.sh test SUITE [ARGUMENT...]: a machine of a Debian suite
+# vm.sh up|down|version|reboot|cut SUITE, vm.sh exec|put|test SUITE [ARGUMENT...]: a machine of a Debian suite
 # (bookworm, trixie, sid, experimental) with systemd, cgroups v2 and rootless Podman services whose limits hold.
 #   exec  runs a command in it, as its ordinary user alice
+#   put   (FILE NAME) puts an executable copy of a file there, as /srv/bench/NAME
+#   reboot, cut  boots it again, in good order or as after a power failure; what is on its disk stays
 #   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
 #   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 30
 set -euo pipefail
@@ -137,6 +139,31 @@ down() {
   say "$SUITE: down"
 }
 
+# boot_again reboot|cut: the disk stays, and is what a further overlay lies on
+boot_again() {
+  local start=$EPOCHREALTIME n=0
+  lock_guest
+  IMAGE=$(< "$STATE/ready")
+  choose_acceleration
+  if [ "$1" = cut ]; then
+    # its file system has no journal: what is lost here is what runs, not what was written long ago
+    guest root sync
+    stop_recorded "$STATE/qemu.pid"
+  else
+    guest root systemctl reboot || true
+    while running "$STATE/qemu.pid"; do
+      [ $((n += 1)) -lt $((BOOT_SECONDS * 5)) ] || die "the guest $SUITE does not go down"
+      sleep 0.2
+    done
+  fi
+  n=1
+  while [ -e "$STATE/before-$n.qcow2" ]; do n=$((n + 1)); done
+  mv "$STATE/disk.qcow2" "$STATE/before-$n.qcow2"
+  start_machine "$STATE/before-$n.qcow2" qcow2 || die "qemu does not start (its log is above)"
+  wait_ssh || { tail -n 30 "$STATE/console.log" >&2; die "the guest $SUITE does not come up again"; }
+  say "$SUITE: booted again in $(seconds_since "$start") s"
+}
+
 is_up() { running "$STATE/qemu.pid" && [ -e "$STATE/ready" ]; }
 
 need_guest() {
@@ -185,12 +212,14 @@ end_tests() {
     rm -f tests.pid' > /dev/null 2>&1 || true
 }
 
-action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
+action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
 check_suite "$suite"
 case $action in
   up | down) "$action" "$suite" ;;
   version) need_guest "$suite"; version ;;
+  reboot | cut) need_guest "$suite"; boot_again "$action" ;;
+  put) need_guest "$suite"; guest_file "$@" ;;
   exec) need_guest "$suite"; guest alice "${AS_ALICE[@]}" "$@" ;;
   test) need_guest "$suite"; run_tests "$@" ;;
-  *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
 esac

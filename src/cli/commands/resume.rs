@@ -56,7 +56,9 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
 /// does so.
 async fn all(global: &Global, ui: &Ui) -> CliResult {
     let (mut left, mut unbegun) = (Vec::new(), Vec::new());
-    for run in night::runs()?.list()? {
+    let runs = night::runs()?;
+    drop(runs.turn()?);
+    for run in runs.list()? {
         if night::never_began(&run) {
             unbegun.push(run);
         } else if !run.is_held() && night::is_left_alone(&run) {

@@ -138,3 +138,17 @@ fn runs_of_one_second_are_in_the_order_in_which_they_began() {
     let listed: Vec<&RunId> = listed.iter().map(Run::id).collect();
     assert_eq!(listed, made.iter().collect::<Vec<_>>());
 }
+
+#[test]
+fn what_was_never_written_whole_goes_when_the_next_one_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let runs = Runs::open(dir.path()).unwrap();
+    let half = dir.path().join("runs/20261124-100000-aabbcc");
+    fs::create_dir_all(half.join("prompt")).unwrap();
+    fs::create_dir(dir.path().join("runs/notes")).unwrap();
+    let _turn = runs.turn().unwrap();
+    assert!(!half.exists());
+    assert!(dir.path().join("runs/notes").exists());
+    assert!(run.record().is_ok());
+}
