@@ -37,6 +37,9 @@ pub struct Record {
     /// What the agent means by what it prints.
     #[serde(default)]
     pub voice: Voice,
+    /// The most that is kept of its output, in bytes.
+    #[serde(default = "output")]
+    pub output: u64,
     /// The network, in podman's words.
     pub network: String,
     /// How it goes on.
@@ -62,6 +65,11 @@ pub struct Record {
     /// For the whole run, where it has several tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Duration>,
+}
+
+/// What was kept before anybody could say how much.
+fn output() -> u64 {
+    Record::OUTPUT
 }
 
 /// What checkpoints hold, and what they do not.
@@ -153,6 +161,8 @@ impl Record {
         1 + self.then.len()
     }
 
+    /// The most that is kept of a run's output, unless something else is asked for, in bytes.
+    pub const OUTPUT: u64 = 256 << 20;
     /// The format that is written.
     pub const VERSION: u32 = 1;
 }

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &CheckArgs, global: &Global, ui: &Ui) -> CliResult
         Fault::Failed(error) => error.into(),
     })?;
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
-    view::file(&run.check_again_path(), &output).await?;
+    view::file(&run.check_again_path(), &output, ui).await?;
     // A reader that has gone is no failure.
     let _ = output.finish().await;
     if let Some(words) = view::words(&event, &record) {

@@ -96,7 +96,7 @@ async fn of_run(run: &Run, follow: bool, global: &Global, ui: &Ui) -> CliResult 
         return view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
-    view::output(run, &output).await?;
+    view::output(run, &output, ui).await?;
     match output.finish().await {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).doing("write the log")

@@ -110,6 +110,12 @@ fn markdown(
     if report.resumed > 0 {
         lines.push(format!("- taken up again: {} times", report.resumed));
     }
+    if report.output_dropped > 0 {
+        lines.push(format!(
+            "- the first {} bytes of the output are not kept",
+            report.output_dropped
+        ));
+    }
     if let Some(checkpoint) = report.accepted {
         lines.push(format!("- accepted: checkpoint {checkpoint}"));
     }

@@ -24,6 +24,7 @@ pub(crate) fn record_of(task: Task) -> Record {
             id: "1".into(),
         },
         voice: Default::default(),
+        output: Record::OUTPUT,
         command: vec!["agent".into()],
         network: "full".into(),
         task,

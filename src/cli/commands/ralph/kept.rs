@@ -1,4 +1,4 @@
-//! What checkpoints hold.
+//! What checkpoints hold, and what is kept of the output.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::units;
 use crate::ralph::{Keep, Workspace};
+use crate::sandbox::size::ByteSize;
 use crate::workspace::{Omitted, Preview, Root};
 
 /// So many names are shown.
@@ -18,7 +19,7 @@ const SHOWN: usize = 10;
 /// The longest that is looked at what is left out.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Flags that say what checkpoints hold
+/// Flags that say what is kept
 #[derive(Debug, Args)]
 pub(super) struct KeptArgs {
     /// Keep also what a tool makes again, as node_modules, where .gitignore names it
@@ -28,6 +29,20 @@ pub(super) struct KeptArgs {
     /// repeated)
     #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
     checkpoint_skip: Vec<String>,
+    /// The most that is kept of the agent's output, and of a check's; beyond it the oldest goes
+    #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = parse_output)]
+    output_size: ByteSize,
+}
+
+/// The least that may be kept of the output: the last words of an agent.
+const LEAST_OUTPUT: u64 = 64 << 10;
+
+fn parse_output(text: &str) -> Result<ByteSize, String> {
+    let size = ByteSize::parse(text).map_err(|e| e.to_string())?;
+    match size.bytes() {
+        0..LEAST_OUTPUT => Err("it is at least 64k".to_owned()),
+        _ => Ok(size),
+    }
 }
 
 impl KeptArgs {
@@ -37,6 +52,11 @@ impl KeptArgs {
             all: self.checkpoint_all,
             skip: self.checkpoint_skip.clone(),
         }
+    }
+
+    /// Bytes that are kept of the output.
+    pub(super) fn output(&self) -> u64 {
+        self.output_size.bytes()
     }
 
     /// Says what will be left out.
