@@ -173,6 +173,24 @@ impl Night {
         }
     }
 
+    /// Somebody has removed the sandbox: what its agent has done is kept, and there is no more to come.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn sandbox_removed(&mut self) -> Result<Verdict> {
+        if let Err(error) = self.keep("when the sandbox was removed".to_owned()).await {
+            let text = format!("there is no checkpoint of what the agent did last: {error}");
+            self.note(Event::Warning { text })?;
+        }
+        let reason = "the sandbox was removed".to_owned();
+        let verdict = Verdict::Failed { reason };
+        self.note(Event::Verdict {
+            verdict: verdict.clone(),
+        })?;
+        self.journal.give_back();
+        Ok(verdict)
+    }
+
     /// One step; a verdict, if it was the last one.
     async fn step<G: Gate>(
         &mut self,
@@ -205,11 +223,15 @@ impl Night {
 
     /// Keeps the workspace as it is, less what may not stay in it.
     async fn checkpoint(&mut self) -> Result<()> {
-        let checkpoints = self.checkpoints.clone();
         let reason = match self.past.iterations {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
+        self.keep(reason).await
+    }
+
+    async fn keep(&mut self, reason: String) -> Result<()> {
+        let checkpoints = self.checkpoints.clone();
         self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take(&reason));
         match joined(taken.await) {

@@ -38,6 +38,7 @@ mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
 mod lost; // a service that goes away while it is needed
 mod night; // `stockade ralph`: a scripted agent, again and again
+mod nouns; // verbs that take a container or a run
 mod output; // what is kept of what an agent says
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -38,6 +39,7 @@ pub(crate) struct DiffArgs {
     #[arg(long, conflicts_with_all = ["name_only", "name_status", "stat"])]
     trust: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
     /// Checkpoints, as in 0..3
     #[arg(value_name = "N..M", value_parser = parse_range)]

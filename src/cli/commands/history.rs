@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -21,6 +22,7 @@ pub(crate) struct HistoryArgs {
     #[arg(short, long)]
     quiet: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 

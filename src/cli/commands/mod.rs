@@ -29,6 +29,7 @@ pub(crate) mod rmi;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod stats;
@@ -78,6 +79,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Rollback(args) => rollback::run(args, ui),
         Command::Run(args) => run::run(args, global, ui).await,
         Command::Runs(args) => runs::run(args, ui),
+        Command::Shell(args) => shell::run(args, global, ui).await,
         Command::Show(args) => show::run(args, ui),
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -19,6 +20,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
     format: Format,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 

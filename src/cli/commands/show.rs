@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -17,6 +18,7 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
     format: Option<String>,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 
