@@ -21,6 +21,7 @@ mod launch;
 mod night;
 mod notify;
 mod outcome;
+mod pager;
 mod progress;
 mod prompt;
 mod sandbox_args;

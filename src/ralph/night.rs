@@ -21,7 +21,6 @@ use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::repository::Quarantine;
-use super::retention::Retention;
 use super::room::Room;
 use super::store::Run;
 use super::task::Task;
@@ -252,9 +251,9 @@ impl Night {
     async fn make_room(&mut self) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let checked = self.past.checked_on.clone();
-        let dropped = tokio::task::spawn_blocking(move || {
-            checkpoints.make_room(&Retention::default(), &checked)
-        });
+        let retention = self.record.keep.retention;
+        let dropped =
+            tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &checked));
         match joined(dropped.await) {
             Ok(numbers) if numbers.is_empty() => Ok(()),
             Ok(numbers) => self.note(Event::Dropped {

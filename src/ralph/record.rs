@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::agent::Voice;
 use super::pace::Pace;
 use super::repository::Repository;
+use super::retention::Retention;
 use super::task::Task;
 use crate::sandbox::asked::Asked;
 use crate::workspace::LeaveOut;
@@ -79,6 +80,9 @@ pub struct Keep {
     pub all: bool,
     /// Nothing that these match.
     pub skip: Vec<String>,
+    /// How many there are of them.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// Whether the machine may sleep while a run is at work.

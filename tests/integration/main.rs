@@ -36,6 +36,7 @@ mod images; // images, rmi, tag, prune, pull
 mod kept; // what checkpoints hold, and what an agent may not change
 mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
+mod looking; // a diff that is watched, a pager, how many checkpoints are kept
 mod lost; // a service that goes away while it is needed
 mod night; // `stockade ralph`: a scripted agent, again and again
 mod nouns; // verbs that take a container or a run

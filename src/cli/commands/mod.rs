@@ -57,7 +57,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
         Command::Cp(args) => cp::run(args, global, ui).await,
-        Command::Diff(args) => diff::run(args, ui),
+        Command::Diff(args) => diff::run(args, ui).await,
         Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
         Command::History(args) => history::run(args, ui),

@@ -6,6 +6,7 @@ use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::pager::{self, PagerArgs};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::trust;
 use crate::cli::ui::Ui;
@@ -22,6 +23,8 @@ pub(crate) struct ReportArgs {
     /// Run: its id, the end of it, or its name [default: the last one]
     #[arg(value_parser = named)]
     run: Option<String>,
+    #[command(flatten)]
+    pager: PagerArgs,
 }
 
 /// What a report is written as.
@@ -35,6 +38,10 @@ enum Format {
 
 /// Runs the verb.
 pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
+    pager::paged(args.pager, ui, |ui| written(args, ui))
+}
+
+fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;

@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::units;
-use crate::ralph::{Keep, Workspace};
+use crate::ralph::{Keep, Retention, Workspace};
 use crate::sandbox::size::ByteSize;
 use crate::workspace::{Omitted, Preview, Root};
 
@@ -29,6 +29,12 @@ pub(super) struct KeptArgs {
     /// repeated)
     #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
     checkpoint_skip: Vec<String>,
+    /// Checkpoints to keep, the newest, besides the first, the last and those that a check ran on
+    #[arg(long, value_name = "NUMBER", default_value = "50")]
+    checkpoint_keep: usize,
+    /// As long as they have not added more than this
+    #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = ByteSize::parse)]
+    checkpoint_size: ByteSize,
     /// The most that is kept of the agent's output, and of a check's; beyond it the oldest goes
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = parse_output)]
     output_size: ByteSize,
@@ -51,6 +57,10 @@ impl KeptArgs {
         Keep {
             all: self.checkpoint_all,
             skip: self.checkpoint_skip.clone(),
+            retention: Retention {
+                count: self.checkpoint_keep,
+                bytes: self.checkpoint_size.bytes(),
+            },
         }
     }
 
