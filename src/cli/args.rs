@@ -77,6 +77,7 @@ pub(crate) enum Command {
     Rollback(commands::rollback::RollbackArgs),
     Run(Box<commands::run::RunArgs>),
     Runs(commands::runs::RunsArgs),
+    Shell(commands::shell::ShellArgs),
     Show(commands::show::ShowArgs),
     Start(commands::start::StartArgs),
     Stats(commands::stats::StatsArgs),

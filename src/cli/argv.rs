@@ -36,6 +36,14 @@ pub(super) fn separate(mut root: Command, mut words: Vec<OsString>) -> Vec<OsStr
     words
 }
 
+/// A name of something that there is; the empty one is none, and means something else to a service.
+pub(crate) fn named(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("an empty name means nothing".to_owned()),
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// The exit code of a command line that makes no sense: for verbs that pass a container's own code
 /// on it is 125, which no container should use, and 2 for all others.
 pub(super) fn usage_exit(words: &[OsString]) -> Exit {
@@ -45,7 +53,7 @@ pub(super) fn usage_exit(words: &[OsString]) -> Exit {
         .map(|word| word.to_string_lossy())
         .find(|word| !word.starts_with('-') && word != "container");
     match verb.as_deref() {
-        Some("run" | "exec" | "attach" | "wait") => Exit::NotRun,
+        Some("run" | "exec" | "attach" | "shell" | "wait") => Exit::NotRun,
         _ => Exit::Usage,
     }
 }

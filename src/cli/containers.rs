@@ -2,9 +2,12 @@
 
 use clap::Args;
 
+use super::args::Global;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
+use super::night;
 use super::state::State;
+use super::ui::Ui;
 use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
 use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
@@ -82,6 +85,20 @@ impl Containers {
         .hint("add `--unmanaged` if you mean it all the same"))
     }
 
+    /// As [`Self::find`], or the sandbox of the run of this name or id, while its agent works.
+    pub(crate) async fn find_live(
+        &self,
+        client: &Client,
+        name: &str,
+        global: &Global,
+        ui: &Ui,
+    ) -> CliResult<Container> {
+        match night::meant(name, global, ui).await? {
+            Some(run) => night::sandbox(&run, client).await,
+            None => self.find(client, name).await,
+        }
+    }
+
     /// Removes a container of ours that was made with `--rm`, and whose maker has detached from it.
     pub(crate) async fn remove_if_asked(
         &self,
@@ -119,7 +136,7 @@ impl Containers {
 /// Does one thing to each name, in order; a failure is said at once and the others go on.
 pub(crate) async fn each<'a>(
     names: &'a [String],
-    ui: &super::ui::Ui,
+    ui: &Ui,
     mut act: impl AsyncFnMut(&'a str) -> CliResult<()>,
 ) -> CliResult {
     let mut exit = Exit::Done;

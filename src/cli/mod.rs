@@ -22,6 +22,7 @@ mod launch;
 mod night;
 mod notify;
 mod outcome;
+mod pager;
 mod progress;
 mod prompt;
 mod reclaim;

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::host;
 use super::state::State;
 use super::ui::Ui;
-use crate::libpod::Client;
+use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
 use crate::sandbox::Sandbox;
@@ -48,6 +48,44 @@ pub(crate) async fn meant(word: &str, global: &Global, ui: &Ui) -> CliResult<Opt
         Err(_) => false,
     };
     Ok((!taken).then_some(run))
+}
+
+/// The sandbox of a run, while its agent works.
+pub(crate) async fn sandbox(run: &Run, client: &Client) -> CliResult<Container> {
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let made = entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::Created { container } => Some(container),
+        _ => None,
+    });
+    let found = match made {
+        Some(container) => match client.inspect_container(container).await {
+            Err(error) if error.is_not_found() => None,
+            found => Some(found?),
+        },
+        None => None,
+    };
+    let id = run.id();
+    match found {
+        Some(container) if matches!(container.state.status, Status::Running | Status::Paused) => {
+            Ok(container)
+        }
+        Some(_) if run.is_held() => {
+            let text = format!("the agent of the run {id} does not work just now");
+            Err(CliError::new(Exit::Failed, text)
+                .hint("its sandbox lives from the beginning of an iteration to its end")
+                .hint(format!("what it does: `stockade watch {id}`")))
+        }
+        Some(_) => {
+            let text = format!("nobody has the run {id} in hand, and its sandbox does not run");
+            Err(CliError::new(Exit::Failed, text)
+                .hint(format!("take it up again: `stockade resume {id}`")))
+        }
+        None => {
+            let text = format!("the run {id} has no sandbox any more");
+            Err(CliError::new(Exit::Failed, text)
+                .hint(format!("what it came to: `stockade report {id}`")))
+        }
+    }
 }
 
 /// Removes containers of checks that were cut off: one that the service was still making when its

@@ -168,7 +168,7 @@ impl<'a> Keyboard<'a> {
             .unwrap_or_else(|| "vi".to_owned());
         let mut words = words.split_whitespace();
         let program = words.next().unwrap_or("vi");
-        let Some(program) = find(program, &self.record.workspace.path) else {
+        let Some(program) = find(program, &[&self.record.workspace.path]) else {
             let error = CliError::new(Exit::Failed, format!("there is no editor `{program}`"));
             return Err(error.hint("set EDITOR to one that is not in the workspace"));
         };
@@ -188,10 +188,15 @@ impl<'a> Keyboard<'a> {
 }
 
 /// A program by PATH, but never one that the agent could have put there.
-fn find(program: &str, workspace: &Path) -> Option<PathBuf> {
+pub(super) fn find(program: &str, workspaces: &[&Path]) -> Option<PathBuf> {
     let is_ours = |path: &PathBuf| {
         let real = path.canonicalize().ok();
-        real.is_some_and(|real| real.is_file() && !real.starts_with(workspace))
+        let is_agents = |path: &Path| {
+            workspaces
+                .iter()
+                .any(|workspace| path.starts_with(workspace))
+        };
+        !is_agents(path) && real.is_some_and(|real| real.is_file() && !is_agents(&real))
     };
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_absolute() && is_ours(path));
@@ -213,9 +218,12 @@ mod tests {
         let planted = dir.path().join("vi");
         std::fs::write(&planted, "#!/bin/sh").unwrap();
         let planted = planted.to_str().unwrap();
-        assert_eq!(find(planted, dir.path()), None);
-        assert_eq!(find(planted, Path::new("/elsewhere")), Some(planted.into()));
-        assert_eq!(find("./vi", dir.path()), None);
-        assert!(find("sh", dir.path()).is_some());
+        assert_eq!(find(planted, &[Path::new("/x"), dir.path()]), None);
+        assert_eq!(
+            find(planted, &[Path::new("/elsewhere")]),
+            Some(planted.into())
+        );
+        assert_eq!(find("./vi", &[dir.path()]), None);
+        assert!(find("sh", &[dir.path()]).is_some());
     }
 }

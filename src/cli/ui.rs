@@ -14,6 +14,8 @@ pub(crate) struct Ui {
     color: bool,
     /// Whether standard error is a terminal: live lines only there.
     live: bool,
+    /// Standard output leads to a pager, and through it to a terminal.
+    paged: bool,
 }
 
 impl Ui {
@@ -23,6 +25,16 @@ impl Ui {
         Self {
             color: live && !no_color,
             live,
+            paged: false,
+        }
+    }
+
+    /// The same while a pager has the terminal: what is said goes through it.
+    pub(crate) fn paged(&self) -> Self {
+        Self {
+            paged: true,
+            live: false,
+            ..*self
         }
     }
 
@@ -33,7 +45,7 @@ impl Ui {
 
     /// Whether data goes to a terminal, where it must be harmless.
     pub(crate) fn stdout_is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        self.paged || io::stdout().is_terminal()
     }
 
     /// Data: another program may read it. On a terminal it is made harmless.
@@ -88,6 +100,10 @@ impl Ui {
 
     fn word(&self, label: &str, code: &str, text: &str) {
         let text = sanitize(text);
+        if self.paged {
+            let _ = self.raw(format!("{label}{text}\n").as_bytes());
+            return;
+        }
         let mut err = io::stderr().lock();
         // Nothing can be done about a standard error that is gone.
         let _ = if self.color {

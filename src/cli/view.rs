@@ -1,8 +1,6 @@
 //! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
 //! go; the run does not mind.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +14,9 @@ use super::terminal::{Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Entry, Event, Follow, Pace, Record, Run, Stop, Verdict, ranges};
+use crate::ralph::{
+    Claim, Cut, Entry, Event, Follow, Pace, Piece, Record, Run, Stop, Verdict, ranges, read_output,
+};
 
 /// How much of the output is read at once, in bytes.
 const READ: u64 = 64 << 10;
@@ -159,7 +159,8 @@ impl View<'_> {
     }
 
     async fn output(&mut self, until: u64) -> CliResult<()> {
-        self.shown = copy(&self.run.output_path(), &self.output, self.shown, until).await?;
+        let path = self.run.output_path();
+        self.shown = copy(&path, &self.output, self.shown, until, self.ui).await?;
         Ok(())
     }
 }
@@ -174,35 +175,32 @@ pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
 }
 
 /// All that a run's agent has written so far.
-pub(crate) async fn output(run: &Run, output: &Output) -> CliResult<()> {
-    file(&run.output_path(), output).await
+pub(crate) async fn output(run: &Run, output: &Output, ui: &Ui) -> CliResult<()> {
+    file(&run.output_path(), output, ui).await
 }
 
 /// All of a file with somebody else's words.
-pub(crate) async fn file(path: &Path, output: &Output) -> CliResult<()> {
-    copy(path, output, 0, u64::MAX).await.map(drop)
+pub(crate) async fn file(path: &Path, output: &Output, ui: &Ui) -> CliResult<()> {
+    copy(path, output, 0, u64::MAX, ui).await.map(drop)
 }
 
 /// Shows output from one byte to another, as far as there is any; where it ends now.
-async fn copy(path: &Path, output: &Output, mut shown: u64, until: u64) -> CliResult<u64> {
-    let Ok(mut file) = File::open(path) else {
-        // Nothing was written yet.
-        return Ok(shown);
-    };
+async fn copy(path: &Path, output: &Output, mut shown: u64, until: u64, ui: &Ui) -> CliResult<u64> {
     // Rewound after a loss: what was shown already comes no second time.
     while shown < until {
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(shown))
-            .and_then(|_| {
-                (&file)
-                    .take(READ.min(until - shown))
-                    .read_to_end(&mut bytes)
-            })
-            .doing("read the output")?;
+        let piece = read_output(path, shown, READ.min(until - shown));
+        let Piece { at, bytes } = piece.doing("read the output")?;
         if bytes.is_empty() {
             break;
         }
-        shown += bytes.len() as u64;
+        if at > shown {
+            output.written().await;
+            ui.status(&match shown {
+                0 => format!("== the first {at} bytes of the output are not kept"),
+                _ => format!("== {} bytes of the output are not kept", at - shown),
+            });
+        }
+        shown = at + bytes.len() as u64;
         let chunk = Chunk {
             channel: Channel::Stdout,
             bytes: bytes.into(),
@@ -282,6 +280,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::Waiting {
             time: millis, why, ..
         } => format!("its API: {why}; again in {}", time(*millis)),
+        Event::OutputDropped { bytes } => {
+            format!("the first {bytes} bytes of the output are not kept: it is too much")
+        }
         Event::Disk { low } => format!(
             "only {} MiB are free where `{}` is",
             low.free >> 20,

@@ -119,6 +119,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Usage::is_unknown")]
         used: Usage,
     },
+    /// The first bytes of the output are not kept any more: it was too much.
+    OutputDropped {
+        /// So many.
+        bytes: u64,
+    },
     /// A disk that the run needs is nearly full.
     Disk {
         /// Which.

@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FallocateFlags, fallocate};
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Error, Result};
@@ -14,11 +15,20 @@ use super::event::{Entry, Event};
 /// The longest journal that is read, in bytes: an event is some hundred bytes, an iteration a few.
 const MAX: u64 = 256 << 20;
 
+/// Room beyond its end that a journal has on its disk while a run goes on, in bytes, and how much of it
+/// there is at least: a line may hold a note of 64 KiB, with every character escaped.
+const ROOM: u64 = 1 << 20;
+const LEAST_ROOM: u64 = 512 << 10;
+
 /// A journal that is written.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
+    /// Where the room ends that it has on the disk; `None` if it needs none.
+    room: Option<u64>,
     next: u64,
     before: String,
 }
@@ -40,6 +50,8 @@ impl Journal {
         let mut journal = Self {
             path: path.to_owned(),
             file,
+            length: 0,
+            room: None,
             next: 0,
             before: String::new(),
         };
@@ -54,6 +66,7 @@ impl Journal {
                 .map_err(|e| Error::file("cut", path, e))?;
         }
         (journal.next, journal.before) = (reader.next, reader.before);
+        journal.length = whole;
         Ok((journal, entries))
     }
 
@@ -72,6 +85,28 @@ impl Journal {
         self.next
     }
 
+    /// Sees to it that there is room for what ends a run, also once its disk is full.
+    pub fn keep_room(&mut self) {
+        self.room = Some(self.room.unwrap_or_default());
+        self.extend_room();
+    }
+
+    fn extend_room(&mut self) {
+        let Some(room) = self.room else { return };
+        if room < self.length + LEAST_ROOM {
+            // Where that cannot be, a full disk is told of later.
+            let _ = fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.length, ROOM);
+            self.room = Some(self.length + ROOM);
+        }
+    }
+
+    /// Gives back the room that was not needed.
+    pub fn give_back(&mut self) {
+        if self.room.take().is_some() {
+            let _ = self.file.set_len(self.length);
+        }
+    }
+
     /// Appends an event; it is on disk when this returns.
     ///
     /// # Errors
@@ -87,9 +122,15 @@ impl Journal {
         let mut line = serde_json::to_vec(&entry).map_err(|e| fault(e.into()))?;
         let hash = hash(&line);
         line.push(b'\n');
-        self.file.write_all(&line).map_err(fault)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line would spoil the next one.
+            let _ = self.file.set_len(self.length);
+            return Err(fault(error));
+        }
         self.file.sync_data().map_err(fault)?;
+        self.length += line.len() as u64;
         (self.next, self.before) = (self.next + 1, hash);
+        self.extend_room();
         Ok(entry)
     }
 }
@@ -210,6 +251,30 @@ mod tests {
             journal.append(warning("again")).unwrap();
             assert_eq!(Reader::open(&path).unwrap().1.len(), 3);
         }
+    }
+
+    #[test]
+    fn a_journal_has_room_on_its_disk_until_the_run_ends() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = three(dir.path());
+        let length = std::fs::metadata(&path).unwrap().len();
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        let on_disk = || std::fs::metadata(&path).unwrap().blocks() * 512;
+        assert!(on_disk() < ROOM);
+        journal.keep_room();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+        assert!(on_disk() >= ROOM);
+        // It is used up, and renewed.
+        let long = "x".repeat(40 << 10);
+        for _ in 0..30 {
+            journal.append(warning(&long)).unwrap();
+            let length = std::fs::metadata(&path).unwrap().len();
+            assert!(on_disk() >= length + LEAST_ROOM);
+        }
+        journal.give_back();
+        assert!(on_disk() < std::fs::metadata(&path).unwrap().len() + LEAST_ROOM);
+        assert_eq!(Reader::open(&path).unwrap().1.len(), 33);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One iteration: a life of the sandbox's main process, from attach to clean-up.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::error::{Error, Result};
@@ -89,6 +90,24 @@ impl Deadline {
 pub(super) struct Bounds {
     pub(super) deadline: Option<Deadline>,
     pub(super) room: Room,
+    /// Tells that there was no room for what it writes.
+    pub(super) full: Option<Arc<Notify>>,
+}
+
+impl Bounds {
+    /// Waits until there is too little room somewhere, or was none.
+    async fn until_low(&self) -> Low {
+        let full = async {
+            match &self.full {
+                Some(full) => full.notified().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            low = self.room.until_low() => low,
+            () = full => self.room.none(),
+        }
+    }
 }
 
 /// How an iteration ended.
@@ -237,7 +256,7 @@ async fn until_over(
         tokio::select! {
             outcome = &mut work => break outcome?,
             why = over(bounds.deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
-            found = bounds.room.until_low(), if ending.cut.is_none() => {
+            found = bounds.until_low(), if ending.cut.is_none() => {
                 low = Some(found);
                 ending.begin(Cut::Disk, Stop::Gently);
             }

@@ -21,7 +21,6 @@ use super::promise::Claim;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::repository::Quarantine;
-use super::retention::Retention;
 use super::room::Room;
 use super::started::started_after;
 use super::store::Run;
@@ -100,7 +99,11 @@ impl Night {
         let night = Self {
             checkpoints: run.checkpoints(&record)?,
             prompts: run.prompts(record.phases())?,
-            transcript: Transcript::open(&run.output_path(), record.voice.message.clone())?,
+            transcript: Transcript::open(
+                &run.output_path(),
+                record.output,
+                record.voice.message.clone(),
+            )?,
             record,
             run: run.clone(),
             journal,
@@ -152,38 +155,84 @@ impl Night {
         gate: &G,
         mut stop: watch::Receiver<Stop>,
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
+        self.journal.keep_room();
         loop {
-            let asked = *stop.borrow();
-            match self.past.next(&self.record, asked) {
-                Step::TakeUp(open) => self.take_up(sandbox, &open, &mut stop).await?,
-                Step::Checkpoint => self.checkpoint().await?,
-                Step::Verify(number) => self.verify(number, gate, &mut stop).await?,
-                Step::BackOff { why, time, most } => self.back_off(why, time, most)?,
-                Step::Wait(until) => self.wait(&until, &mut stop).await,
-                Step::Iterate => self.iterate(sandbox, gate, &mut stop).await?,
-                Step::Ask => self.ask(gate, &mut stop).await?,
-                Step::Phase(verdict) => {
-                    let number = u32::try_from(self.past.phase + 2).unwrap_or(u32::MAX);
-                    self.note(Event::Phase { number, verdict })?;
-                }
-                Step::End(verdict) => {
-                    self.note(Event::Verdict {
-                        verdict: verdict.clone(),
-                    })?;
+            match self.step(sandbox, gate, &mut stop).await {
+                Ok(None) => {}
+                Ok(Some(verdict)) => {
+                    self.journal.give_back();
                     return Ok(verdict);
                 }
+                // The journal has room of its own, and with this the run ends.
+                Err(Fault::Failed(error)) if error.is_full() && self.past.low.is_none() => {
+                    let low = self.room().none();
+                    self.note(Event::Disk { low })?;
+                }
+                Err(fault) => return Err(fault),
             }
         }
     }
 
+    /// Somebody has removed the sandbox: what its agent has done is kept, and there is no more to come.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn sandbox_removed(&mut self) -> Result<Verdict> {
+        if let Err(error) = self.keep("when the sandbox was removed".to_owned()).await {
+            let text = format!("there is no checkpoint of what the agent did last: {error}");
+            self.note(Event::Warning { text })?;
+        }
+        let reason = "the sandbox was removed".to_owned();
+        let verdict = Verdict::Failed { reason };
+        self.note(Event::Verdict {
+            verdict: verdict.clone(),
+        })?;
+        self.journal.give_back();
+        Ok(verdict)
+    }
+
+    /// One step; a verdict, if it was the last one.
+    async fn step<G: Gate>(
+        &mut self,
+        sandbox: &Sandbox,
+        gate: &G,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> std::result::Result<Option<Verdict>, Fault<G::Error>> {
+        let asked = *stop.borrow();
+        match self.past.next(&self.record, asked) {
+            Step::TakeUp(open) => self.take_up(sandbox, &open, stop).await?,
+            Step::Checkpoint => self.checkpoint().await?,
+            Step::Verify(number) => self.verify(number, gate, stop).await?,
+            Step::BackOff { why, time, most } => self.back_off(why, time, most)?,
+            Step::Wait(until) => self.wait(&until, stop).await,
+            Step::Iterate => self.iterate(sandbox, gate, stop).await?,
+            Step::Ask => self.ask(gate, stop).await?,
+            Step::Phase(verdict) => {
+                let number = u32::try_from(self.past.phase + 2).unwrap_or(u32::MAX);
+                self.note(Event::Phase { number, verdict })?;
+            }
+            Step::End(verdict) => {
+                self.note(Event::Verdict {
+                    verdict: verdict.clone(),
+                })?;
+                return Ok(Some(verdict));
+            }
+        }
+        Ok(None)
+    }
+
     /// Keeps the workspace as it is, less what may not stay in it.
     async fn checkpoint(&mut self) -> Result<()> {
-        let checkpoints = self.checkpoints.clone();
-        let noted = self.past.checkpoint;
         let reason = match self.past.iterations {
             0 => "before the agent".to_owned(),
             number => format!("after iteration {number}"),
         };
+        self.keep(reason).await
+    }
+
+    async fn keep(&mut self, reason: String) -> Result<()> {
+        let checkpoints = self.checkpoints.clone();
+        let noted = self.past.checkpoint;
         self.clear_top()?;
         let taken = tokio::task::spawn_blocking(move || checkpoints.take_since(noted, &reason));
         match joined(taken.await) {
@@ -204,9 +253,9 @@ impl Night {
     async fn make_room(&mut self) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let checked = self.past.checked_on.clone();
-        let dropped = tokio::task::spawn_blocking(move || {
-            checkpoints.make_room(&Retention::default(), &checked)
-        });
+        let retention = self.record.keep.retention;
+        let dropped =
+            tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &checked));
         match joined(dropped.await) {
             Ok(numbers) if numbers.is_empty() => Ok(()),
             Ok(numbers) => self.note(Event::Dropped {
@@ -277,7 +326,7 @@ impl Night {
         let promise = self.task().promise.as_ref();
         let failure = self.past.check_failed.map(|number| {
             // Without it the agent still learns that the check failed.
-            super::transcript::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+            super::segments::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
         });
         let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
         let prompt = match &self.past.prompt {
@@ -330,6 +379,7 @@ impl Night {
         Bounds {
             deadline: Deadline::earliest(now, run, iteration),
             room: self.room(),
+            full: Some(self.transcript.full()),
         }
     }
 
@@ -356,6 +406,10 @@ impl Night {
             "" => String::new(),
             said => Sha256::digest(said).iter().map(hash).collect(),
         };
+        let bytes = self.transcript.start();
+        if bytes > self.past.not_kept {
+            self.note(Event::OutputDropped { bytes })?;
+        }
         if let Some(low) = life.low.clone() {
             self.note(Event::Disk { low })?;
         }

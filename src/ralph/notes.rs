@@ -1,10 +1,13 @@
 //! What the person says to a run that is at work: a file for each word, until the loop has heard it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
 use super::error::{Error, Result};
+use super::event::Event;
 use super::files::{private_directory, read_bounded, write_whole};
+use super::journal::Reader;
 use super::store::Run;
 
 /// The longest note, in bytes.
@@ -31,7 +34,7 @@ impl Run {
     /// Leaves a word for the agent. Those that are left later are heard later.
     ///
     /// # Errors
-    /// It is empty or longer than 64 KiB, or cannot be written.
+    /// It is empty or longer than 64 KiB, as are all together that join every prompt, or cannot be written.
     pub fn tell(&self, note: &Note, now: jiff::Timestamp) -> Result<()> {
         let directory = self.notes_directory();
         let refuse = |why: &str| {
@@ -44,11 +47,36 @@ impl Run {
         if note.text.len() > MAX {
             return refuse("it is longer than 64 KiB");
         }
+        if note.always && note.text.len() + self.standing()? > MAX {
+            return refuse("with what joins every prompt already, it is longer than 64 KiB");
+        }
         private_directory(&directory)?;
         let name = format!("{:039}-{}.note", now.as_nanosecond(), std::process::id());
         let path = directory.join(name);
         let text = serde_json::to_vec(note).map_err(|e| Error::file("write", &path, e.into()))?;
         write_whole(&path, &text, 0o600)
+    }
+
+    /// Bytes of what joins every prompt.
+    fn standing(&self) -> Result<usize> {
+        let path = self.journal_path();
+        let entries = match path.exists() {
+            true => Reader::open(&path)?.1,
+            false => Vec::new(),
+        };
+        let mut heard = HashSet::new();
+        let mut bytes = 0;
+        for entry in entries {
+            if let Event::Told { id, text, always } = entry.event {
+                bytes += if always { text.len() } else { 0 };
+                heard.insert(id);
+            }
+        }
+        for waiting in self.waiting()? {
+            let counts = waiting.note.always && !heard.contains(&waiting.id);
+            bytes += if counts { waiting.note.text.len() } else { 0 };
+        }
+        Ok(bytes)
     }
 
     /// What was left and is still to be heard, the oldest first.
@@ -94,6 +122,7 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ralph::journal::Journal;
     use crate::ralph::store::tests::run_in;
 
     #[test]
@@ -116,5 +145,31 @@ mod tests {
         assert_eq!(run.waiting().unwrap().len(), 1);
         assert!(run.tell(&note(" \n"), at(1)).is_err());
         assert!(run.tell(&note(&"x".repeat(MAX + 1)), at(1)).is_err());
+    }
+
+    #[test]
+    fn what_joins_every_prompt_is_bounded_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run_in(dir.path());
+        let mut second = 0;
+        let mut tell = |length: usize, always: bool| {
+            second += 1;
+            let text = "x".repeat(length);
+            let at = jiff::Timestamp::from_second(second).unwrap();
+            run.tell(&Note { text, always }, at)
+        };
+        tell(MAX / 2, true).unwrap();
+        // It has been heard, though its file is still there.
+        let (mut journal, _) = Journal::open(&run.journal_path()).unwrap();
+        let waiting = run.waiting().unwrap();
+        let Note { text, always } = waiting[0].note.clone();
+        let id = waiting[0].id.clone();
+        journal.append(Event::Told { id, text, always }).unwrap();
+        tell(MAX / 4, true).unwrap();
+        tell(MAX, false).unwrap();
+        let error = tell(MAX / 4 + 1, true).unwrap_err().to_string();
+        assert!(error.contains("leave a note"), "{error}");
+        tell(MAX / 4, true).unwrap();
+        assert!(tell(1, true).is_err());
     }
 }

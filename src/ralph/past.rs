@@ -63,6 +63,8 @@ pub(super) struct Past {
     same_words: u32,
     out_of_memory: u32,
     forks_refused: u32,
+    /// So many of the first bytes of output are known not to be kept.
+    pub(super) not_kept: u64,
     /// A disk that was found nearly full.
     pub(super) low: Option<Low>,
     /// What was before the last iteration, if that may have come to nothing.
@@ -261,6 +263,7 @@ impl Past {
             // The person may have made room.
             Event::Resumed { .. } => self.low = None,
             Event::Disk { low } => self.low = Some(low.clone()),
+            Event::OutputDropped { bytes } => self.not_kept = *bytes,
             Event::Phase { number, verdict } => self.begin_phase(*number, verdict),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
             _ => {}

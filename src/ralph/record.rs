@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::agent::Voice;
 use super::pace::Pace;
 use super::repository::Repository;
+use super::retention::Retention;
 use super::task::Task;
 use crate::sandbox::asked::Asked;
 use crate::workspace::LeaveOut;
@@ -37,6 +38,9 @@ pub struct Record {
     /// What the agent means by what it prints.
     #[serde(default)]
     pub voice: Voice,
+    /// The most that is kept of its output, in bytes.
+    #[serde(default = "output")]
+    pub output: u64,
     /// The network, in podman's words.
     pub network: String,
     /// How it goes on.
@@ -64,6 +68,11 @@ pub struct Record {
     pub time: Option<Duration>,
 }
 
+/// What was kept before anybody could say how much.
+fn output() -> u64 {
+    Record::OUTPUT
+}
+
 /// What checkpoints hold, and what they do not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Keep {
@@ -71,6 +80,9 @@ pub struct Keep {
     pub all: bool,
     /// Nothing that these match.
     pub skip: Vec<String>,
+    /// How many there are of them.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// Whether the machine may sleep while a run is at work.
@@ -153,6 +165,8 @@ impl Record {
         1 + self.then.len()
     }
 
+    /// The most that is kept of a run's output, unless something else is asked for, in bytes.
+    pub const OUTPUT: u64 = 256 << 20;
     /// The format that is written.
     pub const VERSION: u32 = 1;
 }

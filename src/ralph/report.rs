@@ -30,6 +30,8 @@ pub struct Report {
     pub findings: Option<Findings>,
     /// What was moved out of the workspace.
     pub quarantined: Vec<SetAside>,
+    /// So many of the first bytes of output are not kept.
+    pub output_dropped: u64,
     /// What went wrong and ended nothing.
     pub warnings: Vec<String>,
     /// How often it was taken up again.
@@ -137,6 +139,7 @@ impl Report {
                 path: path.clone(),
                 to: to.clone(),
             }),
+            Event::OutputDropped { bytes } => self.output_dropped = *bytes,
             Event::Accepted { checkpoint, .. } => {
                 self.accepted = Some(*checkpoint);
                 self.rolled_back = false;

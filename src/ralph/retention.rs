@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// How many are kept besides the first, the last and those that a check ran on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Retention {
     /// So many of the newest.
     pub count: usize,

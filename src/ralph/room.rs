@@ -43,6 +43,12 @@ impl Room {
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
+    /// That where the run is kept there was no room for something.
+    pub(super) fn none(&self) -> Low {
+        let path = self.places.first().cloned().unwrap_or_default();
+        low(path.clone(), u64::MAX).unwrap_or(Low { path, free: 0 })
+    }
+
     /// Waits until there is too little somewhere.
     pub(super) async fn until_low(&self) -> Low {
         if self.least == 0 {
@@ -77,6 +83,7 @@ mod tests {
         let low = room(u64::MAX).low().await.unwrap();
         assert_eq!(low.path, dir.path());
         assert!(low.free > 0);
+        assert_eq!(Room::new([dir.path(), none], 0).none().path, dir.path());
         // Of a place that is not there nothing is said.
         assert_eq!(Room::new([none, none], u64::MAX).low().await, None);
     }

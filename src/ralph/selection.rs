@@ -10,6 +10,10 @@ use crate::workspace::{Change, ChangeKind, Pattern, Selected};
 const STEERING: &[&str] = &[
     "conftest.py",
     "pytest.py",
+    "pytest/",
+    "_pytest/",
+    "unittest.py",
+    "unittest/",
     "pytest.ini",
     ".pytest.ini",
     "tox.ini",
@@ -196,6 +200,10 @@ mod tests {
             "a.pth",
             ".cargo/config.toml",
             "Makefile",
+            "pytest/__init__.py",
+            "_pytest/x.py",
+            "sub/unittest/case.py",
+            "unittest.py",
         ] {
             assert!(base(path), "{path}");
         }
@@ -204,6 +212,8 @@ mod tests {
             "test_a.py",
             "tests.py",
             "src/conftest.pyc",
+            "unittests/a.cc",
+            "unittest_a.py",
             "check.sh.bak",
         ] {
             assert!(!base(path), "{path}");

@@ -283,13 +283,36 @@ impl Run {
     pub fn record(&self) -> Result<Record> {
         let path = self.record_path();
         let text = read_bounded(&path, MAX_RECORD)?;
-        let record: Record =
-            serde_json::from_slice(&text).map_err(|e| Error::damaged(&path, e.to_string()))?;
-        if record.version != Record::VERSION {
-            let what = format!("format {} is not known to this version", record.version);
-            return Err(Error::damaged(&path, what));
+        match serde_json::from_slice::<Record>(&text) {
+            Ok(record) if record.version == Record::VERSION => Ok(record),
+            Ok(record) => Err(self.not_read(format!("it has format {}", record.version))),
+            Err(error) => Err(self.not_read(error.to_string())),
         }
-        Ok(record)
+    }
+
+    /// Why the record cannot be read: it may be another version's.
+    fn not_read(&self, what: String) -> Error {
+        let ours = env!("CARGO_PKG_VERSION");
+        let written_by = self.written_by().filter(|version| version != ours);
+        Error::damaged(
+            &self.record_path(),
+            match written_by {
+                Some(version) => {
+                    format!("stockade {version} wrote it, and this is {ours}: {what}")
+                }
+                None => what,
+            },
+        )
+    }
+
+    /// The version that began the run. Of its journal no more is believed than that.
+    fn written_by(&self) -> Option<String> {
+        let text = read_bounded(&self.journal_path(), MAX_RECORD).ok()?;
+        text.split(|byte| *byte == b'\n').find_map(|line| {
+            let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+            let begun = line.get("event")? == "begun";
+            begun.then(|| line.get("version")?.as_str().map(str::to_owned))?
+        })
     }
 
     /// The person's prompts, one for each phase, as they were when the run began.

@@ -1,89 +1,86 @@
 //! What an agent writes: kept as it comes, both channels in one, and heard for what it means.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::error::{Error, Result};
+use tokio::sync::Notify;
+
+use super::error::Result;
 use super::message::{Listener, Message, Tail};
+use super::segments::Segments;
 use crate::libpod::stream::{Channel, Chunk};
 
-/// The most that is kept of one run's output, in bytes.
-const MAX: u64 = 1 << 30;
 /// How much of the end of each channel is kept at hand, in bytes.
 const END: usize = 4 << 10;
 
 /// The output of a run.
 #[derive(Debug)]
 pub(super) struct Transcript {
-    path: PathBuf,
-    file: File,
-    length: u64,
+    kept: Segments,
+    /// There was no room for all of it.
+    is_full: bool,
+    full: Arc<Notify>,
     listener: Listener,
     /// The ends of standard output and standard error.
     ends: [Tail; 2],
 }
 
 impl Transcript {
-    /// Opens or begins it.
-    pub(super) fn open(path: &Path, message: Message) -> Result<Self> {
-        let open = || -> std::io::Result<(File, u64)> {
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-                .open(path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (file, length) = open().map_err(|e| Error::file("open", path, e))?;
+    /// Opens or begins it; of more than `most` bytes the end is kept.
+    pub(super) fn open(path: &Path, most: u64, message: Message) -> Result<Self> {
         Ok(Self {
-            path: path.to_owned(),
-            file,
-            length,
+            kept: Segments::open(path, most)?,
+            is_full: false,
+            full: Arc::default(),
             listener: Listener::new(message),
             ends: [Tail::new(END), Tail::new(END)],
         })
     }
 
     /// Begins it, whatever was there.
-    pub(super) fn anew(path: &Path) -> Result<Self> {
-        let mut transcript = Self::open(path, Message::default())?;
+    pub(super) fn anew(path: &Path, most: u64) -> Result<Self> {
+        let mut transcript = Self::open(path, most, Message::default())?;
         transcript.rewind(0)?;
         Ok(transcript)
     }
 
     /// An iteration begins: what was said before is not its last word.
     pub(super) fn begin(&mut self) {
+        (self.is_full, self.full) = (false, Arc::default());
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.listener.begin();
         self.ends = [Tail::new(END), Tail::new(END)];
     }
 
     /// Forgets what came after so many bytes: it comes once more, from the service's log.
     pub(super) fn rewind(&mut self, length: u64) -> Result<()> {
-        if length < self.length {
-            let cut = self.file.set_len(length);
-            cut.map_err(|e| Error::file("cut", &self.path, e))?;
-            self.length = length;
-        }
-        self.begin();
+        self.kept.rewind(length)?;
+        self.is_full = false;
+        self.forget();
         Ok(())
     }
 
     /// When something was kept last.
     pub(super) fn last_heard(&self) -> Option<jiff::Timestamp> {
-        let written = self.file.metadata().and_then(|file| file.modified());
-        jiff::Timestamp::try_from(written.ok()?).ok()
+        jiff::Timestamp::try_from(self.kept.written()?).ok()
     }
 
-    /// Keeps output; past a gigabyte, only what the agent means by it.
+    /// Keeps output, as long as there is room, and hears it.
     pub(super) fn write(&mut self, chunk: &Chunk) -> Result<()> {
-        if self.length < MAX {
-            let written = self.file.write_all(&chunk.bytes);
-            written.map_err(|e| Error::file("write", &self.path, e))?;
-            self.length += chunk.bytes.len() as u64;
+        if self.is_full {
+            self.kept.skip(chunk.bytes.len());
+        } else {
+            match self.kept.write(&chunk.bytes) {
+                // The agent can be ended in an orderly way, and what it means is known.
+                Err(error) if error.is_full() => {
+                    self.is_full = true;
+                    self.full.notify_one();
+                }
+                written => written?,
+            }
         }
         let [out, err] = &mut self.ends;
         if chunk.channel == Channel::Stdout {
@@ -95,9 +92,19 @@ impl Transcript {
         Ok(())
     }
 
-    /// Bytes kept so far.
+    /// Told when there is no room for what this iteration writes.
+    pub(super) fn full(&self) -> Arc<Notify> {
+        self.full.clone()
+    }
+
+    /// Bytes that have come so far.
     pub(super) fn length(&self) -> u64 {
-        self.length
+        self.kept.end()
+    }
+
+    /// So many of the first ones are not kept.
+    pub(super) fn start(&self) -> u64 {
+        self.kept.start()
     }
 
     /// The ends of what this iteration wrote on standard output and on standard error.
@@ -112,19 +119,6 @@ impl Transcript {
     }
 }
 
-/// The end of a file.
-pub(super) fn read_end(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|e| Error::file("read", path, e))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +127,7 @@ mod tests {
     fn both_channels_are_kept_and_one_is_heard() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("output.log");
-        let mut transcript = Transcript::open(&path, Message::default()).unwrap();
+        let mut transcript = Transcript::open(&path, 1 << 20, Message::default()).unwrap();
         let chunk = |channel, text: &'static str| Chunk {
             channel,
             bytes: text.into(),
@@ -148,7 +142,7 @@ mod tests {
         assert_eq!(transcript.heard().message(), "three\n");
         assert_eq!(transcript.ends(), ["three\n", "two\n"]);
         assert_eq!(
-            Transcript::open(&path, Message::default())
+            Transcript::open(&path, 1 << 20, Message::default())
                 .unwrap()
                 .length(),
             14

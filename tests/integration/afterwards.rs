@@ -294,3 +294,50 @@ fn a_run_whose_client_was_killed_before_it_began_is_forgotten() {
         }
     }
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent, and removes its sandbox"]
+fn a_sandbox_that_is_removed_ends_the_run_and_its_work_is_kept() {
+    let dir = TestDir::new();
+    let agent = "echo mine >made; touch ready; sleep 600";
+    let id = ralph(&dir, agent, &["--no-check", "-d"])
+        .run()
+        .success()
+        .line();
+    wait_until(|| dir.work().join("ready").exists());
+    let name = format!("ralph-{id}");
+    let _ = dir
+        .stockade(&["rm", "-f", "-t", "0", &name])
+        .run()
+        .success();
+    let output = dir.stockade(&["watch"]).run();
+    let _ = ended(&dir, output, 1, 1).complains("failed: the sandbox was removed");
+    let changed = dir.stockade(&["diff", "--name-only"]).run().success();
+    assert!(changed.stdout().contains("made\n"), "{changed}");
+    let _ = dir
+        .stockade(&["history"])
+        .run()
+        .success()
+        .has("when the sandbox was removed");
+    // One that nobody has in hand, too.
+    let id = ralph(
+        &dir,
+        "rm ready; touch again; sleep 600",
+        &["--no-check", "-d"],
+    )
+    .run()
+    .success()
+    .line();
+    wait_until(|| dir.work().join("again").exists());
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    let name = format!("ralph-{id}");
+    let _ = dir
+        .stockade(&["rm", "-f", "-t", "0", &name])
+        .run()
+        .success();
+    let output = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, output, 1, 2).complains("failed: the sandbox was removed");
+    let changed = dir.stockade(&["diff", "--name-only"]).run().success();
+    assert!(changed.stdout().contains("again\n"), "{changed}");
+}

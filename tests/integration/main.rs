@@ -37,8 +37,11 @@ mod images; // images, rmi, tag, prune, pull
 mod kept; // what checkpoints hold, and what an agent may not change
 mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
+mod looking; // a diff that is watched, a pager, how many checkpoints are kept
 mod lost; // a service that goes away while it is needed
 mod night; // `stockade ralph`: a scripted agent, again and again
+mod nouns; // verbs that take a container or a run
+mod output; // what is kept of what an agent says
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
 mod releases; // where releases answer differently

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 
 use super::diff::{self, Written};
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::sanitize::sanitize_line;
@@ -42,6 +43,7 @@ pub(crate) struct AcceptArgs {
     #[arg(short, long, value_name = "MESSAGE", requires = "commit")]
     message: Vec<String>,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
     /// Only these paths, relative to the workspace
     #[arg(value_name = "PATH")]

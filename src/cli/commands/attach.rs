@@ -3,19 +3,26 @@
 use clap::{ArgAction, Args};
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
+use crate::cli::night;
 use crate::cli::outcome;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::DetachKeys;
 use crate::cli::ui::Ui;
+use crate::cli::view::{self, Interrupt};
 use crate::libpod::Status;
+use crate::ralph::Run;
 use crate::sandbox::Sandbox;
 
-/// Join a running container on your terminal
+/// Join a running container on your terminal, or look at a run
+///
+/// The agent of a run works by itself: to look at it is what `watch` does. Ctrl-C ends the looking, not the
+/// run, and the exit code is the run's.
 #[derive(Debug, Args)]
 pub(crate) struct AttachArgs {
     /// Do not pass standard input on
@@ -33,9 +40,9 @@ pub(crate) struct AttachArgs {
     raw_terminal: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container
-    #[arg(value_name = "CONTAINER")]
-    container: String,
+    /// Container, or run [default: the last run]
+    #[arg(value_name = "CONTAINER", value_parser = named)]
+    container: Option<String>,
 }
 
 /// Runs the verb.
@@ -45,21 +52,33 @@ pub(crate) async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResul
         .map_err(|error| error.or_exit(Exit::NotRun))
 }
 
+/// The run is in another's hands.
+async fn look_at(run: &Run, global: &Global, ui: &Ui) -> CliResult {
+    let mut signals = Signals::catch().doing("catch signals")?;
+    view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await
+}
+
 async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
+    let Some(name) = &args.container else {
+        return look_at(&night::find(None)?, global, ui).await;
+    };
+    if let Some(run) = night::meant(name, global, ui).await? {
+        return look_at(&run, global, ui).await;
+    }
     let client = connect::client(global, ui).await?;
     let containers = Containers::new(args.scope)?;
-    let container = containers.find(&client, &args.container).await?;
+    let container = containers.find(&client, name).await?;
     // Attaching to one that has ended would prepare another life and then wait for ever.
     if !matches!(container.state.status, Status::Running | Status::Paused) {
         return Err(CliError::new(
             Exit::NotRun,
             format!(
                 "the container `{}` is {}, not running",
-                args.container,
+                name,
                 container.state.status.as_str()
             ),
         )
-        .hint(format!("its output: `stockade logs {}`", args.container)));
+        .hint(format!("its output: `stockade logs {name}`")));
     }
     let streams = Streams {
         stdin: !args.no_stdin && container.config.open_stdin,
@@ -78,7 +97,7 @@ async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {
             Ok(outcome::exit(&ended, &last_words, None, ui))
         }
         Finished::Detached => {
-            outcome::detached(&args.container, ui);
+            outcome::detached(name, ui);
             Ok(Exit::Done)
         }
         Finished::NotBegun(caught) | Finished::Signal(caught) => Ok(Exit::Signal(caught.number())),

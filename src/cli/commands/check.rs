@@ -5,6 +5,7 @@ use tokio::sync::watch;
 
 use crate::cli::admission::Admission;
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -27,6 +28,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "COMMAND")]
     check: Option<String>,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 
@@ -72,7 +74,7 @@ pub(crate) async fn run(args: &CheckArgs, global: &Global, ui: &Ui) -> CliResult
         Fault::Failed(error) => error.into(),
     })?;
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
-    view::file(&run.check_again_path(), &output).await?;
+    view::file(&run.check_again_path(), &output, ui).await?;
     // A reader that has gone is no failure.
     let _ = output.finish().await;
     if let Some(words) = view::words(&event, &record) {

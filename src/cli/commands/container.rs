@@ -6,6 +6,7 @@ use super::{
     attach, cp, exec, inspect, kill, logs, pause, ps, rm, start, stats, stop, unpause, wait,
 };
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
@@ -47,6 +48,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct ExistsArgs {
     /// Container
+    #[arg(value_parser = named)]
     container: String,
 }
 

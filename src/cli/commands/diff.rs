@@ -2,13 +2,17 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::pager::{self, PagerArgs};
 use crate::cli::sanitize::{sanitize, sanitize_line};
 use crate::cli::table::Table;
 use crate::cli::trust::{self, letter};
 use crate::cli::ui::Ui;
+use crate::ralph::journal::Reader;
+use crate::ralph::{Event, Follow, Run};
 use crate::workspace::diff::Diff;
 use crate::workspace::{self, Change, Concern, Entry, EntryKind, Repository};
 
@@ -37,11 +41,17 @@ pub(crate) struct DiffArgs {
     /// Only what would run or lead elsewhere
     #[arg(long, conflicts_with_all = ["name_only", "name_status", "stat"])]
     trust: bool,
+    /// Again with each checkpoint, until the run has ended
+    #[arg(long)]
+    watch: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
     /// Checkpoints, as in 0..3
     #[arg(value_name = "N..M", value_parser = parse_range)]
     range: Option<Range>,
+    #[command(flatten)]
+    pager: PagerArgs,
 }
 
 /// From one checkpoint to another.
@@ -60,8 +70,41 @@ fn parse_range(text: &str) -> Result<Range, String> {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
+    match args.watch {
+        true => watch(args, &run, ui).await,
+        false => pager::paged(args.pager, ui, |ui| write(args, &run, ui)),
+    }
+}
+
+/// Shows it again with each checkpoint, until the run has ended.
+async fn watch(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
+    if matches!(args.range, Some(Range(_, Some(_)))) {
+        let error = CliError::usage("between two checkpoints nothing changes any more");
+        return Err(error.hint("to watch what comes after the first of them: `N..`"));
+    }
+    let mut follow = Follow::new(run)?;
+    let mut reader = Reader::default();
+    loop {
+        // Before the journal is read, so that what it says on leaving is not missed.
+        let goes_on = run.is_held();
+        let entries = reader.more(&run.journal_path())?;
+        let is_checkpoint = |entry: &Event| matches!(entry, Event::Checkpoint { .. });
+        if entries.iter().any(|entry| is_checkpoint(&entry.event)) {
+            if ui.stdout_is_terminal() {
+                ui.clear().doing("write")?;
+            }
+            write(args, run, ui)?;
+        }
+        if !goes_on {
+            return Ok(Exit::Done);
+        }
+        follow.changed().await;
+    }
+}
+
+fn write(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
     let checkpoints = run.checkpoints(&run.record()?)?;
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let repository = checkpoints.open()?;
@@ -85,11 +128,7 @@ pub(crate) fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
         } else {
             written.change(&change, args.stat)
         };
-        match done {
-            // Whoever read it has had enough.
-            Err(error) if error.is_silent() => return Ok(error.exit),
-            other => other?,
-        }
+        done?;
     }
     if args.stat {
         written.total()?;

@@ -1,10 +1,13 @@
 //! `stockade exec`
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::shell::{SHELL, ShellArgs};
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -22,7 +25,9 @@ use crate::libpod::{self, Client, Container, ExecId, ExecSpec};
 use crate::sandbox::env::{EnvArg, EnvVars};
 use crate::sandbox::env_file::read_env_file;
 
-/// Run a further command in a running container
+/// Run a further command in a running container, or in a run's sandbox
+///
+/// A run's sandbox lives as long as an iteration, and so does the command.
 #[derive(Debug, Args)]
 #[command(override_usage = "stockade exec [OPTIONS] CONTAINER COMMAND [ARG...]")]
 pub(crate) struct ExecArgs {
@@ -61,11 +66,33 @@ pub(crate) struct ExecArgs {
     raw_terminal: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container, and the command to run in it
+    /// Container or run, and the command to run in it
     // One list: what follows the container is never a flag of ours (`argv.rs` sees to it).
     #[arg(required = true, num_args = 2.., trailing_var_arg = true,
           value_names = ["CONTAINER", "COMMAND"])]
     container_and_command: Vec<String>,
+}
+
+impl ExecArgs {
+    /// A shell in this container, on our terminal if there is one.
+    pub(super) fn shell(args: &ShellArgs, name: &str) -> Self {
+        let words = [name, "sh", "-c", SHELL];
+        Self {
+            interactive: true,
+            tty: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+            detach: false,
+            env: args.env.clone(),
+            env_file: Vec::new(),
+            workdir: args.workdir.clone(),
+            user: args.user.clone(),
+            detach_keys: args.detach_keys.clone(),
+            privileged: false,
+            not_a_sandbox: false,
+            raw_terminal: args.raw_terminal,
+            scope: args.scope,
+            container_and_command: words.map(str::to_owned).to_vec(),
+        }
+    }
 }
 
 struct Process<'a> {
@@ -95,11 +122,14 @@ async fn inner(args: &ExecArgs, global: &Global, ui: &Ui) -> CliResult {
     let Some((name, command)) = args.container_and_command.split_first() else {
         return Err(CliError::usage("the container is missing"));
     };
+    named(name).map_err(CliError::usage)?;
     let asked: Vec<EnvArg> = (args.env.iter().map(|text| EnvArg::parse(text)))
         .collect::<Result<_, _>>()
         .map_err(|error| invalid(&error))?;
     let client = connect::client(global, ui).await?;
-    let container = Containers::new(args.scope)?.find(&client, name).await?;
+    let container = Containers::new(args.scope)?
+        .find_live(&client, name, global, ui)
+        .await?;
     // What is mounted there, its processes may have written.
     let mounts = container.mounts.iter().filter(|mount| mount.kind == "bind");
     let mounted: Vec<&Path> = mounts.map(|mount| Path::new(&mount.source)).collect();

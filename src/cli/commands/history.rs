@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::pager::{self, PagerArgs};
 use crate::cli::table::Table;
 use crate::cli::ui::Ui;
 use crate::ralph::ranges;
@@ -13,7 +15,7 @@ use crate::workspace::Checkpoint;
 /// List the checkpoints of a run
 ///
 /// `CHANGED` counts what differs from the checkpoint before. Kept are the first and the last one, those that a
-/// check ran on, and the newest others: 50 of them, or as many as have added 10 GiB. Any `git` can read them, too: the last
+/// check ran on, and the newest others: 50 of them, or as many as have added 10 GiB, unless the run began with other numbers. Any `git` can read them, too: the last
 /// line says where they are.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
@@ -21,11 +23,18 @@ pub(crate) struct HistoryArgs {
     #[arg(short, long)]
     quiet: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
+    #[command(flatten)]
+    pager: PagerArgs,
 }
 
 /// Runs the verb.
 pub(crate) fn run(args: &HistoryArgs, ui: &Ui) -> CliResult {
+    pager::paged(args.pager, ui, |ui| written(args, ui))
+}
+
+fn written(args: &HistoryArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
     let checkpoints = run.checkpoints(&run.record()?)?;
     let repository = checkpoints.open()?;

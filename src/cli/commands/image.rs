@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{build, images, inspect, pull, rmi};
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::filters;
 use crate::cli::error::{CliResult, Context as _};
@@ -36,6 +37,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct ExistsArgs {
     /// Image
+    #[arg(value_parser = named)]
     image: String,
 }
 
@@ -43,9 +45,10 @@ struct ExistsArgs {
 #[derive(Debug, Args)]
 struct TagArgs {
     /// Image
+    #[arg(value_parser = named)]
     image: String,
     /// New names
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", value_parser = named)]
     names: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::clock;
 use crate::cli::connect;
 use crate::cli::containers::filters;
@@ -36,7 +37,7 @@ pub(crate) struct ImagesArgs {
     #[arg(long, value_name = "FORMAT", value_parser = ["table", "json"], default_value = "table")]
     format: String,
     /// Only images of this name
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", value_parser = named)]
     image: Option<String>,
 }
 

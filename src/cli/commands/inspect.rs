@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
@@ -25,7 +26,7 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Containers or images
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required = true, value_name = "NAME", value_parser = named)]
     names: Vec<String>,
 }
 

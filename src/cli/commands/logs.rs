@@ -5,6 +5,7 @@ use std::io;
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -44,20 +45,21 @@ pub(crate) struct LogsArgs {
     timestamps: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container, or run
-    #[arg(value_name = "CONTAINER")]
-    container: String,
+    /// Container, or run [default: the last run]
+    #[arg(value_name = "CONTAINER", value_parser = named)]
+    container: Option<String>,
 }
 
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
-    if let Some(run) = night::meant(&args.container, global, ui).await? {
+    let Some(name) = &args.container else {
+        return of_run(&night::find(None)?, args.follow, global, ui).await;
+    };
+    if let Some(run) = night::meant(name, global, ui).await? {
         return of_run(&run, args.follow, global, ui).await;
     }
     let client = connect::client(global, ui).await?;
-    let container = Containers::new(args.scope)?
-        .find(&client, &args.container)
-        .await?;
+    let container = Containers::new(args.scope)?.find(&client, name).await?;
     let options = LogOptions {
         follow: args.follow,
         since: args.since.clone(),
@@ -96,7 +98,7 @@ async fn of_run(run: &Run, follow: bool, global: &Global, ui: &Ui) -> CliResult 
         return view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
-    view::output(run, &output).await?;
+    view::output(run, &output, ui).await?;
     match output.finish().await {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).doing("write the log")

@@ -29,6 +29,7 @@ pub(crate) mod rmi;
 pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod start;
 pub(crate) mod stats;
@@ -56,7 +57,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Completions(args) => completions::run(args, ui),
         Command::Container(args) => container::run(args, global, ui).await,
         Command::Cp(args) => cp::run(args, global, ui).await,
-        Command::Diff(args) => diff::run(args, ui),
+        Command::Diff(args) => diff::run(args, ui).await,
         Command::Events(args) => events::run(args, global, ui).await,
         Command::Exec(args) => exec::run(args, global, ui).await,
         Command::History(args) => history::run(args, ui),
@@ -78,6 +79,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Rollback(args) => rollback::run(args, global, ui).await,
         Command::Run(args) => run::run(args, global, ui).await,
         Command::Runs(args) => runs::run(args, ui),
+        Command::Shell(args) => shell::run(args, global, ui).await,
         Command::Show(args) => show::run(args, ui),
         Command::Start(args) => start::run(args, global, ui).await,
         Command::Stats(args) => stats::run(args, global, ui).await,

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -17,6 +18,7 @@ pub(crate) struct PullArgs {
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<String>,
     /// Image, with its registry
+    #[arg(value_parser = named)]
     image: String,
 }
 

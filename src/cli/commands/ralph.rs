@@ -18,6 +18,7 @@ use self::kept::KeptArgs;
 use self::prepare::prepare;
 use self::task::TaskArgs;
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::awake::{Logout, logout};
 use crate::cli::boot::{self, Reboot, Unit};
 use crate::cli::connect::Service;
@@ -76,7 +77,7 @@ pub(crate) struct RalphArgs {
     agent: Option<String>,
     /// Image to work in [default: what you last built from the Containerfile, Dockerfile.ralph or
     /// Dockerfile here]
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(long, value_name = "IMAGE", value_parser = named)]
     image: Option<String>,
     #[command(flatten)]
     sandbox: SandboxArgs,

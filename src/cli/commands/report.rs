@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::pager::{self, PagerArgs};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::trust;
 use crate::cli::ui::Ui;
@@ -21,7 +23,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
     format: Format,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
+    #[command(flatten)]
+    pager: PagerArgs,
 }
 
 /// What a report is written as.
@@ -35,6 +40,10 @@ enum Format {
 
 /// Runs the verb.
 pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
+    pager::paged(args.pager, ui, |ui| written(args, ui))
+}
+
+fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;
@@ -111,6 +120,12 @@ fn markdown(
     }
     if report.resumed > 0 {
         lines.push(format!("- taken up again: {} times", report.resumed));
+    }
+    if report.output_dropped > 0 {
+        lines.push(format!(
+            "- the first {} bytes of the output are not kept",
+            report.output_dropped
+        ));
     }
     if let Some(checkpoint) = report.accepted {
         lines.push(format!("- accepted: checkpoint {checkpoint}"));

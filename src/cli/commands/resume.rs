@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -27,6 +28,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, conflicts_with = "run")]
     all: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -33,7 +34,7 @@ pub(crate) struct RmArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Containers
-    #[arg(required_unless_present = "all", value_name = "CONTAINER")]
+    #[arg(required_unless_present = "all", value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }
 

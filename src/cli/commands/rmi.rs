@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::each;
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -18,7 +19,7 @@ pub(crate) struct RmiArgs {
     #[arg(short, long)]
     ignore: bool,
     /// Images
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required = true, value_name = "IMAGE", value_parser = named)]
     images: Vec<String>,
 }
 

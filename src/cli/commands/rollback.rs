@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
@@ -28,6 +29,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     to: u32,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
     /// Only these paths, relative to the workspace
     #[arg(value_name = "PATH")]

@@ -54,6 +54,9 @@ pub(crate) async fn run(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
 async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
     let (image, command) = match args.image_and_command.split_first() {
+        Some((image, _)) if image.is_empty() => {
+            return Err(CliError::usage("the image has no name"));
+        }
         Some((image, command)) => (image.as_str(), command),
         None => return Err(CliError::usage("the image is missing")),
     };

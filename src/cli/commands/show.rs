@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::pager::{self, PagerArgs};
 use crate::cli::ui::Ui;
 use crate::cli::view::words;
 use crate::ralph::journal::Reader;
@@ -17,7 +19,10 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
     format: Option<String>,
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
+    #[command(flatten)]
+    pager: PagerArgs,
 }
 
 /// What the agent has of the repository.
@@ -35,6 +40,10 @@ fn git(run: &Run, record: &Record) -> String {
 
 /// Runs the verb.
 pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
+    pager::paged(args.pager, ui, |ui| written(args, ui))
+}
+
+fn written(args: &ShowArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -31,8 +32,8 @@ pub(crate) struct StatsArgs {
     format: String,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Containers [default: all of Stockade's that run]
-    #[arg(value_name = "CONTAINER")]
+    /// Containers, or runs [default: all of Stockade's that run]
+    #[arg(value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }
 
@@ -55,7 +56,7 @@ struct Row<'a> {
 /// Runs the verb.
 pub(crate) async fn run(args: &StatsArgs, global: &Global, ui: &Ui) -> CliResult {
     let client = connect::client(global, ui).await?;
-    let ids = ids(args, &client).await?;
+    let ids = ids(args, &client, global, ui).await?;
     if ids.is_empty() {
         ui.data(&render(&[], args)?).doing("write")?;
         return Ok(Exit::Done);
@@ -67,7 +68,12 @@ pub(crate) async fn run(args: &StatsArgs, global: &Global, ui: &Ui) -> CliResult
     }
 }
 
-async fn ids(args: &StatsArgs, client: &Client) -> CliResult<Vec<ContainerId>> {
+async fn ids(
+    args: &StatsArgs,
+    client: &Client,
+    global: &Global,
+    ui: &Ui,
+) -> CliResult<Vec<ContainerId>> {
     let containers = Containers::new(args.scope)?;
     let mut ids = Vec::new();
     if args.containers.is_empty() {
@@ -75,7 +81,7 @@ async fn ids(args: &StatsArgs, client: &Client) -> CliResult<Vec<ContainerId>> {
         ids.extend(listing.containers.into_iter().map(|container| container.id));
     }
     for name in &args.containers {
-        let container = containers.find(client, name).await?;
+        let container = containers.find_live(client, name, global, ui).await?;
         if !container.state.status.is_live() {
             return Err(CliError::new(
                 Exit::Failed,

@@ -6,6 +6,7 @@ use clap::Args;
 use tokio::sync::OnceCell;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -26,7 +27,7 @@ pub(crate) struct StopArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Containers, or runs
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(required = true, value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }
 

@@ -164,6 +164,7 @@ async fn supervise(
                 Sandbox::adopt(&service.client, &container),
                 Asked::of(&container).unwrap_or_default(),
             ),
+            Err(error) if error.is_not_found() => return Ok(night.sandbox_removed().await?),
             Err(error) => {
                 let error = CliError::from(error);
                 if !error.is_away {
@@ -206,6 +207,11 @@ async fn supervise(
                     night.note(Event::Warning { text })?;
                     wait_for_service(&mut lost, &mut stop, error).await?;
                     continue;
+                }
+                // Whatever it was that could not be done: there is nothing left to do it with.
+                let found = service.client.inspect_container(&container).await;
+                if found.is_err_and(|error| error.is_not_found()) {
+                    return Ok(night.sandbox_removed().await?);
                 }
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);

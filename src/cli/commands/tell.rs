@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -15,6 +16,7 @@ pub(crate) struct TellArgs {
     #[arg(long)]
     always: bool,
     /// Run: its id, the end of it, or its name
+    #[arg(value_parser = named)]
     run: String,
     /// What the agent should know
     #[arg(required = true, value_name = "TEXT")]

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
@@ -14,7 +15,7 @@ pub(crate) struct UnpauseArgs {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Containers
-    #[arg(required = true, value_name = "CONTAINER")]
+    #[arg(required = true, value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }
 

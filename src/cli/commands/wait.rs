@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliResult, Context as _};
@@ -20,8 +21,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct WaitArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Containers, or runs
-    #[arg(required = true, value_name = "CONTAINER")]
+    /// Containers, or runs [default: the last run]
+    #[arg(value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }
 
@@ -31,6 +32,10 @@ pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult 
         let containers = Containers::new(args.scope)?;
         let mut client = None;
         let mut exit = Exit::Done;
+        if args.containers.is_empty() {
+            exit = night::exit(&view::until_verdict(&night::find(None)?).await?);
+            ui.line(&exit.code().to_string()).doing("write")?;
+        }
         for name in &args.containers {
             if let Some(run) = night::meant(name, global, ui).await? {
                 exit = night::exit(&view::until_verdict(&run).await?);

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::args::Global;
+use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::night;
 use crate::cli::signals::Signals;
@@ -15,6 +16,7 @@ use crate::cli::view::{self, Interrupt};
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Run: its id, the end of it, or its name [default: the last one]
+    #[arg(value_parser = named)]
     run: Option<String>,
 }
 

@@ -107,7 +107,7 @@ impl Night {
             .make_clean(clean.container, clean.task, clean.left)
             .await;
         let sandbox = sandbox.map_err(Fault::Refused)?;
-        let mut output = Transcript::anew(clean.output)?;
+        let mut output = Transcript::anew(clean.output, self.record.output)?;
         let claimed = Claimed {
             checkpoints: &self.checkpoints,
             at: clean.at,

@@ -2,6 +2,8 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
+use crate::ralph::event::Event;
+use crate::ralph::journal::Journal;
 use crate::ralph::record::{Image, Workspace};
 use crate::ralph::task::{Budget, Check, Task};
 
@@ -24,6 +26,7 @@ pub(crate) fn record_of(task: Task) -> Record {
             id: "1".into(),
         },
         voice: Default::default(),
+        output: Record::OUTPUT,
         command: vec!["agent".into()],
         network: "full".into(),
         task,
@@ -151,4 +154,28 @@ fn what_was_never_written_whole_goes_when_the_next_one_begins() {
     assert!(!half.exists());
     assert!(dir.path().join("runs/notes").exists());
     assert!(run.record().is_ok());
+}
+
+#[test]
+fn of_a_record_that_another_version_wrote_it_is_told_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let path = run.directory().join("run.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    let why = || format!("{:?}", run.record().unwrap_err());
+    fs::write(&path, whole.replace("\"network\"", "\"net\"")).unwrap();
+    assert!(why().contains("missing field"), "{}", why());
+    assert!(!why().contains("wrote it"), "{}", why());
+    let (mut journal, _) = Journal::open(&run.journal_path()).unwrap();
+    let version = "0.0.7".to_owned();
+    journal.append(Event::Begun { version }).unwrap();
+    assert!(why().contains("stockade 0.0.7 wrote it"), "{}", why());
+    fs::write(&path, whole.replace("\"version\": 1", "\"version\": 9")).unwrap();
+    assert!(
+        why().contains("0.0.7 wrote it") && why().contains("format 9"),
+        "{}",
+        why()
+    );
+    fs::write(&path, whole).unwrap();
+    run.record().unwrap();
 }

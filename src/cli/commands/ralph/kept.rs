@@ -1,4 +1,4 @@
-//! What checkpoints hold.
+//! What checkpoints hold, and what is kept of the output.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::cli::exit::Exit;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::units;
-use crate::ralph::{Keep, Workspace};
+use crate::ralph::{Keep, Retention, Workspace};
+use crate::sandbox::size::ByteSize;
 use crate::workspace::{Omitted, Preview, Root};
 
 /// So many names are shown.
@@ -18,7 +19,7 @@ const SHOWN: usize = 10;
 /// The longest that is looked at what is left out.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Flags that say what checkpoints hold
+/// Flags that say what is kept
 #[derive(Debug, Args)]
 pub(super) struct KeptArgs {
     /// Keep also what a tool makes again, as node_modules, where .gitignore names it
@@ -28,6 +29,26 @@ pub(super) struct KeptArgs {
     /// repeated)
     #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
     checkpoint_skip: Vec<String>,
+    /// Checkpoints to keep, the newest, besides the first, the last and those that a check ran on
+    #[arg(long, value_name = "NUMBER", default_value = "50")]
+    checkpoint_keep: usize,
+    /// As long as they have not added more than this
+    #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = ByteSize::parse)]
+    checkpoint_size: ByteSize,
+    /// The most that is kept of the agent's output, and of a check's; beyond it the oldest goes
+    #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = parse_output)]
+    output_size: ByteSize,
+}
+
+/// The least that may be kept of the output: the last words of an agent.
+const LEAST_OUTPUT: u64 = 64 << 10;
+
+fn parse_output(text: &str) -> Result<ByteSize, String> {
+    let size = ByteSize::parse(text).map_err(|e| e.to_string())?;
+    match size.bytes() {
+        0..LEAST_OUTPUT => Err("it is at least 64k".to_owned()),
+        _ => Ok(size),
+    }
 }
 
 impl KeptArgs {
@@ -36,7 +57,16 @@ impl KeptArgs {
         Keep {
             all: self.checkpoint_all,
             skip: self.checkpoint_skip.clone(),
+            retention: Retention {
+                count: self.checkpoint_keep,
+                bytes: self.checkpoint_size.bytes(),
+            },
         }
+    }
+
+    /// Bytes that are kept of the output.
+    pub(super) fn output(&self) -> u64 {
+        self.output_size.bytes()
     }
 
     /// Says what will be left out.

@@ -236,6 +236,7 @@ fn record(
         },
         command: agent.command.clone(),
         voice: agent.voice(),
+        output: args.kept.output(),
         network: request.network.to_string(),
         pace: match args.sandbox.interactive {
             true => Pace::Steps,

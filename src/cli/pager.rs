@@ -1,0 +1,108 @@
+//! Long output through the person's pager, as git does it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use clap::Args;
+use rustix::stdio::dup2_stdout;
+
+use super::error::{CliResult, Context as _};
+use super::exit::Exit;
+use super::night;
+use super::signals::Signals;
+use super::steps::find;
+use super::ui::Ui;
+
+/// Whether a pager is used
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PagerArgs {
+    /// Not through $STOCKADE_PAGER, $PAGER or less, also at a terminal
+    #[arg(long)]
+    no_pager: bool,
+}
+
+/// A pager that reads what would go to standard output.
+struct Pager {
+    child: Child,
+    terminal: OwnedFd,
+}
+
+/// Writes through a pager, if standard output is a terminal and there is one.
+pub(crate) fn paged(args: PagerArgs, ui: &Ui, write: impl FnOnce(&Ui) -> CliResult) -> CliResult {
+    if args.no_pager || !io::stdout().is_terminal() {
+        return write(ui);
+    }
+    let Some(words) = words(ui) else {
+        return write(ui);
+    };
+    // Ctrl-C is the pager's; we end when it does.
+    let _signals = Signals::catch().doing("catch signals")?;
+    let pager = match Pager::start(&words) {
+        Ok(pager) => pager,
+        Err(error) => {
+            ui.warning(&format!("the pager cannot be used: {error}"));
+            return write(ui);
+        }
+    };
+    let written = write(&ui.paged());
+    pager.finish().doing("give the terminal back")?;
+    match written {
+        // The person has seen enough.
+        Err(error) if error.is_silent() => Ok(Exit::Done),
+        written => written,
+    }
+}
+
+/// The pager's command; `None` for none.
+fn words(ui: &Ui) -> Option<Vec<String>> {
+    let asked = ["STOCKADE_PAGER", "PAGER"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let asked = asked.as_deref().unwrap_or("less");
+    let mut words = asked.split_whitespace().map(str::to_owned);
+    let program = words.next().filter(|program| program != "cat")?;
+    let Some(path) = trusted(&program) else {
+        if program != "less" {
+            ui.warning(&format!(
+                "the pager `{program}` is not used: it is not there, or an agent could have made it"
+            ));
+        }
+        return None;
+    };
+    let path = path.to_str()?.to_owned();
+    Some(std::iter::once(path).chain(words).collect())
+}
+
+/// A program that is in no directory that an agent has worked on.
+fn trusted(program: &str) -> Option<PathBuf> {
+    let runs = night::runs().ok()?.list().ok()?;
+    let workspaces = runs.iter().filter_map(|run| run.record().ok());
+    let workspaces: Vec<PathBuf> = workspaces.map(|record| record.workspace.path).collect();
+    let workspaces: Vec<&Path> = workspaces.iter().map(PathBuf::as_path).collect();
+    find(program, &workspaces)
+}
+
+impl Pager {
+    fn start(words: &[String]) -> io::Result<Self> {
+        let (program, arguments) = words.split_first().ok_or(io::ErrorKind::NotFound)?;
+        let mut command = Command::new(program);
+        if std::env::var_os("LESS").is_none() {
+            command.env("LESS", "FRX");
+        }
+        let terminal = io::stdout().as_fd().try_clone_to_owned()?;
+        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn()?;
+        if let Some(input) = child.stdin.take() {
+            dup2_stdout(&input)?;
+        }
+        Ok(Self { child, terminal })
+    }
+
+    /// Gives it the end of what it reads, and waits until the person has seen enough.
+    fn finish(mut self) -> io::Result<()> {
+        let _ = io::stdout().lock().flush();
+        dup2_stdout(&self.terminal)?;
+        self.child.wait().map(drop)
+    }
+}

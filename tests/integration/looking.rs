@@ -1,0 +1,107 @@
+//! What changed, while it changes and in a pager, and how much of it is kept.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::night::{ended, ralph};
+use crate::support::command::PATH;
+use crate::support::dir::TestDir;
+use crate::support::pty::Pty;
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_diff_is_shown_again_with_each_checkpoint() {
+    let dir = TestDir::new();
+    let agent = "touch made-$n; while [ ! -e go-$n ]; do sleep 0.1; done";
+    let flags = ["--no-check", "--max-iterations", "2", "-d"];
+    let _ = ralph(&dir, agent, &flags).run().success();
+    let watching = dir.stockade(&["diff", "--watch", "--name-status"]).spawn();
+    dir.write("go-1", "");
+    watching.expect("A\tmade-1\n");
+    dir.write("go-2", "");
+    watching.expect("A\tmade-2\n");
+    let output = watching.finish().code(0);
+    // With the second checkpoint the first is shown once more.
+    assert_eq!(output.stdout().matches("made-1").count(), 2, "{output}");
+    let output = dir.stockade(&["watch"]).run();
+    let _ = ended(&dir, output, 11, 2);
+    let again = dir.stockade(&["diff", "--watch", "--name-only"]).run();
+    let _ = again.code(0).has("made-2\n");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn so_many_checkpoints_are_kept_as_were_asked_for() {
+    for (flags, kept) in [
+        (["--checkpoint-keep", "1"], "0\n3\n4\n"),
+        (["--checkpoint-keep", "0"], "0\n4\n"),
+        (["--checkpoint-size", "0"], "0\n4\n"),
+    ] {
+        let dir = TestDir::new();
+        let flags = [&flags[..], &["--no-check", "--max-iterations", "4"]].concat();
+        let output = ralph(&dir, "touch made-$n", &flags).run();
+        let output = ended(&dir, output, 11, 4);
+        let history = dir.stockade(&["history", "-q"]).run().success();
+        assert_eq!(history.stdout(), kept, "{output}");
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn long_output_goes_through_the_persons_pager() {
+    let dir = TestDir::new();
+    let agent = "printf 'one \\033]0;title\\007\\n' >made";
+    let output = ralph(&dir, agent, &["--no-check", "--max-iterations", "1"]).run();
+    let _ = ended(&dir, output, 11, 1);
+    let program = |path: &std::path::Path, text: &str| {
+        fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let pager = program(&dir.path().join("pager"), "echo paged $1; cat");
+    let shown = |words: &[&str], variables: &[(&str, &str)]| {
+        let mut command = dir.stockade(words).env("TERM", "xterm");
+        for (name, value) in variables {
+            command = command.env(name, value);
+        }
+        let mut terminal = Pty::spawn(command, 30, 90);
+        let code = terminal.wait();
+        terminal.assert_given_back();
+        (code, terminal.screen())
+    };
+    let with_word = format!("{pager} word");
+    for verb in ["diff", "report", "show", "history"] {
+        let (code, screen) = shown(&[verb], &[("PAGER", "/no"), ("STOCKADE_PAGER", &with_word)]);
+        assert_eq!(code, Some(0), "{verb}: {screen}");
+        assert!(screen.starts_with("paged word"), "{verb}: {screen}");
+        assert!(!screen.contains("\x1b]"), "{verb}: {screen:?}");
+        let (code, screen) = shown(&[verb, "--no-pager"], &[("PAGER", &pager)]);
+        assert!(code == Some(0) && !screen.contains("paged"), "{screen}");
+    }
+    let (_, screen) = shown(&["diff"], &[("PAGER", &pager)]);
+    assert!(
+        screen.contains("paged") && screen.contains("+one \\u{1b}]0;title"),
+        "{screen}"
+    );
+    // One that has seen enough is no failure.
+    let enough = program(&dir.path().join("enough"), "exec true");
+    let (code, screen) = shown(&["diff"], &[("PAGER", &enough)]);
+    assert_eq!(code, Some(0), "{screen}");
+    // One that the agent could have made is none.
+    let planted = program(&dir.work().join("more"), "echo planted");
+    let path = format!("{}:{PATH}", dir.work().display());
+    for value in ["more", &planted, "./more"] {
+        let (code, screen) = shown(
+            &["diff", "--name-only"],
+            &[("PAGER", value), ("PATH", &path)],
+        );
+        assert_eq!(code, Some(0), "{screen}");
+        assert!(
+            screen.contains("made") && !screen.contains("planted"),
+            "{screen}"
+        );
+    }
+    // Where there is no terminal nothing is between.
+    let plain = dir.stockade(&["diff", "--name-only"]).env("PAGER", &pager);
+    let _ = plain.run().success().lacks("paged");
+}
