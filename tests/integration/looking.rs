@@ -88,9 +88,9 @@ fn long_output_goes_through_the_persons_pager() {
     let (code, screen) = shown(&["diff"], &[("PAGER", &enough)]);
     assert_eq!(code, Some(0), "{screen}");
     // One that the agent could have made is none.
-    let planted = program(&dir.work().join("more"), "echo planted");
+    let planted = program(&dir.work().join("peruse"), "echo planted");
     let path = format!("{}:{PATH}", dir.work().display());
-    for value in ["more", &planted, "./more"] {
+    for value in ["peruse", &planted, "./peruse"] {
         let (code, screen) = shown(
             &["diff", "--name-only"],
             &[("PAGER", value), ("PATH", &path)],
