@@ -16,7 +16,7 @@ PROGRAM, WORK = os.environ["SIZES_CHECKPOINTS"], pathlib.Path(os.environ["SIZES_
 TREE, STORE = WORK / "tree", WORK / "store.git"
 MIB = 1 << 20
 # a file of the tree is so much in memory at the most, twice: before and now
-BYTES_A_FILE = 1500
+BYTES_A_FILE = 700
 
 
 def must(is_so, what):
