@@ -185,6 +185,7 @@ fn what_is_used_up_ends_it() {
 fn where_nothing_can_change_only_words_are_no_progress() {
     let mut record = checked();
     record.workspace.read_only = true;
+    record.task.budget.no_progress = NonZeroU32::new(1);
     let next = |second: &'static str| {
         let events = [
             Kept(0, 0),
