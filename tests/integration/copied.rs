@@ -60,7 +60,8 @@ fn the_work_on_a_copy_is_taken_over() {
         .success()
         .has("the work is in a copy");
     let changed = dir.stockade(&["diff", "--name-only"]).run().success();
-    let expected = ".gitignore\ncount\nfile\ngone\nnew\nnew/a\n";
+    // What was not copied is not there.
+    let expected = ".gitignore\ncount\nfile\ngone\nnew\nnew/a\nnode_modules\n";
     assert_eq!(changed.stdout(), expected);
     // Meanwhile the person goes on.
     dir.write("mine", "mine");
@@ -172,7 +173,13 @@ fn a_copy_for_a_run_that_does_not_begin_goes_again() {
         "--allow-unenforced-limits",
         "--image",
     ];
-    let line = [&first[..], &[dir.tiny()], &prompt, &["--", "/none"]].concat();
+    let line = [
+        &first[..],
+        &[dir.tiny()],
+        &prompt,
+        &["-e", "X_API_KEY=changeme", "--", "true"],
+    ]
+    .concat();
     let _ = dir.stockade(&line).run().code(30);
     assert_eq!(names(&copies(&dir)), [""; 0]);
     assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
@@ -187,7 +194,7 @@ fn a_copy_for_a_run_that_does_not_begin_goes_again() {
 fn a_workspace_that_is_only_read_stays_as_it_is() {
     let dir = TestDir::new();
     repository(&dir.work());
-    let agent = "exec 2>/dev/null; touch x && echo written; rm file && echo removed; date +%N";
+    let agent = "exec 2>/dev/null; touch x && echo written; rm file && echo removed; cat /proc/sys/kernel/random/uuid";
     let first = ["--read-only-workspace", "--no-progress", "2"];
     let flags = [&first[..], &["--max-iterations", "4"]].concat();
     let command = ralph(&dir, agent, &flags);

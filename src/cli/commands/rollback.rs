@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         }
         (_, false) => (run.checkpoints(&record)?, &record.workspace),
     };
-    night::refuse_overlap(&workspace.path, None)?;
+    night::refuse_overlap(&workspace.path, Some(&run))?;
     let flag = if args.original { " --original" } else { "" };
     let to = checkpoints.get(args.to)?;
     let (now, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
