@@ -61,16 +61,26 @@ pub(crate) fn working_directory() -> CliResult<PathBuf> {
     std::env::current_dir().doing("find the working directory")
 }
 
+fn data_home(home: &Path) -> PathBuf {
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| home.join(".local/share"))
+}
+
+/// Where copies of workspaces are. Not in our state: no sandbox may have any of that.
+pub(crate) fn copies_directory() -> CliResult<PathBuf> {
+    let home = home().ok_or_else(|| CliError::new(Exit::Failed, "$HOME is not set"))?;
+    Ok(data_home(&home).join("stockade/copies"))
+}
+
 /// What no sandbox may have.
 ///
 /// Podman's storage is looked for where it usually is: asking the service takes longer than all the
 /// rest of a short run.
 pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
     let home = home().unwrap_or_else(|| PathBuf::from("/root"));
-    let data = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| home.join(".local/share"));
+    let data = data_home(&home);
     // Also where sockets usually are: another service may answer there than the one we talk to.
     let uid = rustix::process::geteuid().as_raw();
     let runtime = PathBuf::from(format!("/run/user/{uid}"));

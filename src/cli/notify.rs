@@ -104,7 +104,7 @@ pub(crate) fn fields(run: &Run, record: &Record, report: &Report) -> serde_json:
     serde_json::json!({
         "run": run.id().as_str(),
         "name": record.name,
-        "workspace": record.workspace.path,
+        "workspace": record.original().path,
         "verdict": verdict,
         "summary": verdict.map(ToString::to_string),
         "exit_code": verdict.map(|verdict| night::exit(verdict).code()),

@@ -326,8 +326,16 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             to,
             restored,
             removed,
+            original,
             ..
-        } => format!("back to checkpoint {to}: {restored} restored, {removed} removed"),
+        } => {
+            let whose = if *original {
+                "the person's own directory "
+            } else {
+                ""
+            };
+            format!("{whose}back to checkpoint {to}: {restored} restored, {removed} removed")
+        }
         Event::Awake { unless } => match unless {
             None => "this machine stays awake".to_owned(),
             Some(why) => format!("this machine may go to sleep: {why}"),

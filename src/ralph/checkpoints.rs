@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::error::{Error, Result};
 use super::event::Event;
-use super::record::Record;
+use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
 use super::store::RunId;
 use crate::workspace::{Checkpoint, LeaveOut, Policy, Repository, Root, Series};
@@ -30,16 +30,70 @@ impl Checkpoints {
     /// # Errors
     /// The run's id makes no series, which one of ours does.
     pub fn of(state: &Path, record: &Record, run: &RunId) -> Result<Self> {
-        let workspace = &record.workspace;
-        Ok(Self {
+        let series = Series::new(run.as_str())?;
+        Ok(Self::new(
+            state,
+            record.original(),
+            &record.workspace,
+            series,
+            &record.keep,
+        ))
+    }
+
+    /// Those of the person's own directory, which a copy of was worked on: as it was each time before it was
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn of_original(state: &Path, record: &Record, run: &RunId) -> Result<Self> {
+        let series = Series::new(&format!("{run}-original"))?;
+        let original = record.original();
+        Ok(Self::new(state, original, original, series, &record.keep))
+    }
+
+    /// Those of a run that is to work on a copy of this directory.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn before_copy(
+        state: &Path,
+        original: &Workspace,
+        keep: &Keep,
+        run: &RunId,
+    ) -> Result<Self> {
+        let series = Series::new(run.as_str())?;
+        Ok(Self::new(state, original, original, series, keep))
+    }
+
+    fn new(
+        state: &Path,
+        original: &Workspace,
+        workspace: &Workspace,
+        series: Series,
+        keep: &Keep,
+    ) -> Self {
+        Self {
             repository: state
                 .join("checkpoints")
-                .join(format!("{}.git", workspace.id())),
+                .join(format!("{}.git", original.id())),
             workspace: workspace.path.clone(),
             id: (workspace.device, workspace.inode),
-            series: Series::new(run.as_str())?,
-            leave_out: record.keep.leave_out(),
-        })
+            series,
+            leave_out: keep.leave_out(),
+        }
+    }
+
+    /// Makes a copy of a checkpoint in an empty directory. Blocks.
+    ///
+    /// # Errors
+    /// Something of it cannot be made.
+    pub fn copy(&self, at: &Checkpoint, to: &Path) -> Result<Root> {
+        let root = Root::open(to)?;
+        let mut done = self.open()?.write_out(&root, at)?;
+        match done.failed.is_empty() {
+            true => Ok(root),
+            false => Err(done.failed.swap_remove(0).error.into()),
+        }
     }
 
     /// Opens the repository. Blocks.

@@ -189,6 +189,9 @@ pub enum Event {
         removed: u64,
         /// Names that could not be.
         failed: u64,
+        /// In their own directory, of which the workspace is a copy; the numbers are of its own checkpoints.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        original: bool,
     },
     /// Whether the machine stays awake while the run is at work.
     Awake {

@@ -26,6 +26,29 @@ pub fn private_directory(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes a directory with all that is in it, closed directories as well. Nobody else may be at work in it.
+///
+/// # Errors
+/// Something of it cannot be removed.
+pub fn remove_all(path: &Path) -> Result<()> {
+    let fault = |e| Error::file("remove", path, e);
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        other => return other.map_err(fault),
+    }
+    let mut pending = vec![path.to_owned()];
+    while let Some(directory) = pending.pop() {
+        // What cannot be opened up, the removal tells.
+        let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                pending.push(entry.path());
+            }
+        }
+    }
+    fs::remove_dir_all(path).map_err(fault)
+}
+
 /// A file, up to `max` bytes of it.
 ///
 /// # Errors

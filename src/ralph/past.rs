@@ -332,10 +332,9 @@ impl Past {
 
     /// What comes next.
     pub(super) fn next(&self, record: &Record, stop: Stop) -> Step {
-        let task = record.task(self.phase);
         let left = record.time.map(|most| most.saturating_sub(self.spent));
         let used_up = left.is_some_and(|left| left.is_zero());
-        match self.next_of(task, stop) {
+        match self.next_of(record, stop) {
             Step::End(verdict) if verdict.is_well() && self.verdict.is_none() => {
                 if self.phase + 1 < record.phases() {
                     return Step::Phase(verdict);
@@ -361,7 +360,8 @@ impl Past {
     }
 
     /// The same within a phase.
-    fn next_of(&self, task: &Task, stop: Stop) -> Step {
+    fn next_of(&self, record: &Record, stop: Stop) -> Step {
+        let task = record.task(self.phase);
         if let Some(verdict) = &self.verdict {
             return Step::End(verdict.clone());
         }
@@ -391,7 +391,7 @@ impl Past {
         {
             return step;
         }
-        match self.used_up(task, stop) {
+        match self.used_up(task, stop, record.workspace.read_only) {
             Some(verdict) => Step::End(verdict),
             None => Step::Iterate,
         }
@@ -461,7 +461,7 @@ impl Past {
     }
 
     /// What has run out before another iteration begins.
-    fn used_up(&self, task: &Task, stop: Stop) -> Option<Verdict> {
+    fn used_up(&self, task: &Task, stop: Stop, read_only: bool) -> Option<Verdict> {
         let budget = &task.budget;
         if stop != Stop::No {
             return Some(Verdict::Stopped);
@@ -477,7 +477,9 @@ impl Past {
                 Verdict::Iterations
             });
         }
-        let iterations = self.same_tree.max(self.same_words);
+        // Where nothing can change, that nothing does is no sign of anything.
+        let same_tree = if read_only { 0 } else { self.same_tree };
+        let iterations = same_tree.max(self.same_words);
         if budget
             .no_progress
             .is_some_and(|most| iterations >= most.get())

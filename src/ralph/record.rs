@@ -25,6 +25,9 @@ pub struct Record {
     pub name: Option<String>,
     /// What is worked on.
     pub workspace: Workspace,
+    /// The person's own directory, where what is worked on is a copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Workspace>,
     /// Its repository; runs of before that was looked at have none here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<Repository>,
@@ -107,6 +110,9 @@ pub struct Workspace {
     pub inode: u64,
     /// Where the agent sees it.
     pub target: String,
+    /// Whether it may only be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
 }
 
 /// The image, by id: a name could mean another one by now.
@@ -144,6 +150,11 @@ impl Workspace {
 }
 
 impl Record {
+    /// The directory that the person means.
+    pub fn original(&self) -> &Workspace {
+        self.original.as_ref().unwrap_or(&self.workspace)
+    }
+
     /// The task of a phase, from 0; the last one's for what is past it.
     pub fn task(&self, phase: usize) -> &Task {
         let Some(later) = phase.checked_sub(1) else {

@@ -5,7 +5,8 @@
 //! a directory that is itself a repository: of that `HEAD` is moved, without which it is none. It is only renamed, so that
 //! nothing can be too large for it, or half done: into the run's own directory; where that is on another
 //! file system, into a private one beside the workspace, which the agent does not see; and where that
-//! cannot be either, it stays where it is, under another name.
+//! cannot be either, it stays where it is, under another name. The same goes for the `.git` of each submodule that the
+//! person's index has: git above asks it what has changed in it. What it was is put back.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use super::error::Result;
 use super::event::Event;
+use super::modules::{self, Module};
 use super::record::Record;
 use super::store::Run;
 use crate::workspace::Root;
@@ -50,6 +52,9 @@ pub struct Repository {
     /// Whether the workspace was a repository itself.
     #[serde(default)]
     pub bare: bool,
+    /// The submodules below it, which git consults as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<Module>,
 }
 
 /// What a name was.
@@ -123,6 +128,10 @@ impl Repository {
             git: root.top(GIT)?.map(Identity::from),
             configured: root.top(CONFIGURATION)?.is_some(),
             bare: is_bare(root)?,
+            modules: match access {
+                GitAccess::Rw => Vec::new(),
+                _ => modules::of(root)?,
+            },
         })
     }
 
@@ -177,12 +186,10 @@ impl Quarantine {
             return Ok(events);
         };
         let places: Vec<_> = self.places.iter().map(PathBuf::as_path).collect();
-        let mut stay = |name: &CStr, stays: bool| {
-            if stays {
-                return;
-            }
-            let path = name.to_string_lossy().into_owned();
-            events.push(match root.set_aside(name, &places, &self.aside) {
+        let mut aside = |at: &Root, name: &CStr, path: String| {
+            let moved = at.set_aside(name, &places, &self.aside);
+            let is_moved = moved.is_ok();
+            events.push(match moved {
                 Ok(to) => Event::Quarantined {
                     path,
                     to: to.to_string_lossy().into_owned(),
@@ -191,12 +198,33 @@ impl Quarantine {
                     text: format!("`{path}` has come since the beginning, and stays: {error}"),
                 },
             });
+            is_moved
         };
         let git = root.top(GIT)?;
-        stay(GIT, git.is_none_or(|git| repository.allows(git.into())));
         let configured = root.top(CONFIGURATION)?.is_some();
-        stay(CONFIGURATION, !configured || repository.configured);
-        stay(HEAD, !is_bare(root)? || repository.bare);
+        let goes = [
+            (GIT, git.is_some_and(|git| !repository.allows(git.into()))),
+            (CONFIGURATION, configured && !repository.configured),
+        ];
+        for (name, goes) in goes {
+            if goes {
+                aside(root, name, name.to_string_lossy().into_owned());
+            }
+        }
+        if is_bare(root)? && !repository.bare {
+            aside(root, HEAD, HEAD.to_string_lossy().into_owned());
+        }
+        let mut warnings = Vec::new();
+        for module in &repository.modules {
+            warnings.extend(match module.keep(root, &mut aside) {
+                Ok(warning) => warning,
+                Err(error) => {
+                    let path = module.path.display();
+                    Some(format!("`{path}/.git` may not be what it was: {error}"))
+                }
+            });
+        }
+        events.extend(warnings.into_iter().map(|text| Event::Warning { text }));
         Ok(events)
     }
 }

@@ -1,7 +1,9 @@
 //! Where runs are kept: a private directory each, one process at a time that may write in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
-use super::files::{private_directory, read_bounded, write_whole};
+use super::files::{private_directory, read_bounded, remove_all, write_whole};
 use super::life::Stop;
 use super::prompt::Prompt;
 use super::record::Record;
@@ -227,6 +229,15 @@ impl Run {
         Checkpoints::of(state.unwrap_or(&self.directory), record, &self.id)
     }
 
+    /// What was kept of the directory that its workspace is a copy of.
+    ///
+    /// # Errors
+    /// None that a run of ours would give.
+    pub fn original_checkpoints(&self, record: &Record) -> Result<Checkpoints> {
+        let state = self.directory.ancestors().nth(2);
+        Checkpoints::of_original(state.unwrap_or(&self.directory), record, &self.id)
+    }
+
     /// Where it is kept.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -260,6 +271,11 @@ impl Run {
     /// The agent's own repository, where it has one, or what hides the person's.
     pub fn git_directory(&self) -> PathBuf {
         self.directory.join("git")
+    }
+
+    /// The same for a submodule whose repository is in the workspace; these are numbered from 1.
+    pub fn inside_git_directory(&self, number: usize) -> PathBuf {
+        self.directory.join(format!("git-{number}"))
     }
 
     /// What the agent sees in the place of a file `.git`.
@@ -404,8 +420,18 @@ impl Run {
     /// # Errors
     /// Something of it cannot be removed.
     pub fn discard(self) -> Result<()> {
-        let removed = fs::remove_dir_all(&self.directory);
-        removed.map_err(|e| Error::file("remove", &self.directory, e))
+        if let Ok(record) = self.record()
+            && record.original.is_some()
+        {
+            let copy = &record.workspace;
+            let found = fs::symlink_metadata(&copy.path);
+            let is_ours =
+                found.is_ok_and(|found| (found.dev(), found.ino()) == (copy.device, copy.inode));
+            if is_ours {
+                remove_all(&copy.path)?;
+            }
+        }
+        remove_all(&self.directory)
     }
 
     /// Whether a process has the run in hand.

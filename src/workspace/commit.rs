@@ -76,6 +76,19 @@ pub(super) fn prepare(
     Ok(Prepared { state, plan })
 }
 
+/// The submodules in an index of git's; `None` if it cannot be told which they are.
+pub(super) fn gitlinks(index: &[u8], is_sha256: bool) -> Option<index::Gitlinks> {
+    let format = if is_sha256 {
+        objects::Format::Sha256
+    } else {
+        objects::Format::Sha1
+    };
+    match index.is_empty() {
+        true => Some(index::Gitlinks::default()),
+        false => index::gitlinks(index, format),
+    }
+}
+
 impl Prepared {
     /// Names that are not in it, though they are in the workspace: of repositories in it, and such that git
     /// does not take.

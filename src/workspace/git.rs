@@ -4,6 +4,7 @@
 
 mod config;
 mod copy;
+mod modules;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,12 @@ use crate::workspace::disk::Root;
 use crate::workspace::disk::Type;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
+
+pub use modules::Below;
+pub use modules::Module;
+pub use modules::ModuleGit;
+pub use modules::Way;
+pub use modules::modules;
 
 /// An open directory, and the way to it without a link.
 #[derive(Debug)]

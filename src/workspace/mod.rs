@@ -21,8 +21,10 @@ mod disk;
 mod error;
 mod files;
 pub mod git;
+mod hidden;
 mod id;
 mod index;
+mod merge;
 mod metadata;
 mod object;
 mod pack;
@@ -58,7 +60,9 @@ pub use commit::Words;
 pub use disk::Root;
 pub use error::Error;
 pub use error::Result;
+pub use hidden::Hidden;
 pub use id::ObjectId;
+pub use merge::Merged;
 pub use policy::Caps;
 pub use policy::LeaveOut;
 pub use policy::OnCap;
@@ -79,6 +83,8 @@ pub use trust::Concern;
 pub use trust::What;
 
 use crate::workspace::id::Kind;
+use crate::workspace::snapshot::Node;
+use crate::workspace::snapshot::Snapshot;
 use crate::workspace::store::Store;
 
 /// A repository of checkpoints.
@@ -205,6 +211,21 @@ impl Repository {
         trust::concerns(&self.store, &from, &to)
     }
 
+    /// Looks, for not much longer than this, which repositories there are in what a checkpoint that was just taken
+    /// does not hold.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged.
+    pub fn hidden(
+        &self,
+        root: &Root,
+        at: &Checkpoint,
+        time: std::time::Duration,
+    ) -> Result<Hidden> {
+        Ok(hidden::look(root, &at.snapshot(&self.store)?, time))
+    }
+
     /// Everything in a checkpoint, what was left out included.
     ///
     /// # Errors
@@ -275,6 +296,47 @@ impl Repository {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
         rollback::rollback(&self.store, root, &now, &to, paths, spared)
+    }
+
+    /// Puts together what `there` has and what `work` has changed since `base`; with `paths`, only these. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// A checkpoint cannot be read, or directories are too deep inside each other.
+    pub fn merge(
+        &self,
+        base: &Checkpoint,
+        there: &Checkpoint,
+        work: &Checkpoint,
+        paths: &[PathBuf],
+    ) -> Result<Merged> {
+        let read = |at: &Checkpoint| at.snapshot(&self.store);
+        merge::merge(&read(base)?, &read(there)?, &read(work)?, paths)
+    }
+
+    /// Makes a tree that is as at `there`, which was just taken, what was put together. As with a rollback, where
+    /// something fails, the rest goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::rollback`].
+    pub fn apply(&self, root: &Root, there: &Checkpoint, merged: &Merged) -> Result<RolledBack> {
+        let now = there.snapshot(&self.store)?;
+        let spared = [PathBuf::from(".git")];
+        rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)
+    }
+
+    /// Writes a checkpoint into an empty directory. Who is not root owns all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::rollback`].
+    pub fn write_out(&self, root: &Root, at: &Checkpoint) -> Result<RolledBack> {
+        let mut to = at.snapshot(&self.store)?;
+        to.own_as_far_as_possible();
+        let nothing = Snapshot::new(Node::new(EntryKind::Directory));
+        rollback::rollback(&self.store, root, &nothing, &to, &[], &[])
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to

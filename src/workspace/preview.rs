@@ -107,7 +107,7 @@ fn size(root: &Root, path: &[u8], found: &Found, begun: Instant, time: Duration)
 }
 
 /// Opens a directory below, name by name.
-fn open(root: &Root, path: &[u8]) -> Option<OwnedFd> {
+pub(super) fn open(root: &Root, path: &[u8]) -> Option<OwnedFd> {
     let mut fd = root.reopen().ok()?;
     for name in path.split(|&byte| byte == b'/') {
         let name = CString::new(name).ok()?;
@@ -117,7 +117,7 @@ fn open(root: &Root, path: &[u8]) -> Option<OwnedFd> {
 }
 
 /// Visits every name below, and goes where the visitor wants to; whether it came to the end.
-fn walk(
+pub(super) fn walk(
     top: OwnedFd,
     begun: Instant,
     time: Duration,

@@ -4,6 +4,8 @@
 use std::ffi::CStr;
 use std::ffi::CString;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -20,8 +22,10 @@ use crate::workspace::disk::Root;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 
-/// Things of one name that may be in one place.
-const MAX_SAME: u32 = 100_000;
+/// Things of one name in one place that are numbered; further ones get a name that nobody could take.
+const NUMBERED: u32 = 1000;
+/// So often that is tried.
+const TRIES: u32 = 100;
 
 impl Root {
     /// Moves a name out of the directory, into the first of these places where that works: private
@@ -49,10 +53,16 @@ impl Root {
             .map_err(Error::file("move", &path))
     }
 
-    /// Renames under the first name that is free.
+    /// Until it is dropped, names can be made in the directory, if it is ours.
+    pub(super) fn writable(&self) -> Writable<'_> {
+        Writable::new(&self.fd)
+    }
+
+    /// Renames under the first name that is free, or one that nobody has thought of.
     fn rename(&self, name: &CStr, to: &OwnedFd, plain: &str) -> Result<String, Errno> {
-        for number in 1..=MAX_SAME {
-            let new = format!("{plain}.{number}");
+        let numbers = (1..=NUMBERED).map(|number| Ok(number.to_string()));
+        for end in numbers.chain((0..TRIES).map(|_| random())) {
+            let new = format!("{plain}.{}", end?);
             let c_new = CString::new(new.as_str()).map_err(|_| Errno::INVAL)?;
             match self.rename_to(name, to, &c_new) {
                 Ok(()) => return Ok(new),
@@ -77,6 +87,14 @@ impl Root {
     }
 }
 
+/// The end of a name that is not there yet.
+fn random() -> Result<String, Errno> {
+    let mut bytes = [0; 16];
+    let mut file = File::open("/dev/urandom").map_err(|_| Errno::IO)?;
+    file.read_exact(&mut bytes).map_err(|_| Errno::IO)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// A directory that is ours alone, made if it is not there.
 fn private(path: &Path) -> Result<OwnedFd, Errno> {
     match rustix::fs::mkdir(path, Mode::RWXU) {
@@ -94,7 +112,7 @@ fn private(path: &Path) -> Result<OwnedFd, Errno> {
 }
 
 /// A directory is writable for as long as this lives, if it is ours.
-struct Writable<'a> {
+pub(super) struct Writable<'a> {
     fd: &'a OwnedFd,
     /// As it was, if that was changed.
     mode: Option<u32>,
@@ -209,6 +227,18 @@ mod tests {
             .unwrap();
         assert_eq!(aside, base.join("work/.aside.git.1"));
         assert_eq!(fs::read_to_string(aside).unwrap(), "2");
+    }
+
+    #[test]
+    fn however_many_there_are_it_is_moved() {
+        let Scene { base, root, .. } = &scene();
+        let place = base.join("quarantine");
+        for number in 0..=NUMBERED + 1 {
+            fs::write(base.join("work/.git"), number.to_string()).unwrap();
+            let to = root.set_aside(c".git", &[&place], "x").unwrap();
+            assert_eq!(fs::read_to_string(to).unwrap(), number.to_string());
+        }
+        assert_eq!(fs::read_dir(&place).unwrap().count() as u32, NUMBERED + 2);
     }
 
     #[test]

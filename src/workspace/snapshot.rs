@@ -119,6 +119,15 @@ impl Node {
         self.kind == EntryKind::Directory
     }
 
+    /// For another tree: without its name and its children.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            name: (0, 0),
+            children: (0, 0),
+            ..self
+        }
+    }
+
     pub(super) fn count(&self) -> u32 {
         self.children.1
     }
@@ -185,6 +194,20 @@ impl Snapshot {
             ..node
         });
         Some(at)
+    }
+
+    /// Gives what belongs to others to us, unless we are root and can make it theirs.
+    pub(super) fn own_as_far_as_possible(&mut self) {
+        let us = rustix::process::geteuid();
+        let group = rustix::process::getegid().as_raw();
+        if us.is_root() {
+            return;
+        }
+        for node in &mut self.nodes {
+            if node.owner.0 != us.as_raw() {
+                node.owner = (us.as_raw(), group);
+            }
+        }
     }
 
     /// Makes all nodes from `first` on the children of a directory.

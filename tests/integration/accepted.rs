@@ -205,6 +205,28 @@ fn a_nested_repository_is_named_or_refused() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn repositories_in_what_checkpoints_leave_out_have_to_be_named() {
+    let dir = TestDir::new();
+    dir.write(".gitignore", "target\nnode_modules\n");
+    let agent = "mkdir -p target/x/.git/hooks node_modules/bare/objects node_modules/bare/refs\n\
+        echo ref: x >node_modules/bare/HEAD; echo two >file";
+    let output = ralph(&dir, &format!("{agent}{CLAIM}"), &["--no-check"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let output = refused(&dir, &["--yes"], 1, "target/x/.git");
+    let _ = output
+        .complains("node_modules/bare")
+        .complains("no checkpoint knows");
+    let id = record(&dir);
+    let id = id.file_name().unwrap().to_str().unwrap();
+    let some = ["--yes", id, ".", "target/x"];
+    let _ = refused(&dir, &some, 1, "node_modules/bare");
+    let _ = accept(&dir, &["--yes", id, "file"]).run().success();
+    let all = ["--yes", id, ".", "target/x", "node_modules/bare"];
+    let _ = accept(&dir, &all).run().success();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn what_somebody_has_changed_since_is_not_accepted() {
     let dir = worked("echo two >file");
     dir.write("mine", "x");

@@ -27,6 +27,7 @@ mod configured; // what a directory asks for, and what it may have
 mod connections; // connections that are shared, lost, answered too early
 mod containerfile; // `ralph` without an image: what was built from the Containerfile here
 mod containers; // ps, stop, kill, rm, wait, attach, start, inspect; ours and foreign
+mod copied; // `ralph --workspace copy`, and workspaces that are only read
 mod cp; // `stockade cp`: where things land, and whose they are
 mod endurance; // two hundred lives, and nothing has grown
 mod exec; // `stockade exec`: streams, terminals, exit codes
@@ -50,6 +51,7 @@ mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
 mod signals; // signals, a client that is stopped or killed, fifty at once
 mod steps; // a run that asks between iterations
+mod submodules; // `ralph --git` with repositories inside the workspace's
 mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal
 mod unreachable; // sockets on which nobody answers, or not for long

@@ -30,7 +30,7 @@ fn git_inside(dir: &TestDir) -> String {
 const WITH_GIT: &str = "git() { /git/loader --library-path /git /git/git -c maintenance.auto=false -c gc.auto=0 \"$@\"; }\n";
 
 /// As [`ralph`], for so many lives, with a `git` inside.
-fn with_git(dir: &TestDir, agent: &str, lives: u32, flags: &[&str]) -> TestCommand {
+pub(crate) fn with_git(dir: &TestDir, agent: &str, lives: u32, flags: &[&str]) -> TestCommand {
     let (mount, lives) = (git_inside(dir), lives.to_string());
     let first = [
         "-v",
@@ -49,7 +49,7 @@ fn with_git(dir: &TestDir, agent: &str, lives: u32, flags: &[&str]) -> TestComma
 
 /// The person's own git, in a tree that no agent has written in, or that a test's agent has.
 #[track_caller]
-fn git(at: &Path, line: &str) -> String {
+pub(crate) fn git(at: &Path, line: &str) -> String {
     let output = Command::new("git")
         .args(line.split(' '))
         .current_dir(at)
@@ -63,7 +63,7 @@ fn git(at: &Path, line: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn repository(at: &Path) {
+pub(crate) fn repository(at: &Path) {
     git(at, "init -q -b main");
     git(at, "config user.name Ann");
     git(at, "config user.email ann@example.org");
@@ -73,7 +73,7 @@ fn repository(at: &Path) {
 }
 
 /// Everything in a tree: names, modes, times, contents.
-fn listing(at: &Path) -> String {
+pub(crate) fn listing(at: &Path) -> String {
     let find = "find . -printf '%P %y %m %i %T@ %l ' -exec sh -c '[ -f \"$0\" ] && md5sum <\"$0\" || echo' {} \\; | sort";
     let listed = Command::new("/bin/sh")
         .args(["-c", find])
@@ -83,7 +83,7 @@ fn listing(at: &Path) -> String {
 }
 
 #[track_caller]
-fn used_up(dir: &TestDir, command: TestCommand, lives: u32) -> Output {
+pub(crate) fn used_up(dir: &TestDir, command: TestCommand, lives: u32) -> Output {
     ended(dir, command.run(), 11, lives)
 }
 
@@ -257,7 +257,7 @@ fn rw_is_the_persons_own_and_is_said() {
     assert!(dir.work().join(".git/HEAD").exists(), "{output}");
 }
 
-fn names(at: &Path) -> Vec<String> {
+pub(crate) fn names(at: &Path) -> Vec<String> {
     let entries = fs::read_dir(at).unwrap();
     let name = |entry: std::io::Result<fs::DirEntry>| {
         entry.unwrap().file_name().to_string_lossy().into_owned()

@@ -1,9 +1,13 @@
 //! `stockade accept`
 
+mod copied;
+
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
+use self::copied::{Original, Over};
 use super::diff::{self, Written};
 use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult};
@@ -19,6 +23,8 @@ use crate::workspace::{
 
 /// So many names are shown.
 const SHOWN: usize = 20;
+/// The longest that is looked for repositories in what checkpoints leave out.
+const LOOK: Duration = Duration::from_secs(20);
 /// The largest file of settings that is read, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
 
@@ -26,8 +32,11 @@ const MAX_SETTINGS: u64 = 1 << 20;
 ///
 /// Shows what changed and what of it would run on this machine, and asks. The work is in the workspace
 /// already: accepting marks the run, and with `--commit` makes a commit of it in the workspace's own git
-/// repository. It is refused if the workspace is not what the run left, or holds new repositories that were
-/// not named.
+/// repository. It is refused if the workspace is not what the run left, or holds repositories that are new,
+/// or in what checkpoints leave out, and were not named.
+///
+/// The work of a run with `--workspace copy` is put into your own directory, beside what you have done there meanwhile;
+/// as that was before, it is kept. Your `.git` is not touched, but for the commit.
 ///
 /// No git, hook or filter is run for the commit. In it are files that git knows, and those that came
 /// during the run and that the ignore files of before the run do not ignore.
@@ -42,6 +51,9 @@ pub(crate) struct AcceptArgs {
     /// Message of the commit, a paragraph each (can be repeated)
     #[arg(short, long, value_name = "MESSAGE", requires = "commit")]
     message: Vec<String>,
+    /// After `ralph --workspace copy`: also what you have changed meanwhile is as the run has it
+    #[arg(long)]
+    overwrite: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     #[arg(value_parser = named)]
     run: Option<String>,
@@ -76,6 +88,7 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
     let (mut night, _) = Night::open(&run)?;
     let (now, event) = checkpoints.take("before it is accepted")?;
     night.note(event)?;
+    let original = Original::keep(&run, &record)?;
     let repository = checkpoints.open()?;
     let of = |from: &Checkpoint| -> CliResult<Vec<Change>> {
         let mut changes = repository.changes(from, &now).map_err(failed)?;
@@ -83,15 +96,41 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
         Ok(changes)
     };
     refuse_other(&run, &of(&result)?, &result)?;
-    let concerns = repository.concerns(&base, &now).map_err(failed)?;
+    let mut concerns = repository.concerns(&base, &now).map_err(failed)?;
+    let root = checkpoints.root()?;
+    let hidden = repository.hidden(&root, &now, LOOK).map_err(failed)?;
+    concerns.extend(hidden.repositories.into_iter().map(|path| Concern {
+        path,
+        what: What::NestedRepository,
+        kind: None,
+    }));
+    for path in hidden.unseen.iter().take(SHOWN) {
+        let path = sanitize_line(&path.to_string_lossy());
+        ui.warning(&format!(
+            "not all of it was looked through for git repositories: {path}"
+        ));
+    }
     let concerns: Vec<Concern> = concerns
         .into_iter()
         .filter(|concern| is_among(&paths, &concern.path))
         .collect();
     refuse_nested(id, &concerns, &paths)?;
-    let prepared = match args.commit {
-        true => Some(prepare(&repository, &base, &now, &paths)?),
-        false => None,
+    let over = |original| {
+        Over::look(
+            original,
+            &repository,
+            &base,
+            &now,
+            &paths,
+            args.overwrite,
+            ui,
+        )
+    };
+    let over = original.map(over).transpose()?;
+    let prepared = match (args.commit, &over) {
+        (true, Some(over)) => over.prepare(&repository).map(|()| None)?,
+        (true, None) => Some(prepare(&repository, &base, &now, &paths)?),
+        (false, _) => None,
     };
     show(&repository, &of(&base)?, &concerns, ui)?;
     if let Some(prepared) = &prepared {
@@ -109,14 +148,20 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
     if !args.yes && !prompt::confirm(ui, &sanitize_line(&question), "--yes")? {
         return Ok(Exit::Failed);
     }
+    if let Some(over) = &over {
+        over.apply(&repository, &run, ui)?;
+    }
+    let message = args.message.join("\n\n");
     let commit = match prepared {
+        None if args.commit => (over.as_ref())
+            .map(|over| over.commit(&message, ui))
+            .transpose()?,
         Some(prepared) => {
             let words = Words {
-                message: &args.message.join("\n\n"),
+                message: &message,
                 config: settings(),
                 seconds: jiff::Timestamp::now().as_second(),
             };
-            let root = checkpoints.root()?;
             let done = repository
                 .commit(&root, &prepared, &words)
                 .map_err(|e| uncommitted(&e))?;
@@ -138,7 +183,7 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
 /// The paths as the checkpoints have them.
 fn below(paths: &[PathBuf], record: &Record) -> CliResult<Vec<PathBuf>> {
     let one = |path: &PathBuf| {
-        let inside = path.strip_prefix(&record.workspace.path).unwrap_or(path);
+        let inside = path.strip_prefix(&record.original().path).unwrap_or(path);
         let mut clean = PathBuf::new();
         for part in inside.components() {
             match part {
@@ -198,15 +243,23 @@ fn refuse_nested(id: &RunId, concerns: &[Concern], paths: &[PathBuf]) -> CliResu
         let mut paths = paths.iter();
         paths.any(|one| one == path || holder.is_some_and(|holder| one == holder))
     };
+    let is_refused =
+        |concern: &&Concern| concern.what == What::NestedRepository && !is_named(&concern.path);
+    let concerns: Vec<Concern> = concerns.iter().filter(is_refused).cloned().collect();
     let nested: Vec<String> = concerns
         .iter()
-        .filter(|concern| concern.what == What::NestedRepository && !is_named(&concern.path))
         .map(|concern| sanitize_line(&concern.path.to_string_lossy()))
         .collect();
     if nested.is_empty() {
         return Ok(());
     }
-    let text = "the workspace holds git repositories that the run made or changed";
+    let is_sure = |concern: &Concern| concern.kind.is_some();
+    let text = match concerns.iter().any(is_sure) {
+        true => "the workspace holds git repositories that the run made or changed",
+        false => {
+            "the workspace holds git repositories that no checkpoint knows: the run may have made or changed them"
+        }
+    };
     let mut error = CliError::new(Exit::Failed, text);
     error.causes = nested;
     Err(error.hint(format!(

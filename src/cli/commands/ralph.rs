@@ -2,6 +2,7 @@
 
 mod agent;
 mod configured;
+mod copied;
 mod git;
 mod kept;
 mod preflight;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use self::copied::Place;
 use self::kept::KeptArgs;
 use self::prepare::prepare;
 use self::task::TaskArgs;
@@ -84,6 +86,13 @@ pub(crate) struct RalphArgs {
     /// What the agent has of your git repository: a copy of its own (shadow), nothing, yours to read, or yours
     #[arg(long, value_name = "ACCESS", value_parser = git::parser(), default_value = "shadow")]
     git: GitAccess,
+    /// Where the agent works: in your directory (here), or on a private copy of what checkpoints hold of it, which
+    /// `accept` takes over (copy)
+    #[arg(long, value_name = "WHERE", value_parser = copied::parser(), default_value = "here")]
+    workspace: Place,
+    /// Let the agent only read the workspace
+    #[arg(long)]
+    read_only_workspace: bool,
     #[command(flatten)]
     kept: KeptArgs,
     /// Show what would be created, and create nothing
@@ -115,7 +124,7 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
             // What is half made goes once it is whole.
             if begun.get() && let Ok(Some(prepared)) = prepared.await {
                 let _ = prepared.sandbox.remove().await;
-                let _ = prepared.run.discard();
+                take_back(prepared.run);
             }
             return Ok(Exit::Signal(caught.number()));
         }
@@ -134,7 +143,7 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         // Nobody has it in hand, and nothing of the agent has run.
         if !run.is_held() {
             let _ = sandbox.remove().await;
-            let _ = run.discard();
+            take_back(run);
         }
         return Err(not_begun(error));
     }
@@ -179,6 +188,16 @@ fn prospects(run: &Run, global: &Global) -> CliResult<String> {
         "{awake}; the run survives logout: {survives}, a reboot: {}",
         reboot(global)
     ))
+}
+
+/// A run that has not begun leaves nothing.
+fn take_back(run: Run) {
+    if let Ok(record) = run.record()
+        && let Ok(checkpoints) = run.checkpoints(&record)
+    {
+        let _ = checkpoints.drop_all();
+    }
+    let _ = run.discard();
 }
 
 /// Whom to tell, as it is recorded.

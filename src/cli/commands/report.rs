@@ -93,13 +93,13 @@ fn markdown(
         Some(verdict) => verdict.to_string(),
         None => "not ended".to_owned(),
     };
-    let workspace = record.workspace.path.to_string_lossy();
+    let workspace = record.original().path.to_string_lossy();
     let mut lines = vec![
         format!("# Run {id}"),
         String::new(),
         format!("**{}**", escaped(&verdict)),
         String::new(),
-        format!("- workspace: {}", code(&workspace)),
+        format!("- workspace: {}{}", code(&workspace), how(record)),
         format!("- image: {}", code(&record.image.name)),
         format!("- agent: {}", code(&record.command.join(" "))),
         format!(
@@ -247,6 +247,19 @@ fn trusted(concerns: Option<&[Concern]>) -> Vec<String> {
 }
 
 /// Commands that fit how it ended.
+/// How the agent has it, if not as it is.
+fn how(record: &Record) -> String {
+    let mut how = String::new();
+    if record.workspace.read_only {
+        how.push_str(", only to be read");
+    }
+    if record.original.is_some() {
+        let copy = record.workspace.path.to_string_lossy();
+        how.push_str(&format!("; the work is in a copy, {}", code(&copy)));
+    }
+    how
+}
+
 fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));

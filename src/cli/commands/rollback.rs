@@ -22,12 +22,17 @@ const SHOWN: usize = 20;
 /// Make a run's workspace what it was at a checkpoint
 ///
 /// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay, and so does your
-/// `.git`, unless the run had `--git rw` or you name it.
+/// `.git`, unless the run had `--git rw` or you name it. After `ralph --workspace copy` that is the copy, unless
+/// you say `--original`.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     /// Checkpoint
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     to: u32,
+    /// After `ralph --workspace copy`, your own directory, as it was each time before `accept` changed it: 0 is the
+    /// first time
+    #[arg(long)]
+    original: bool,
     /// Run: its id, the end of it, or its name [default: the last one]
     #[arg(value_parser = named)]
     run: Option<String>,
@@ -45,12 +50,25 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     night::refuse_overlap(&record.workspace.path, None)?;
     let _held = run.hold()?;
     let (mut night, _) = Night::open(&run)?;
-    let checkpoints = run.checkpoints(&record)?;
+    let (checkpoints, workspace) = match (&record.original, args.original) {
+        (Some(original), true) => (run.original_checkpoints(&record)?, original),
+        (None, true) => {
+            return Err(CliError::usage(
+                "the run worked in your own directory: without `--original`",
+            ));
+        }
+        (_, false) => (run.checkpoints(&record)?, &record.workspace),
+    };
+    night::refuse_overlap(&workspace.path, Some(&run))?;
+    let flag = if args.original { " --original" } else { "" };
     let to = checkpoints.get(args.to)?;
     let (now, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
-    night.note(event)?;
+    if !args.original {
+        night.note(event)?;
+    }
     let root = checkpoints.root()?;
     let spared = match &record.repository {
+        _ if args.original => vec![PathBuf::from(".git")],
         Some(repository) if repository.is_untouched(&root)? => vec![PathBuf::from(".git")],
         _ => Vec::new(),
     };
@@ -61,7 +79,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         done.map_err(failed)
     };
     let mut done = back(&now)?;
-    let place = &record.workspace.path;
+    let place = &workspace.path;
     let failed_at = done.failed.iter().map(|one| &one.path);
     if failed_at
         .chain(&done.left)
@@ -71,7 +89,9 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         reclaim(place, &record, &service, ui).await?;
         // With what could not be read before.
         let (mine, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
-        night.note(event)?;
+        if !args.original {
+            night.note(event)?;
+        }
         done = back(&mine)?;
         ui.status(&format!(
             "what could not be read before that is in checkpoint {}",
@@ -85,6 +105,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         restored: done.restored,
         removed: done.removed,
         failed: failures,
+        original: args.original,
     })?;
     let place = place.display();
     ui.status(&format!(
@@ -94,12 +115,12 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let id = run.id();
     let number = now.number();
     ui.status(&format!(
-        "what it was before is checkpoint {number}: `stockade rollback {id} --to {number}`"
+        "what it was before is checkpoint {number}: `stockade rollback {id}{flag} --to {number}`"
     ));
     if !done.spared.is_empty() {
         ui.status(&format!(
             "`.git` is left as it is, since the run could not change it; to go back there, too: \
-             `stockade rollback {id} --to {} .git`",
+             `stockade rollback {id}{flag} --to {} .git`",
             args.to
         ));
     }

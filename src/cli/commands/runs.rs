@@ -60,10 +60,10 @@ fn row(run: &Run) -> ralph::Result<[String; 5]> {
     let most = record.iterations();
     Ok([
         run.id().to_string(),
-        record.name.unwrap_or_default(),
+        record.name.clone().unwrap_or_default(),
         format!("{}/{}", state.iterations, most),
         state.words,
-        record.workspace.path.display().to_string(),
+        record.original().path.display().to_string(),
     ])
 }
 

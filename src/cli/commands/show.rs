@@ -38,6 +38,22 @@ fn git(run: &Run, record: &Record) -> String {
     }
 }
 
+/// What the agent works on.
+fn workspace(record: &Record) -> String {
+    let path = record.original().path.display();
+    let access = match record.workspace.read_only {
+        true => ", only to be read",
+        false => "",
+    };
+    match &record.original {
+        None => format!("{path}{access}"),
+        Some(_) => format!(
+            "{path}{access}; the agent works on a copy, {}",
+            record.workspace.path.display()
+        ),
+    }
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
     pager::paged(args.pager, ui, |ui| written(args, ui))
@@ -66,7 +82,7 @@ fn written(args: &ShowArgs, ui: &Ui) -> CliResult {
         .collect();
     let mut lines = vec![
         format!("run        {}", run.id()),
-        format!("workspace  {}", record.workspace.path.display()),
+        format!("workspace  {}", workspace(&record)),
         format!("image      {} ({})", record.image.name, record.image.id),
         format!("agent      {}", record.command.join(" ")),
         format!("network    {}", record.network),

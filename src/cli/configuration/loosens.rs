@@ -37,6 +37,8 @@ fn lowers(key: &str, value: &Value, before: Option<&Value>, ram: ByteSize) -> bo
     let defaults = LimitsAsked::default().resolve(ram);
     match key {
         "network" => value == "none",
+        "workspace" => value == "copy",
+        "read-only-workspace" => value == "true",
         "max-iterations" => {
             let number = |text: &str| text.parse::<u32>().ok();
             let most = match before {

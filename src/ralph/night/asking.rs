@@ -76,6 +76,7 @@ impl Night {
             restored: done.restored,
             removed: done.removed,
             failed: done.failed.len() as u64 + done.failed_more,
+            original: false,
         })?;
         self.checkpoint().await
     }

@@ -182,6 +182,25 @@ fn what_is_used_up_ends_it() {
 }
 
 #[test]
+fn where_nothing_can_change_only_words_are_no_progress() {
+    let mut record = checked();
+    record.workspace.read_only = true;
+    record.task.budget.no_progress = NonZeroU32::new(1);
+    let next = |second: &'static str| {
+        let events = [
+            Kept(0, 0),
+            Ended(1, "a"),
+            Kept(1, 0),
+            Ended(2, second),
+            Kept(2, 0),
+        ];
+        past(&events).next(&record, Stop::No)
+    };
+    assert_eq!(next("b"), Step::Iterate);
+    assert_ne!(next("a"), Step::Iterate);
+}
+
+#[test]
 fn no_progress_is_an_unchanged_tree_or_the_same_words() {
     let next = |events: &[Then]| past(events).next(&checked(), Stop::No);
     let stuck = Step::End(Verdict::NoProgress { iterations: 2 });

@@ -1,5 +1,4 @@
 use std::num::NonZeroU32;
-use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
 use crate::ralph::event::Event;
@@ -18,7 +17,9 @@ pub(crate) fn record_of(task: Task) -> Record {
             device: 1,
             inode: 2,
             target: "/workspace".into(),
+            read_only: false,
         },
+        original: None,
         repository: None,
         keep: Default::default(),
         image: Image {

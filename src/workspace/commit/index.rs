@@ -152,6 +152,42 @@ pub(super) fn parse(bytes: &[u8], format: Format) -> Result<Entries, &'static st
     Ok(entries)
 }
 
+/// The submodules in an index.
+#[derive(Debug, Default)]
+pub(in crate::workspace) struct Gitlinks {
+    pub(in crate::workspace) paths: Vec<Vec<u8>>,
+    /// There are more in another file.
+    pub(in crate::workspace) is_split: bool,
+}
+
+/// Reads no more than that, of whatever index git would read; `None` if it is not known which they are.
+pub(super) fn gitlinks(bytes: &[u8], format: Format) -> Option<Gitlinks> {
+    let end = bytes.len().checked_sub(format.length())?;
+    let mut reader = Reader(bytes.get(..end)?);
+    let (magic, version, count) = (reader.take(4)?, reader.u32()?, reader.u32()?);
+    if magic != b"DIRC" || !(2..=4).contains(&version) {
+        return None;
+    }
+    let mut found = Gitlinks::default();
+    let mut last = Vec::new();
+    for _ in 0..count {
+        let (name, _, entry) = entry(&mut reader, version, format, &last)?;
+        if entry.mode == GITLINK {
+            // Of one that stands for another, the name is not here.
+            found
+                .paths
+                .push(Some(name.clone()).filter(|name| !name.is_empty())?);
+        }
+        last = name;
+    }
+    while !reader.0.is_empty() {
+        found.is_split |= reader.take(4)? == b"link";
+        let size = reader.u32()?;
+        reader.take(size as usize)?;
+    }
+    Some(found)
+}
+
 fn entry(
     reader: &mut Reader<'_>,
     version: u32,

@@ -181,7 +181,7 @@ fn borrows_nothing(objects: &Directory) -> Result<()> {
 
 impl Directory {
     /// Opens a directory by a path in which nothing is a link.
-    fn open(path: PathBuf) -> Result<Self> {
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
         let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || -> Result<OwnedFd, Errno> {
             let mut fd = rustix::fs::open("/", step, Mode::empty())?;
@@ -249,7 +249,12 @@ impl Directory {
 }
 
 /// Opens a plain file, if there is one of that name, which has not more than so many bytes.
-fn plain(dir: &OwnedFd, name: &CStr, path: &Path, limit: u64) -> Result<Option<OwnedFd>> {
+pub(super) fn plain(
+    dir: &OwnedFd,
+    name: &CStr,
+    path: &Path,
+    limit: u64,
+) -> Result<Option<OwnedFd>> {
     // Looked at first: opening a device can have consequences.
     let found = match disk::find(dir, name) {
         Ok(found) => found,
@@ -271,7 +276,7 @@ fn plain(dir: &OwnedFd, name: &CStr, path: &Path, limit: u64) -> Result<Option<O
     Ok(Some(fd))
 }
 
-fn read(fd: impl AsFd, path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(super) fn read(fd: impl AsFd, path: &Path, limit: u64) -> Result<Vec<u8>> {
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut text = vec![0; room];
     let got = disk::read_full(fd, &mut text).map_err(Error::file("read", path))?;
@@ -280,14 +285,14 @@ fn read(fd: impl AsFd, path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// One path, as git writes it into a file.
-fn line(text: &[u8]) -> &Path {
+pub(super) fn line(text: &[u8]) -> &Path {
     let end = text.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
     let text = end.and_then(|end| text.get(..=end)).unwrap_or_default();
     Path::new(OsStr::from_bytes(text))
 }
 
 /// A path from a directory on, by its words alone: there are no links on it, or it is not opened.
-fn resolve(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn resolve(base: &Path, path: &Path) -> PathBuf {
     let mut real = PathBuf::from("/");
     for part in base.join(path).components() {
         match part {

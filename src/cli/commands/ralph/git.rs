@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
+use std::ops::RangeFrom;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +11,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::sandbox_args::invalid;
-use crate::ralph::{self, GIT_DIRECTORY, GIT_OBJECTS, GitAccess, IdentityKind, Run, Workspace};
+use crate::ralph::{
+    self, GIT_DIRECTORY, GIT_OBJECTS, GitAccess, IdentityKind, Obeyed, Run, Workspace,
+};
 use crate::sandbox::mounts::{Access, MountSource, OwnMount, parse_volume};
 use crate::sandbox::name::GuestPath;
 use crate::sandbox::{Loosening, Request};
+use crate::workspace::git::Way;
 use crate::workspace::{self, Root, git};
 
 /// The words of `--git`.
@@ -29,6 +33,8 @@ pub(super) struct Repository {
     record: ralph::Repository,
     /// To be copied.
     found: Option<git::Repository>,
+    /// Repositories of submodules that are in the workspace themselves, with the way to each.
+    inside: Vec<(PathBuf, Option<git::Repository>)>,
     /// The workspace.
     root: PathBuf,
     /// `.git` in the sandbox.
@@ -38,7 +44,10 @@ pub(super) struct Repository {
 /// Looks at what is there. An agent may have made it in an earlier run.
 pub(super) fn look(access: GitAccess, workspace: &Workspace) -> CliResult<Repository> {
     let root = Root::open(&workspace.path).map_err(|error| refused(access, &error))?;
-    let record = ralph::Repository::of(&root, access)?;
+    let record = ralph::Repository::of(&root, access).map_err(|error| match error {
+        ralph::Error::Workspace(error) => refused(access, &error),
+        other => other.into(),
+    })?;
     let kind = record.git.map(|git| git.kind);
     let found = match (access, kind) {
         (GitAccess::Shadow, _) => {
@@ -56,22 +65,46 @@ pub(super) fn look(access: GitAccess, workspace: &Workspace) -> CliResult<Reposi
         }
         _ => None,
     };
+    let inside = inside(&root, &record).map_err(|error| refused(access, &error))?;
     Ok(Repository {
         record,
         found,
+        inside,
         root: workspace.path.clone(),
         target: format!("{}/.git", workspace.target),
     })
 }
 
+/// Repositories of submodules as old versions of git made them.
+fn inside(
+    root: &Root,
+    record: &ralph::Repository,
+) -> workspace::Result<Vec<(PathBuf, Option<git::Repository>)>> {
+    let mut inside = Vec::new();
+    for module in &record.modules {
+        if !matches!(module.git, Some(Obeyed::Directory { .. })) {
+            continue;
+        }
+        let found = match (record.access, root.way(&module.path)?) {
+            (GitAccess::Shadow, Way::Whole(below)) => git::Repository::find(&below.root)?,
+            _ => None,
+        };
+        inside.push((module.path.clone(), found));
+    }
+    Ok(inside)
+}
+
 fn refused(access: GitAccess, error: &workspace::Error) -> CliError {
-    let heading = "the agent cannot have a copy of the repository";
+    let heading = match access {
+        GitAccess::Shadow => "the agent cannot have a copy of the repository",
+        _ => "the repository cannot be kept from the agent",
+    };
     let refused = CliError::context(Exit::Failed, heading, error);
     match access {
         GitAccess::Shadow => refused.hint(
             "without one: `--git none`; or, if you trust what is in `.git`, let it have yours: `--git ro` or `--git rw`",
         ),
-        _ => refused,
+        _ => refused.hint("look at it, and mend or remove it; or leave it to the agent: `--git rw`"),
     }
 }
 
@@ -91,38 +124,70 @@ impl Repository {
         let Some(kind) = self.record.git.map(|git| git.kind) else {
             return Ok(());
         };
+        let mut places = 0..;
         match (&self.found, self.record.access, kind) {
-            (Some(found), ..) => self.shadow(found, request, run),
+            (Some(found), ..) => self.shadow(found, &mut places, request, run)?,
             (None, GitAccess::Ro, _) => {
-                self.persons(request, &self.root.join(".git"), &self.target)
+                self.persons(request, &self.root.join(".git"), &self.target)?;
             }
             (None, _, IdentityKind::Directory) => {
-                let empty = run.git_directory();
-                let made = DirBuilder::new().mode(0o755).create(&empty);
-                made.doing("make an empty directory")?;
-                own(request, empty, &self.target, Access::Read)
+                empty(request, run.git_directory(), &self.target)?;
             }
-            (None, ..) => self.file(request, run, ""),
+            (None, ..) => self.file(request, run, "")?,
         }
+        for (number, (path, found)) in self.inside.iter().enumerate() {
+            let path = path.join(".git");
+            let above = self.target.trim_end_matches(".git");
+            let target = format!("{above}{}", path.display());
+            let copy = run.inside_git_directory(number + 1);
+            match (found, self.record.access) {
+                (Some(found), _) => {
+                    self.copied(found, &copy, &mut places, request)?;
+                    own(request, copy, &target, Access::Write)?;
+                }
+                (None, GitAccess::Ro) => self.persons(request, &self.root.join(path), &target)?,
+                (None, _) => empty(request, copy, &target)?,
+            }
+        }
+        Ok(())
     }
 
-    fn shadow(&self, found: &git::Repository, request: &mut Request, run: &Run) -> CliResult<()> {
+    fn shadow(
+        &self,
+        found: &git::Repository,
+        places: &mut RangeFrom<usize>,
+        request: &mut Request,
+        run: &Run,
+    ) -> CliResult<()> {
         let copy = run.git_directory();
-        let sources = found.objects();
-        let numbers = 1..sources.len();
-        let places: Vec<String> = std::iter::once(GIT_OBJECTS.to_owned())
-            .chain(numbers.map(|number| format!("{GIT_OBJECTS}-{number}")))
-            .collect();
-        let copied = found.copy(&copy, &places);
-        copied.map_err(|error| refused(self.record.access, &error))?;
-        for (source, place) in sources.iter().zip(&places) {
-            self.persons(request, source, place)?;
-        }
+        self.copied(found, &copy, places, request)?;
         if !found.is_file() {
             return own(request, copy, &self.target, Access::Write);
         }
         own(request, copy, GIT_DIRECTORY, Access::Write)?;
         self.file(request, run, &format!("gitdir: {GIT_DIRECTORY}\n"))
+    }
+
+    /// Makes a copy, which finds its objects at the next places.
+    fn copied(
+        &self,
+        found: &git::Repository,
+        copy: &Path,
+        places: &mut RangeFrom<usize>,
+        request: &mut Request,
+    ) -> CliResult<()> {
+        let sources = found.objects();
+        let place = |number| match number {
+            0 => GIT_OBJECTS.to_owned(),
+            more => format!("{GIT_OBJECTS}-{more}"),
+        };
+        let places: Vec<String> = places.take(sources.len()).map(place).collect();
+        let copied = found.copy(copy, &places);
+        copied.map_err(|error| refused(self.record.access, &error))?;
+        for (source, place) in sources.iter().zip(&places) {
+            self.persons(request, source, place)?;
+        }
+        Ok(())
     }
 
     /// A file in the place of the file `.git`.
@@ -152,6 +217,13 @@ impl Repository {
         request.mounts.push(mount);
         Ok(())
     }
+}
+
+/// A directory with nothing in it.
+fn empty(request: &mut Request, path: PathBuf, target: &str) -> CliResult<()> {
+    let made = DirBuilder::new().mode(0o755).create(&path);
+    made.doing("make an empty directory")?;
+    own(request, path, target, Access::Read)
 }
 
 fn own(request: &mut Request, source: PathBuf, target: &str, access: Access) -> CliResult<()> {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::IsTerminal as _;
 
 use super::agent::Chosen;
+use super::copied::{Copied, Place};
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
 use super::{git, preflight, task};
@@ -18,8 +19,8 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run, RunId, Sleep,
-    Task, Workspace,
+    self, Event, GitAccess, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run, RunId,
+    Sleep, Task, Workspace,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
@@ -68,10 +69,26 @@ pub(super) async fn prepare(
             .hint("or build one from a Containerfile in this directory: `stockade build .`"));
     };
     let mut request = args.sandbox.request(wanted, &[])?;
-    let workspace = workspace(&mut request, &cwd)?;
+    let workspace = workspace(&mut request, &cwd, args.read_only_workspace)?;
+    if workspace.read_only && args.git == GitAccess::Rw {
+        return Err(CliError::usage(
+            "`--git rw` is not for a workspace that can only be read: `--git ro` is what is left of it",
+        ));
+    }
     night::refuse_overlap(&workspace.path, None)?;
-    let repository = git::look(args.git, &workspace)?;
     args.kept.announce(&workspace, ui)?;
+    let id = RunId::new(jiff::Timestamp::now(), host::random()?);
+    let copied = match args.workspace {
+        Place::Copy if !args.dry_run => {
+            let copied = Copied::make(&workspace, &args.kept.keep(), &id)?;
+            copied.give(&mut request, &workspace, &cwd);
+            Some(copied)
+        }
+        _ => None,
+    };
+    let place = copied.as_ref().map(|copied| &copied.workspace);
+    let place = place.unwrap_or(&workspace);
+    let repository = git::look(args.git, place)?;
     let asked = match args.phases.as_slice() {
         [] => std::slice::from_ref(&args.task),
         phases => phases,
@@ -112,14 +129,13 @@ pub(super) async fn prepare(
     let record = record(
         args,
         &request,
-        workspace,
+        (place.clone(), copied.is_some().then_some(workspace)),
         &repository,
         &image,
         &agent,
         tasks,
     )?;
     agent.ask(&mut request, &image, ui)?;
-    let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     if request.name.is_none() {
         let name = format!("ralph-{id}");
         request.name = Some(ContainerName::parse(&name).map_err(|e| invalid(&e))?);
@@ -143,12 +159,17 @@ pub(super) async fn prepare(
     )
     .await;
     match made {
-        Ok(Some(sandbox)) => Ok(Some(Prepared {
-            run,
-            sandbox,
-            service,
-            held,
-        })),
+        Ok(Some(sandbox)) => {
+            if let Some(copied) = copied {
+                copied.keep();
+            }
+            Ok(Some(Prepared {
+                run,
+                sandbox,
+                service,
+                held,
+            }))
+        }
         // Nothing of the agent has run: there is nothing to keep.
         Ok(None) => run.discard().map(|()| None).map_err(CliError::from),
         Err(error) => {
@@ -213,7 +234,7 @@ async fn make(
 fn record(
     args: &RalphArgs,
     request: &Request,
-    workspace: Workspace,
+    (workspace, original): (Workspace, Option<Workspace>),
     repository: &git::Repository,
     image: &Image,
     agent: &Chosen,
@@ -228,6 +249,7 @@ fn record(
         begun: jiff::Timestamp::now().to_string(),
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
+        original,
         repository: Some(repository.record().clone()),
         keep: args.kept.keep(),
         image: ralph::Image {

@@ -15,7 +15,11 @@ use crate::sandbox::name::GuestPath;
 const WORKSPACE: &str = "/workspace";
 
 /// What the agent works on: what is mounted at `/workspace`, else the current directory.
-pub(super) fn workspace(request: &mut Request, cwd: &Path) -> CliResult<Workspace> {
+pub(super) fn workspace(
+    request: &mut Request,
+    cwd: &Path,
+    read_only: bool,
+) -> CliResult<Workspace> {
     let is_workspace = |mount: &&Mount| mount.target.as_str() == WORKSPACE;
     let typed = match request.mounts.iter().find(is_workspace) {
         Some(Mount {
@@ -35,6 +39,16 @@ pub(super) fn workspace(request: &mut Request, cwd: &Path) -> CliResult<Workspac
             cwd.to_owned()
         }
     };
+    let mut mounts = request.mounts.iter_mut();
+    let mount = mounts.find(|mount| mount.target.as_str() == WORKSPACE);
+    let read_only = match mount {
+        Some(mount) if read_only => {
+            close(mount)?;
+            true
+        }
+        Some(mount) => mount.options.has("ro"),
+        None => false,
+    };
     if request.workdir.is_none() {
         request.workdir = Some(GuestPath::parse(WORKSPACE).map_err(|e| invalid(&e))?);
     }
@@ -46,7 +60,23 @@ pub(super) fn workspace(request: &mut Request, cwd: &Path) -> CliResult<Workspac
         device: identity.device,
         inode: identity.inode,
         target: WORKSPACE.to_owned(),
+        read_only,
     })
+}
+
+/// It is only to be read.
+fn close(mount: &mut Mount) -> CliResult<()> {
+    let words = mount.options.words();
+    if words.iter().any(|word| matches!(word.as_str(), "rw" | "O")) {
+        return Err(CliError::usage(
+            "`--read-only-workspace` is another wish than that of the mount at /workspace",
+        ));
+    }
+    if !mount.options.has("ro") {
+        let text = format!(".:{WORKSPACE}:ro,{}", words.join(","));
+        mount.options = parse_volume(&text).map_err(|e| invalid(&e))?.options;
+    }
+    Ok(())
 }
 
 /// What a check gets beside the agent's tree: no agent may have written it.

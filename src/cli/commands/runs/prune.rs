@@ -147,6 +147,10 @@ fn look(run: &Run) -> Result<Ended, Stays> {
 /// The checkpoints first: without the run nobody would find them.
 fn remove(run: Run) -> ralph::Result<()> {
     let _held = run.hold()?;
-    run.checkpoints(&run.record()?)?.drop_all()?;
+    let record = run.record()?;
+    run.checkpoints(&record)?.drop_all()?;
+    if record.original.is_some() {
+        run.original_checkpoints(&record)?.drop_all()?;
+    }
     run.discard()
 }

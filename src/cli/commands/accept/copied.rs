@@ -1,0 +1,141 @@
+//! What was done on a copy, taken over into the person's own directory.
+
+use std::path::PathBuf;
+
+use super::{SHOWN, prepare, settings, uncommitted};
+use crate::cli::error::{CliError, CliResult};
+use crate::cli::exit::Exit;
+use crate::cli::night;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
+use crate::ralph::{Checkpoints, Record, Run};
+use crate::workspace::{Checkpoint, Merged, Repository, Words};
+
+/// The person's own directory, as it is.
+pub(super) struct Original {
+    checkpoints: Checkpoints,
+    now: Checkpoint,
+}
+
+/// The same, and what is to become of it.
+pub(super) struct Over {
+    original: Original,
+    merged: Merged,
+}
+
+impl Original {
+    /// Keeps it as it is; `None` if the run worked in it.
+    pub(super) fn keep(run: &Run, record: &Record) -> CliResult<Option<Self>> {
+        let Some(original) = &record.original else {
+            return Ok(None);
+        };
+        night::refuse_overlap(&original.path, None)?;
+        let checkpoints = run.original_checkpoints(record)?;
+        let (now, _) = checkpoints.take("before the run's work was taken over")?;
+        Ok(Some(Self { checkpoints, now }))
+    }
+}
+
+impl Over {
+    /// Puts together what the person and the run have changed. Where both did, that is refused, unless the run's
+    /// work is to count.
+    pub(super) fn look(
+        original: Original,
+        repository: &Repository,
+        base: &Checkpoint,
+        work: &Checkpoint,
+        paths: &[PathBuf],
+        overwrite: bool,
+        ui: &Ui,
+    ) -> CliResult<Self> {
+        let merged = repository
+            .merge(base, &original.now, work, paths)
+            .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+        let conflicts = merged.conflicts.iter();
+        let conflicts: Vec<String> = conflicts
+            .map(|path| sanitize_line(&path.to_string_lossy()))
+            .collect();
+        if overwrite {
+            for path in &conflicts {
+                ui.warning(&format!(
+                    "what you have changed meanwhile is overwritten: {path}"
+                ));
+            }
+        } else if !conflicts.is_empty() {
+            let text = "you and the run have both changed the same names since it began";
+            let mut error = CliError::new(Exit::Failed, text);
+            error.causes = conflicts.iter().take(SHOWN).cloned().collect();
+            if conflicts.len() > SHOWN {
+                let more = conflicts.len() - SHOWN;
+                error.causes.push(format!("and {more} more"));
+            }
+            return Err(error.hint("take only others: name their paths").hint(
+                "or have the run's work in their place: `--overwrite`; what was there is kept",
+            ));
+        }
+        Ok(Self { original, merged })
+    }
+
+    /// Looks whether a commit could be made of it.
+    pub(super) fn prepare(&self, repository: &Repository) -> CliResult<()> {
+        let now = &self.original.now;
+        prepare(repository, now, now, &self.merged.taken).map(|_| ())
+    }
+
+    /// Does it.
+    pub(super) fn apply(&self, repository: &Repository, run: &Run, ui: &Ui) -> CliResult<()> {
+        let root = self.original.checkpoints.root()?;
+        let done = repository
+            .apply(&root, &self.original.now, &self.merged)
+            .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+        let back = format!(
+            "stockade rollback {} --original --to {}",
+            run.id(),
+            self.original.now.number()
+        );
+        let failures = done.failed.len() as u64 + done.failed_more;
+        if failures > 0 {
+            let text = format!("{failures} names could not be taken over");
+            let mut error = CliError::new(Exit::Failed, text);
+            for one in done.failed.iter().take(SHOWN) {
+                let path = sanitize_line(&one.path.to_string_lossy());
+                error.causes.push(format!("{path}: {}", one.error));
+            }
+            return Err(error
+                .hint("mend that, and do it again")
+                .hint(format!("or have it as it was before: `{back}`")));
+        }
+        let place = sanitize_line(&root.path().to_string_lossy());
+        ui.status(&format!(
+            "{place}: {} names of the run's; as it was before: `{back}`",
+            self.merged.taken.len()
+        ));
+        Ok(())
+    }
+
+    /// Commits what was taken over, and nothing else.
+    pub(super) fn commit(&self, message: &str, ui: &Ui) -> CliResult<String> {
+        let checkpoints = &self.original.checkpoints;
+        let (after, _) = checkpoints.take("after the run's work was taken over")?;
+        let repository = checkpoints.open()?;
+        if self.merged.taken.is_empty() {
+            let text =
+                "nothing was committed: the run has changed nothing that is not here already";
+            return Err(CliError::new(Exit::Failed, text));
+        }
+        let before = &self.original.now;
+        let prepared = prepare(&repository, before, &after, &self.merged.taken)?;
+        let words = Words {
+            message,
+            config: settings(),
+            seconds: jiff::Timestamp::now().as_second(),
+        };
+        let root = checkpoints.root()?;
+        let done = repository
+            .commit(&root, &prepared, &words)
+            .map_err(|e| uncommitted(&e))?;
+        let branch = done.branch.as_deref().unwrap_or("HEAD");
+        ui.status(&format!("{branch}: {}", done.id));
+        Ok(done.id)
+    }
+}

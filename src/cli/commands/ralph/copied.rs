@@ -1,0 +1,108 @@
+//! `--workspace copy`: what the agent works on is made of a checkpoint of the person's directory.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
+use crate::cli::host;
+use crate::ralph::files::{private_directory, remove_all};
+use crate::ralph::{Checkpoints, Keep, RunId, Workspace};
+use crate::sandbox::Request;
+use crate::sandbox::host_path::HostPath;
+use crate::sandbox::mounts::MountSource;
+
+/// Where an agent works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Place {
+    /// In the directory itself.
+    #[default]
+    Here,
+    /// On a copy.
+    Copy,
+}
+
+/// The words of `--workspace`.
+pub(super) fn parser() -> impl TypedValueParser<Value = Place> {
+    PossibleValuesParser::new(["here", "copy"]).map(|word| match word.as_str() {
+        "copy" => Place::Copy,
+        _ => Place::Here,
+    })
+}
+
+/// A copy, and the checkpoint that it was made of. Both go again unless the run has begun.
+pub(super) struct Copied {
+    pub(super) workspace: Workspace,
+    checkpoints: Checkpoints,
+    kept: bool,
+}
+
+impl Copied {
+    /// Makes one. Blocks.
+    pub(super) fn make(original: &Workspace, keep: &Keep, id: &RunId) -> CliResult<Self> {
+        let state = host::state_directory()?;
+        let checkpoints = Checkpoints::before_copy(&state, original, keep, id)?;
+        let copies = host::copies_directory()?;
+        private_directory(&copies)?;
+        let path = copies.canonicalize().doing("find the copies")?;
+        let path = path.join(id.as_str());
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.doing(format!("make `{}`", path.display()))?;
+        let mut copied = Self {
+            workspace: Workspace {
+                path,
+                ..original.clone()
+            },
+            checkpoints,
+            kept: false,
+        };
+        let fill = || {
+            let (at, _) = copied.checkpoints.take("as it was when it was copied")?;
+            copied.checkpoints.copy(&at, &copied.workspace.path)
+        };
+        let heading = "the workspace cannot be copied";
+        let root = fill().map_err(|e| CliError::context(Exit::Failed, heading, &e))?;
+        (copied.workspace.device, copied.workspace.inode) = root.id();
+        Ok(copied)
+    }
+
+    /// Has the sandbox get the copy, where it would get what was copied.
+    pub(super) fn give(&self, request: &mut Request, original: &Workspace, cwd: &Path) {
+        for mount in &mut request.mounts {
+            if mount.target.as_str() == original.target {
+                mount.source = MountSource::Host(self.workspace.path.clone());
+            }
+        }
+        // From there, so that they are hidden from the agent as in the original.
+        for file in &mut request.env_files {
+            if let Some(copy) = self.of(file, original, cwd) {
+                *file = copy;
+            }
+        }
+    }
+
+    fn of(&self, file: &Path, original: &Workspace, cwd: &Path) -> Option<PathBuf> {
+        let real = HostPath::resolve(file, cwd).ok()?;
+        let below = real.path().strip_prefix(&original.path).ok()?;
+        let copy = self.workspace.path.join(below);
+        copy.symlink_metadata().is_ok().then_some(copy)
+    }
+
+    /// The run has begun: both are its own now.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Whatever kept the run from beginning is told; this is not worth more words.
+            let _ = self.checkpoints.drop_all();
+            let _ = remove_all(&self.workspace.path);
+        }
+    }
+}

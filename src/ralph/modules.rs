@@ -1,0 +1,107 @@
+//! The submodules of a workspace, which git consults from above: where each is, what its `.git` was when the run
+//! began, and how it is kept so. What git would not consult by itself, other repositories inside, is not moved.
+
+use std::ffi::CStr;
+use std::path::PathBuf;
+
+use super::error::Result;
+use crate::workspace::git::{self, Below, ModuleGit, TopKind, Way};
+use crate::workspace::{Result as Looked, Root};
+
+const GIT: &CStr = c".git";
+
+/// A submodule when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Module {
+    /// Where it is in the workspace.
+    pub path: PathBuf,
+    /// What its `.git` was; `None` if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<Obeyed>,
+}
+
+/// What the `.git` of a submodule was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Obeyed {
+    /// A file.
+    File {
+        /// What it held.
+        text: String,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A directory, in which the agent could not write.
+    Directory {
+        /// The device that it is on.
+        device: u64,
+        /// Its inode there.
+        inode: u64,
+    },
+}
+
+/// What is done to one thing: it is moved away.
+pub(super) type SetAside<'a> = dyn FnMut(&Root, &CStr, String) -> bool + 'a;
+
+/// All of them.
+pub(super) fn of(root: &Root) -> Result<Vec<Module>> {
+    let found = git::modules(root)?.into_iter();
+    let one = |module: git::Module| Module {
+        path: module.path,
+        git: match module.git {
+            ModuleGit::Nothing => None,
+            ModuleGit::File { text, mode } => Some(Obeyed::File { text, mode }),
+            ModuleGit::Directory {
+                id: (device, inode),
+            } => Some(Obeyed::Directory { device, inode }),
+        },
+    };
+    Ok(found.map(one).collect())
+}
+
+impl Module {
+    /// Sees to it that nothing else is obeyed there than what was. Says what could not be put back.
+    pub(super) fn keep(&self, root: &Root, aside: &mut SetAside<'_>) -> Looked<Option<String>> {
+        match root.way(&self.path)? {
+            Way::Gone => Ok(None),
+            // No submodule was behind a link in the beginning, and some commands of git follow one.
+            Way::Link(above, name) => {
+                let path = above.root.path().join(name.to_string_lossy().as_ref());
+                let path = path.strip_prefix(root.path()).unwrap_or(&path);
+                aside(&above.root, &name, path.to_string_lossy().into_owned());
+                Ok(None)
+            }
+            Way::Whole(below) => self.keep_in(&below, aside),
+        }
+    }
+
+    fn keep_in(&self, below: &Below, aside: &mut SetAside<'_>) -> Looked<Option<String>> {
+        let here = &below.root;
+        let now = here.top(GIT)?;
+        let stays = match (now, &self.git) {
+            // Nothing is obeyed; what has gone, the difference to the beginning shows.
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(now), Some(Obeyed::File { text, .. })) => {
+                now.kind == TopKind::File && here.git_file().ok().flatten().as_ref() == Some(text)
+            }
+            (Some(now), Some(Obeyed::Directory { device, inode })) => {
+                now.kind == TopKind::Directory && now.id == (*device, *inode)
+            }
+        };
+        let path = self.path.join(".git").to_string_lossy().into_owned();
+        if stays || !aside(here, GIT, path.clone()) {
+            return Ok(None);
+        }
+        match &self.git {
+            None => Ok(None),
+            Some(Obeyed::File { text, mode }) => {
+                here.put_git_file(text, *mode)?;
+                Ok(None)
+            }
+            Some(Obeyed::Directory { .. }) => Ok(Some(format!(
+                "`{path}` of the beginning is not there any more: the agent has moved it, or what it was in"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `ralph --workspace copy`: the person's directory stays as it is until the work is taken over; and
+//! `--read-only-workspace`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::night::{ended, ralph, record};
+use crate::repository::{git, listing, names, repository};
+use crate::support::command::Output;
+use crate::support::dir::TestDir;
+
+const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
+
+/// A run that has worked on a copy and claims to be done. Nothing has been touched.
+#[track_caller]
+fn worked(dir: &TestDir, agent: &str, flags: &[&str]) -> Output {
+    let agent = format!("{agent}{CLAIM}");
+    let flags = [&["--workspace", "copy", "--no-check"], flags].concat();
+    let command = ralph(dir, &agent, &flags);
+    let before = listing(&dir.work());
+    let output = ended(dir, command.run(), 0, 0);
+    assert_eq!(listing(&dir.work()), before, "{output}");
+    output
+}
+
+fn copies(dir: &TestDir) -> PathBuf {
+    dir.path().join("home/.local/share/stockade/copies")
+}
+
+fn id(dir: &TestDir) -> String {
+    let record = record(dir);
+    record.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn text(dir: &TestDir, path: &str) -> Option<String> {
+    fs::read_to_string(dir.work().join(path)).ok()
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn the_work_on_a_copy_is_taken_over() {
+    let dir = TestDir::new();
+    repository(&dir.work());
+    dir.write("gone", "x");
+    dir.write("node_modules/big", "x");
+    dir.write(".gitignore", "node_modules\n");
+    let agent = "ls node_modules 2>/dev/null; echo 2 >file; mkdir new; echo x >new/a; rm gone; chmod +x .gitignore";
+    let output = worked(&dir, agent, &[]);
+    assert!(!output.stdout().contains("big"), "{output}");
+    let id = id(&dir);
+    let copy = copies(&dir).join(&id);
+    let _ = dir.stockade(&["show"]).run().success().has(&format!(
+        "{}; the agent works on a copy, {}",
+        dir.work().display(),
+        copy.display()
+    ));
+    let _ = dir
+        .stockade(&["report"])
+        .run()
+        .success()
+        .has("the work is in a copy");
+    let changed = dir.stockade(&["diff", "--name-only"]).run().success();
+    // What was not copied is not there.
+    let expected = ".gitignore\ncount\nfile\ngone\nnew\nnew/a\nnode_modules\n";
+    assert_eq!(changed.stdout(), expected);
+    // Meanwhile the person goes on.
+    dir.write("mine", "mine");
+    git(&dir.work(), "add mine");
+    git(&dir.work(), "commit -qm mine");
+    let accept = [
+        "accept", "--yes", "--commit", "-m", "taken", &id, "file", "new", "gone",
+    ];
+    let output = dir.stockade(&accept).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"), "{output}");
+    assert_eq!(text(&dir, "new/a").as_deref(), Some("x\n"));
+    assert_eq!((text(&dir, "gone"), text(&dir, "count")), (None, None));
+    assert_eq!(text(&dir, "mine").as_deref(), Some("mine"));
+    assert!(dir.work().join("node_modules/big").exists());
+    assert_eq!(git(&dir.work(), "log --format=%s"), "taken\nmine\nfirst\n");
+    assert_eq!(
+        git(&dir.work(), "show --format= --name-only"),
+        "file\nnew/a\n"
+    );
+    git(&dir.work(), "fsck --strict");
+    let back = dir
+        .stockade(&["rollback", &id, "--original"])
+        .run()
+        .success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("1\n"), "{back}");
+    assert_eq!(text(&dir, "gone").as_deref(), Some("x"));
+    assert_eq!(git(&dir.work(), "log -1 --format=%s"), "taken\n");
+    assert_eq!(names(&copies(&dir)), [id.as_str()]);
+    let _ = dir.stockade(&["runs", "prune"]).run().success();
+    assert_eq!(names(&copies(&dir)), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_both_have_changed_is_taken_only_if_that_is_said() {
+    let dir = TestDir::new();
+    dir.write("file", "1");
+    dir.write("other", "1");
+    let _ = worked(&dir, "echo run >file; echo run >other; chmod 0 other", &[]);
+    dir.write("file", "mine");
+    let before = listing(&dir.work());
+    let refused = dir.stockade(&["accept", "--yes"]).run().code(1);
+    let _ = refused.complains("both changed").complains("file");
+    assert_eq!(listing(&dir.work()), before);
+    let id = id(&dir);
+    let _ = dir
+        .stockade(&["accept", "--yes", &id, "other"])
+        .run()
+        .success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("mine"));
+    let output = dir
+        .stockade(&["accept", "--yes", "--overwrite"])
+        .run()
+        .success();
+    let output = output.complains("is overwritten: file");
+    assert_eq!(text(&dir, "file").as_deref(), Some("run\n"));
+    let hint = output.stderr();
+    let mut hint = hint.split('`');
+    let words: Vec<&str> = hint.nth(1).unwrap().split(' ').skip(1).collect();
+    let _ = dir.stockade(&words).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("mine"));
+    // The copy has a way back of its own.
+    let _ = dir.stockade(&["rollback", &id]).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("mine"));
+    let copied = fs::read_to_string(copies(&dir).join(&id).join("file"));
+    assert_eq!(copied.unwrap(), "1");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and a check"]
+fn a_copy_is_checked_and_its_env_file_is_hidden() {
+    let dir = TestDir::new();
+    dir.write(".env", "SECRET=value\n");
+    let agent = "cat .env; echo \"has $SECRET\"; echo done >file";
+    let flags = [
+        "--workspace",
+        "copy",
+        "--env-file",
+        ".env",
+        "--check",
+        "grep done file",
+    ];
+    let output = ralph(&dir, &format!("{agent}{CLAIM}"), &flags).run();
+    let output = ended(&dir, output, 0, 0);
+    assert!(output.stdout().contains("has value"), "{output}");
+    assert!(!output.stdout().contains("SECRET=value"), "{output}");
+    let _ = dir.stockade(&["accept", "--yes"]).run().success();
+    assert_eq!(text(&dir, ".env").as_deref(), Some("SECRET=value\n"));
+    assert_eq!(text(&dir, "file").as_deref(), Some("done\n"));
+}
+
+#[test]
+#[ignore = "needs podman: connects"]
+fn a_copy_for_a_run_that_does_not_begin_goes_again() {
+    let dir = TestDir::new();
+    dir.write("file", "1");
+    let prompt = [
+        "--prompt",
+        "Work.",
+        "--completion-promise",
+        "DONE",
+        "--network",
+        "none",
+    ];
+    let first = [
+        "ralph",
+        "--workspace",
+        "copy",
+        "--allow-unenforced-limits",
+        "--image",
+    ];
+    let line = [
+        &first[..],
+        &[dir.tiny()],
+        &prompt,
+        &["-e", "X_API_KEY=changeme", "--", "true"],
+    ]
+    .concat();
+    let _ = dir.stockade(&line).run().code(30);
+    assert_eq!(names(&copies(&dir)), [""; 0]);
+    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+    let _ = ralph(&dir, "", &["--workspace", "copy", "--dry-run"])
+        .run()
+        .success();
+    assert_eq!(names(&copies(&dir)), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and a check"]
+fn a_workspace_that_is_only_read_stays_as_it_is() {
+    let dir = TestDir::new();
+    repository(&dir.work());
+    let agent = "exec 2>/dev/null; touch x && echo written; rm file && echo removed; cat /proc/sys/kernel/random/uuid";
+    let first = ["--read-only-workspace", "--no-progress", "2"];
+    let flags = [&first[..], &["--max-iterations", "4"]].concat();
+    let command = ralph(&dir, agent, &flags);
+    let before = listing(&dir.work());
+    let output = ended(&dir, command.run(), 11, 0);
+    let said = output.stdout();
+    assert!(
+        !said.contains("written") && !said.contains("removed"),
+        "{output}"
+    );
+    let _ = output.complains("iteration 4 of 4");
+    assert_eq!(listing(&dir.work()), before);
+    let _ = dir
+        .stockade(&["show"])
+        .run()
+        .success()
+        .has("only to be read");
+    let flags = [&first[..], &["--check", "grep 1 file"]].concat();
+    let output = ralph(&dir, CLAIM, &flags).run();
+    let _ = ended(&dir, output, 0, 0);
+    let refused = ralph(&dir, "", &["--read-only-workspace", "--git", "rw"]).run();
+    let _ = refused.code(2).complains("only be read");
+}
