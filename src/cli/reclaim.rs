@@ -16,7 +16,6 @@ use super::ui::Ui;
 use crate::ralph::Record;
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::mounts::{MountSource, parse_volume};
-use crate::sandbox::name::GuestPath;
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::security::CapabilityArg;
 use crate::sandbox::user::{ServiceOwner, UserArg};
@@ -102,7 +101,6 @@ fn request(workspace: &Path, record: &Record) -> CliResult<Request> {
         command: words.to_vec(),
         limits: record.asked.again(),
         network: NetworkMode::None,
-        workdir: Some(GuestPath::parse("/").map_err(|e| invalid(&e))?),
         ..Request::default()
     };
     request.user.user = Some(UserArg::parse("0").map_err(|e| invalid(&e))?);

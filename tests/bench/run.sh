@@ -3,7 +3,7 @@
 # that need a service, on the host's the real agent too; in each guest the guests' tests. At the end a table, and what
 # failed. With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run, slot by slot.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
-#   STOCKADE_TEST_JOBS     how many jobs at once, default one more than there are processors
+#   STOCKADE_TEST_JOBS     how many jobs at once, default as many as there are processors
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
 #   STOCKADE_UPDATE=1      without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
@@ -18,7 +18,7 @@ MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
 UP_LOG=$LOGS/up.log
 # Most of a test is waiting: two slots use half as much again of two processors as one
-AT_ONCE=${STOCKADE_TEST_JOBS:-$(($(nproc) + 1))}
+AT_ONCE=${STOCKADE_TEST_JOBS:-$(nproc)}
 OURS=()
 declare -A AT_WORK=()   # the jobs, by process
 
