@@ -188,11 +188,18 @@ job_ended() {
   [ "$2" = 0 ] || { failure "$1: cut short: status $2, see $(job_log "$1")"; row "${1##*/}" 0 1 0 "$EPOCHREALTIME"; }
 }
 
-# run_jobs NAME...: some at once, in this order; their rows are in this order, too
+begin_job() {
+  : > "$(job_rows "$1")"
+  say "$1: begun ($(job_log "$1"))"
+  run_job "$1" > "$(job_log "$1")" 2>&1 < /dev/null &
+  AT_WORK[$!]=$1
+}
+
+# run_jobs NAME...: some at once, in this order, beside those that are begun; their rows are in this order, too
 run_jobs() {
   local name process status all=$RESULTS
-  for name in "$@"; do : > "$(job_rows "$name")"; done
   for name in "$@" ''; do
+    [[ -z $name || " ${AT_WORK[*]} " != *" $name "* ]] || continue
     # a place becomes free; at the end, all do
     while [ ${#AT_WORK[@]} -ge "$AT_ONCE" ] || [[ -z $name && ${#AT_WORK[@]} -gt 0 ]]; do
       status=0
@@ -200,10 +207,7 @@ run_jobs() {
       job_ended "${AT_WORK[$process]}" "$status"
       unset "AT_WORK[$process]"
     done
-    [ -n "$name" ] || break
-    say "$name: begun ($(job_log "$name"))"
-    run_job "$name" > "$(job_log "$name")" 2>&1 < /dev/null &
-    AT_WORK[$!]=$name
+    [ -z "$name" ] || begin_job "$name"
   done
   RESULTS=$all
   for name in "$@"; do cat "$(job_rows "$name")" >> "$RESULTS"; done
@@ -229,11 +233,12 @@ begin_results
 start=$EPOCHREALTIME
 jobs=()
 seed_dependencies
-built=0
-child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh" || built=$?
 if [ $# -gt 0 ]; then say 'with arguments: the integration tests only'
 elif [ -n "$UPDATE" ]; then say 'for docs/compatibility.md: the matrix only'
-else jobs=(checks); fi
+# beside the release, of which one processor is enough for most
+else jobs=(checks); begin_job checks; fi
+built=0
+child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh" || built=$?
 if [ "$built" != 0 ]; then failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"
 elif [ $# -gt 0 ]; then run_filtered "$@"
 else mapfile -t -O "${#jobs[@]}" jobs < <("$BENCH_SCRIPTS/slots.sh" list); fi
