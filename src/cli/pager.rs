@@ -18,7 +18,7 @@ use super::ui::Ui;
 /// Whether a pager is used
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct PagerArgs {
-    /// Not through $STOCKADE_PAGER, $PAGER or less, also at a terminal
+    /// Not through $STOCKADE_PAGER, $PAGER or less, also at a terminal (a dumb one has none)
     #[arg(long)]
     no_pager: bool,
 }
@@ -31,7 +31,9 @@ struct Pager {
 
 /// Writes through a pager, if standard output is a terminal and there is one.
 pub(crate) fn paged(args: PagerArgs, ui: &Ui, write: impl FnOnce(&Ui) -> CliResult) -> CliResult {
-    if args.no_pager || !io::stdout().is_terminal() {
+    // A pager would ask before it shows anything there.
+    let is_dumb = !std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb");
+    if args.no_pager || is_dumb || !io::stdout().is_terminal() {
         return write(ui);
     }
     let Some(words) = words(ui) else {

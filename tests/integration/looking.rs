@@ -67,7 +67,7 @@ fn long_output_goes_through_the_persons_pager() {
         let mut terminal = Pty::spawn(command, 30, 90);
         let code = terminal.wait();
         terminal.assert_given_back();
-        (code, terminal.screen())
+        (code, terminal.last_screen())
     };
     let with_word = format!("{pager} word");
     for verb in ["diff", "report", "show", "history"] {

@@ -82,6 +82,18 @@ impl Pty {
         self.screen.text()
     }
 
+    /// Everything that a program which has ended has shown: a thread reads it, so that a mark is
+    /// waited for.
+    #[track_caller]
+    pub(crate) fn last_screen(&self) -> String {
+        const END: &str = "<the end>";
+        let line = self.line.try_clone().expect("a descriptor");
+        let written = File::from(line).write_all(END.as_bytes());
+        written.expect("the terminal takes it");
+        self.expect(END);
+        self.screen().replace(END, "")
+    }
+
     /// Changes the terminal's size, as a window does: the program gets SIGWINCH.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         resize(&self.line, rows, columns);
