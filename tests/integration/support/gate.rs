@@ -47,6 +47,8 @@ struct Shared {
     hold: Hold,
     state: Mutex<State>,
     changed: Condvar,
+    /// What began a packet from the client: if that which is waited for does not come.
+    seen: Mutex<Vec<String>>,
 }
 
 impl Gate {
@@ -64,6 +66,7 @@ impl Gate {
                 hold,
                 state: Mutex::new(State::Waiting),
                 changed: Condvar::new(),
+                seen: Mutex::default(),
             }),
         };
         let listener = UnixListener::bind(gate.directory.path().join("gate.sock"));
@@ -94,7 +97,13 @@ impl Gate {
         let mut state = self.shared.state.lock().unwrap();
         while *state != State::Held {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{:?} does not come", self.shared.hold);
+            if left.is_zero() {
+                let (found, hold) = (*state, self.shared.hold);
+                // The end of this test wants it.
+                drop(state);
+                let seen = self.shared.seen.lock().unwrap();
+                panic!("{hold:?} does not come, {found:?}; there came {seen:?}");
+            }
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -162,6 +171,7 @@ impl Shared {
         let path = target.split('?').next().unwrap_or("");
         let path = path.split_once("/libpod").map_or(path, |(_, path)| path);
         let what = format!("{method} {path}");
+        self.seen.lock().unwrap().push(what.clone());
         let fits = match wanted.split_once('*') {
             None => what == wanted,
             Some((first, last)) => {
