@@ -4,6 +4,7 @@ mod address;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,8 +43,9 @@ impl Notify {
             return Err("it is empty".to_owned());
         }
         if let Some(path) = text.strip_prefix('@') {
-            // It is read by another process, later.
+            // It is read by another process, later; and no link on the way is an agent's then.
             let path = std::path::absolute(path).map_err(|e| e.to_string())?;
+            let path = path.canonicalize().unwrap_or(path);
             return Ok(Self::File(path));
         }
         Ok(match Address::parse(text)? {
@@ -86,7 +88,13 @@ impl Notify {
 /// It cannot be read, is too large, or says nothing that can be told.
 pub(crate) fn said_by(path: &Path) -> Result<Notify, String> {
     let words = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let file = File::open(path).map_err(|e| words(&e))?;
+    // A pipe would be waited for.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|e| words(&e))?;
+    if !file.metadata().is_ok_and(|found| found.is_file()) {
+        return Err(words(&"it is no plain file"));
+    }
     let mut text = String::new();
     let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
     if read.map_err(|e| words(&e))? as u64 > FILE_LIMIT {
@@ -181,6 +189,12 @@ mod tests {
         std::fs::write(&file, format!("cat >'{}'\n", told.display())).unwrap();
         notify.tell(&fields).await.unwrap();
         assert_eq!(std::fs::read_to_string(&told).unwrap(), "{\"a\":1}\n");
+        // A link is followed once, before the agent could change it.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let linked = Notify::parse(&format!("@{}", link.display())).unwrap();
+        assert_eq!(linked, Notify::File(file.canonicalize().unwrap()));
+        assert!(said_by(dir.path()).is_err());
         for bad in ["", "@/etc/hostname", "http://", &"x".repeat(70_000)] {
             std::fs::write(&file, bad).unwrap();
             let why = notify.tell(&fields).await.unwrap_err();

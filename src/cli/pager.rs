@@ -90,6 +90,8 @@ impl Pager {
     fn start(words: &[String]) -> io::Result<Self> {
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::NotFound)?;
         let mut command = Command::new(program);
+        // Not where an agent may have left settings for it.
+        command.current_dir("/");
         if std::env::var_os("LESS").is_none() {
             command.env("LESS", "FRX");
         }

@@ -15,15 +15,21 @@ use super::turn::Turn;
 use super::ui::Ui;
 use crate::ralph::Record;
 use crate::sandbox::entrypoint::Entrypoint;
+use crate::sandbox::env::EnvArg;
 use crate::sandbox::mounts::{MountSource, parse_volume};
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::security::CapabilityArg;
-use crate::sandbox::user::{ServiceOwner, UserArg};
+use crate::sandbox::user::{ServiceOwner, UserArg, UserNs};
 use crate::sandbox::{Request, Sandbox};
 
 /// What it takes to give files of others away.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
 const TARGET: &str = "/workspace";
+const CLEAN: [&str; 3] = [
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "LD_PRELOAD=",
+    "LD_LIBRARY_PATH=",
+];
 
 /// Whether something on the way to this path belongs to somebody else, as far as no link leads elsewhere.
 pub(crate) fn is_foreign(root: &Path, path: &Path) -> bool {
@@ -70,10 +76,10 @@ pub(crate) async fn reclaim(
     let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
     let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
     drop(turn);
-    launch.note(sandbox.id())?;
+    let noted = launch.note(sandbox.id());
     ui.status("files of other users of the sandbox: a container makes them yours");
     let done = tokio::select! {
-        done = live(&sandbox) => done,
+        done = async { noted.map(|()| live(&sandbox))?.await } => done,
         caught = signals.next_end() => Err(CliError::new(Exit::Signal(caught.number()), "interrupted")),
     };
     // Before anything is said of it.
@@ -103,7 +109,14 @@ fn request(workspace: &Path, record: &Record) -> CliResult<Request> {
         network: NetworkMode::None,
         ..Request::default()
     };
+    // The caller is its root, whatever the service's own settings say.
     request.user.user = Some(UserArg::parse("0").map_err(|e| invalid(&e))?);
+    request.user.userns = Some(UserNs::Host);
+    // Nothing from the workspace is run, whatever the image's variables say.
+    for variable in CLEAN {
+        let variable = EnvArg::parse(variable).map_err(|e| invalid(&e))?;
+        request.env.push(variable);
+    }
     for name in CAPABILITIES {
         let capability = CapabilityArg::parse(name).map_err(|e| invalid(&e))?;
         request.security.cap_add.push(capability);

@@ -95,8 +95,10 @@ impl Journal {
         let Some(room) = self.room else { return };
         if room < self.length + LEAST_ROOM {
             // Where that cannot be, a full disk is told of later.
-            let _ = fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.length, ROOM);
-            self.room = Some(self.length + ROOM);
+            let got = fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.length, ROOM);
+            if got.is_ok() {
+                self.room = Some(self.length + ROOM);
+            }
         }
     }
 
@@ -122,12 +124,12 @@ impl Journal {
         let mut line = serde_json::to_vec(&entry).map_err(|e| fault(e.into()))?;
         let hash = hash(&line);
         line.push(b'\n');
-        if let Err(error) = self.file.write_all(&line) {
-            // Half a line would spoil the next one.
+        let written = self.file.write_all(&line);
+        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+            // Half a line, or one that was not reported, would spoil the next one.
             let _ = self.file.set_len(self.length);
             return Err(fault(error));
         }
-        self.file.sync_data().map_err(fault)?;
         self.length += line.len() as u64;
         (self.next, self.before) = (self.next + 1, hash);
         self.extend_room();

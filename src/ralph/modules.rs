@@ -60,6 +60,18 @@ pub(super) fn of(root: &Root) -> Result<Vec<Module>> {
 }
 
 impl Module {
+    /// Whether its repository, a directory, is not where it was: then it is not closed to the agent in another life.
+    pub(super) fn is_lost(&self, root: &Root) -> bool {
+        let Some(Obeyed::Directory { device, inode }) = &self.git else {
+            return false;
+        };
+        let is_there = |below: &Below| {
+            let now = below.root.top(GIT).ok().flatten();
+            now.is_some_and(|now| now.kind == TopKind::Directory && now.id == (*device, *inode))
+        };
+        !matches!(root.way(&self.path), Ok(Way::Whole(below)) if is_there(&below))
+    }
+
     /// Sees to it that nothing else is obeyed there than what was. Says what could not be put back.
     pub(super) fn keep(&self, root: &Root, aside: &mut SetAside<'_>) -> Looked<Option<String>> {
         match root.way(&self.path)? {

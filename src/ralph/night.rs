@@ -142,7 +142,17 @@ impl Night {
         for event in Quarantine::of(&self.run, &self.record).clear(&root)? {
             self.note(event)?;
         }
-        Ok(())
+        let modules = self
+            .record
+            .repository
+            .iter()
+            .flat_map(|known| &known.modules);
+        match modules.into_iter().find(|module| module.is_lost(&root)) {
+            Some(module) => Err(Error::Replaced {
+                path: root.path().join(&module.path).join(".git"),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Works until there is a verdict, which is the journal's last event. The container stays.

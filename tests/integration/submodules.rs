@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::night::{ralph, record};
+use crate::night::{ended, ralph, record};
 use crate::repository::{git, listing, names, repository, used_up, with_git};
 use crate::support::dir::TestDir;
 
@@ -172,8 +172,10 @@ fn such_a_submodule_is_closed_with_the_rest_and_cannot_be_replaced() {
             planted(&dir)
         );
         let flags = ["--git", access];
-        let output = used_up(&dir, with_git(&dir, &agent, 1, &flags), 1);
+        // In another life it would not be closed.
+        let output = ended(&dir, with_git(&dir, &agent, 3, &flags).run(), 1, 1);
         assert_eq!(output.stdout(), format!("life 1\n{seen}"), "{output}");
+        let output = output.complains("another directory than the one that the run began with");
         let output = output.complains("`old/.git` has come since");
         let _ = output.complains("`old/.git` of the beginning is not there any more");
         assert!(!runs(&dir));

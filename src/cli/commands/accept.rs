@@ -149,6 +149,7 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
         return Ok(Exit::Failed);
     }
     if let Some(over) = &over {
+        over.look_again(&repository)?;
         over.apply(&repository, &run, ui)?;
     }
     let message = args.message.join("\n\n");

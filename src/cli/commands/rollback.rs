@@ -85,18 +85,30 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         .chain(&done.left)
         .any(|path| is_foreign(place, path))
     {
-        let service = Service::connect(global, ui).await?;
-        reclaim(place, &record, &service, ui).await?;
-        // With what could not be read before.
-        let (mine, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
-        if !args.original {
-            night.note(event)?;
+        let reclaimed = async {
+            let service = Service::connect(global, ui).await?;
+            reclaim(place, &record, &service, ui).await
+        };
+        match reclaimed.await {
+            // What is done is done, and said below.
+            Err(error) => ui.warning(&format!(
+                "what belongs to other users of the sandbox stays theirs: {}",
+                error.message
+            )),
+            Ok(()) => {
+                // With what could not be read before.
+                let (mine, event) =
+                    checkpoints.take(&format!("before going back to {}", args.to))?;
+                if !args.original {
+                    night.note(event)?;
+                }
+                done = back(&mine)?;
+                ui.status(&format!(
+                    "what could not be read before that is in checkpoint {}",
+                    mine.number()
+                ));
+            }
         }
-        done = back(&mine)?;
-        ui.status(&format!(
-            "what could not be read before that is in checkpoint {}",
-            mine.number()
-        ));
     }
     let failures = done.failed.len() as u64 + done.failed_more;
     night.note(Event::RolledBack {

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -198,7 +199,9 @@ impl Service {
     #[track_caller]
     pub(crate) fn wait_ended(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.processes().is_empty() {
+        // One that is about to go has no arguments any more, and its socket still.
+        let listens = || UnixStream::connect(&self.podman.socket).is_ok();
+        while !self.processes().is_empty() || listens() {
             assert!(Instant::now() < deadline, "the service does not end");
             sleep(PAUSE);
         }
@@ -258,7 +261,7 @@ fn wait_ping(socket: &Path, log: &Path) {
 
 fn pings(socket: &Path) -> bool {
     use std::io::{Read as _, Write as _};
-    let Ok(mut stream) = std::os::unix::net::UnixStream::connect(socket) else {
+    let Ok(mut stream) = UnixStream::connect(socket) else {
         return false;
     };
     let request = b"GET /libpod/_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";

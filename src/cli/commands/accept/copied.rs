@@ -82,6 +82,24 @@ impl Over {
         prepare(repository, now, now, &self.merged.taken).map(|_| ())
     }
 
+    /// Looks whether the person has gone on while they were asked.
+    pub(super) fn look_again(&self, repository: &Repository) -> CliResult<()> {
+        let failed = |e| CliError::from_source(Exit::Failed, &e);
+        let (again, _) = self.original.checkpoints.take("after the question")?;
+        let changes = repository.changes(&self.original.now, &again);
+        let changes = changes.map_err(failed)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut error = CliError::new(Exit::Failed, "you have changed something meanwhile");
+        for change in changes.iter().take(SHOWN) {
+            error
+                .causes
+                .push(sanitize_line(&change.path.to_string_lossy()));
+        }
+        Err(error.hint("nothing was taken over: do it again"))
+    }
+
     /// Does it.
     pub(super) fn apply(&self, repository: &Repository, run: &Run, ui: &Ui) -> CliResult<()> {
         let root = self.original.checkpoints.root()?;
