@@ -171,7 +171,8 @@ impl Segments {
 
     /// So many bytes are not kept.
     pub(super) fn skip(&mut self, bytes: usize) {
-        (self.end, self.torn) = (self.end + bytes as u64, true);
+        self.end += bytes as u64;
+        self.torn |= bytes > 0;
     }
 
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -222,6 +223,12 @@ impl Segments {
                 Some(start) if *start == this.last() && this.end < end => end,
                 Some(start) => *start,
                 None => end,
+            };
+            // One that a full disk has torn is shorter than where the next one begins.
+            let length = fs::metadata(segment(&this.path, start)).map_or(0, |found| found.len());
+            let start = match start + length < end {
+                true => end,
+                false => start,
             };
             // Whoever is killed here begins with the same again.
             let file = append(&segment(&this.path, start))?;
@@ -358,7 +365,12 @@ mod tests {
         log.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         assert!(log.write(b"234").unwrap_err().is_full());
         assert_eq!(log.end(), 5);
+        log.skip(0);
         log.write(b"56").unwrap();
         assert_eq!(all(&path), "01...56");
+        // There is nothing to go back to in between, and nothing is made up.
+        log.rewind(4).unwrap();
+        log.write(b"45").unwrap();
+        assert_eq!(all(&path), "01..45");
     }
 }

@@ -12,8 +12,8 @@ use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Snapshot;
 
-/// Directories inside each other.
-const MAX_DEPTH: usize = 1000;
+/// Directories inside each other: each takes its part of the stack.
+const MAX_DEPTH: usize = 256;
 /// Groups of hard links of the second tree get other numbers.
 const OTHERS: u32 = 1 << 31;
 

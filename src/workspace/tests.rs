@@ -2,7 +2,7 @@
 
 mod damaged;
 mod git;
-mod hostile;
+pub(super) mod hostile;
 mod killed;
 mod pruned;
 mod random;

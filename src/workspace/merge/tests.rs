@@ -1,5 +1,6 @@
 use std::fs;
 
+use crate::workspace::tests::hostile::nest;
 use crate::workspace::tests::scene::{Scene, view};
 use crate::workspace::*;
 
@@ -135,5 +136,21 @@ fn a_checkpoint_is_written_out_as_it_is() {
     for at in [scene.path("a"), copy.join("a")] {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// An agent decides how deep a tree is: too deep a one is refused, and nothing else happens.
+#[test]
+fn directories_inside_each_other_have_an_end() {
+    for (levels, is_taken) in [(250, true), (3000, false)] {
+        let mut scene = Scene::new();
+        let base = scene.take();
+        nest(&scene, levels);
+        let worked = scene.take();
+        let merged = scene.repository.merge(&base, &base, &worked, &[]);
+        match merged {
+            Ok(merged) => assert!(is_taken && merged.taken.len() == levels + 1),
+            Err(error) => assert!(!is_taken, "{levels}: {error}"),
+        }
     }
 }

@@ -170,7 +170,7 @@ fn names_are_bytes() {
 }
 
 /// Directories inside each other, deeper than a path can say.
-fn nest(scene: &Scene, levels: usize) {
+pub(in crate::workspace) fn nest(scene: &Scene, levels: usize) {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut dir = rustix::fs::open(scene.path(""), flags, Mode::empty()).unwrap();
     for _ in 0..levels {
