@@ -23,6 +23,7 @@ mod night;
 mod notify;
 mod outcome;
 mod pager;
+mod program;
 mod progress;
 mod prompt;
 mod reclaim;

@@ -11,8 +11,8 @@ use rustix::stdio::dup2_stdout;
 use super::error::{CliResult, Context as _};
 use super::exit::Exit;
 use super::night;
+use super::program;
 use super::signals::Signals;
-use super::steps::find;
 use super::ui::Ui;
 
 /// Whether a pager is used
@@ -77,13 +77,16 @@ fn words(ui: &Ui) -> Option<Vec<String>> {
     Some(std::iter::once(path).chain(words).collect())
 }
 
-/// A program that is in no directory that an agent has worked on.
+/// A program that is in no directory that an agent has worked on, as far as all that is known.
 fn trusted(program: &str) -> Option<PathBuf> {
     let runs = night::runs().ok()?.list().ok()?;
-    let workspaces = runs.iter().filter_map(|run| run.record().ok());
-    let workspaces: Vec<PathBuf> = workspaces.map(|record| record.workspace.path).collect();
+    let workspaces = runs.iter().map(|run| run.record().ok());
+    let workspaces: Option<Vec<_>> = workspaces
+        .map(|record| Some(record?.workspace.path))
+        .collect();
+    let workspaces = workspaces?;
     let workspaces: Vec<&Path> = workspaces.iter().map(PathBuf::as_path).collect();
-    find(program, &workspaces)
+    program::find(program, &workspaces)
 }
 
 impl Pager {

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tokio::task::JoinHandle;
@@ -10,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::program;
 use super::ui::Ui;
 use crate::ralph::{Answer, Record, Run, Stop};
 
@@ -168,7 +168,7 @@ impl<'a> Keyboard<'a> {
             .unwrap_or_else(|| "vi".to_owned());
         let mut words = words.split_whitespace();
         let program = words.next().unwrap_or("vi");
-        let Some(program) = find(program, &[&self.record.workspace.path]) else {
+        let Some(program) = program::find(program, &[&self.record.workspace.path]) else {
             let error = CliError::new(Exit::Failed, format!("there is no editor `{program}`"));
             return Err(error.hint("set EDITOR to one that is not in the workspace"));
         };
@@ -184,46 +184,5 @@ impl<'a> Keyboard<'a> {
         let after = String::from_utf8(after).unwrap_or_default();
         let same = !status.success() || after.trim().is_empty() || after == before;
         Ok((!same).then_some(after))
-    }
-}
-
-/// A program by PATH, but never one that the agent could have put there.
-pub(super) fn find(program: &str, workspaces: &[&Path]) -> Option<PathBuf> {
-    let is_ours = |path: &PathBuf| {
-        let real = path.canonicalize().ok();
-        let is_agents = |path: &Path| {
-            workspaces
-                .iter()
-                .any(|workspace| path.starts_with(workspace))
-        };
-        !is_agents(path) && real.is_some_and(|real| real.is_file() && !is_agents(&real))
-    };
-    if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(|path| path.is_absolute() && is_ours(path));
-    }
-    let paths = std::env::var_os("PATH")?;
-    std::env::split_paths(&paths)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(program))
-        .find(is_ours)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_editor_is_never_one_of_the_workspace() {
-        let dir = tempfile::tempdir().unwrap();
-        let planted = dir.path().join("vi");
-        std::fs::write(&planted, "#!/bin/sh").unwrap();
-        let planted = planted.to_str().unwrap();
-        assert_eq!(find(planted, &[Path::new("/x"), dir.path()]), None);
-        assert_eq!(
-            find(planted, &[Path::new("/elsewhere")]),
-            Some(planted.into())
-        );
-        assert_eq!(find("./vi", &[dir.path()]), None);
-        assert!(find("sh", &[dir.path()]).is_some());
     }
 }

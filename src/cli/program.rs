@@ -1,0 +1,44 @@
+//! The person's own programs: editors and pagers, which are run outside of any sandbox.
+
+use std::path::{Path, PathBuf};
+
+/// A program by PATH, but never one that an agent could have put there: none in these workspaces.
+pub(crate) fn find(program: &str, workspaces: &[&Path]) -> Option<PathBuf> {
+    let is_ours = |path: &PathBuf| {
+        let real = path.canonicalize().ok();
+        let is_agents = |path: &Path| {
+            workspaces
+                .iter()
+                .any(|workspace| path.starts_with(workspace))
+        };
+        !is_agents(path) && real.is_some_and(|real| real.is_file() && !is_agents(&real))
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|path| path.is_absolute() && is_ours(path));
+    }
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(program))
+        .find(is_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_never_one_of_a_workspace() {
+        let dir = tempfile::tempdir().unwrap();
+        let planted = dir.path().join("vi");
+        std::fs::write(&planted, "#!/bin/sh").unwrap();
+        let planted = planted.to_str().unwrap();
+        assert_eq!(find(planted, &[Path::new("/x"), dir.path()]), None);
+        assert_eq!(
+            find(planted, &[Path::new("/elsewhere")]),
+            Some(planted.into())
+        );
+        assert_eq!(find("./vi", &[dir.path()]), None);
+        assert!(find("sh", &[dir.path()]).is_some());
+    }
+}
