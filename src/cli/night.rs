@@ -13,7 +13,7 @@ use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Home, Sandbox};
 
 /// All runs of this person.
 pub(crate) fn runs() -> CliResult<Runs> {
@@ -118,6 +118,11 @@ pub(crate) async fn clear_cut_checks(run: &Run, client: &Client) -> CliResult<Ve
     Ok(left)
 }
 
+/// The agent's home in a run's container, which goes with it.
+pub(crate) fn home(run: &Run) -> Home {
+    Home::of_run(run.id().as_str())
+}
+
 /// Whether whoever began it was killed before it had a container, as far as it could say.
 pub(crate) fn never_began(run: &Run) -> bool {
     !run.is_held() && has_no_container(run)
@@ -161,7 +166,7 @@ pub(crate) async fn forget(run: Run, global: &Global, ui: &Ui) -> CliResult<()> 
                     Sandbox::adopt(&client, &found).remove().await?;
                 }
             }
-            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() => home(&run).remove(&client).await?,
             Err(error) => return Err(error.into()),
         }
     }

@@ -59,4 +59,4 @@ pub use secrets::{Secret, SecretSpec};
 pub use socket::{Discovery, Endpoint, Source};
 pub use system::{HostInfo, Info, SecurityInfo, ServiceVersion, StoreInfo};
 pub use version::ApiVersion;
-pub use volumes::Volume;
+pub use volumes::{Volume, VolumeSpec};

@@ -23,25 +23,29 @@ pub struct Volume {
     pub labels: BTreeMap<String, String>,
 }
 
+/// A volume to be made.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumeSpec {
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The driver's options. That of the driver `local` called `o` is a list as mount(8) has it, where `uid=` and `gid=`
+    /// are owners in the service's user namespace.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
 impl Client {
     /// Makes a volume.
     ///
     /// Source: `POST /libpod/volumes/create`.
-    pub async fn create_volume(
-        &self,
-        name: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<Volume> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Spec<'a> {
-            name: &'a str,
-            labels: &'a BTreeMap<String, String>,
-        }
+    pub async fn create_volume(&self, spec: &VolumeSpec) -> Result<Volume> {
         let request = Request::post(&["volumes", "create"]);
         let endpoint = request.endpoint();
         let request = request
-            .json(&Spec { name, labels })
+            .json(spec)
             .map_err(|source| Error::decode(&endpoint, source))?;
         self.send(request).await?.json().await
     }

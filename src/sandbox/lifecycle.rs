@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::home::Home;
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
     ArchiveWrite, AttachOptions, Client, Container, ContainerId, ContainerSpec, CopyOwnership,
@@ -26,6 +27,7 @@ pub struct Sandbox {
     client: Client,
     id: ContainerId,
     framing: Framing,
+    home: Option<Home>,
 }
 
 /// How a container's life ended.
@@ -53,12 +55,24 @@ impl Outcome {
 }
 
 impl Sandbox {
-    /// Makes the container. Returns what the service warned of.
+    /// Makes the container, and its home before it where that is a volume. Returns what the service warned of.
     ///
     /// # Errors
     /// As [`Client::create_container`]; nothing is left behind then.
     pub async fn create(client: &Client, spec: &ContainerSpec) -> Result<(Self, Vec<String>)> {
-        let created = client.create_container(spec).await?;
+        let home = Home::asked(spec);
+        if let Some(home) = &home {
+            home.make(client).await?;
+        }
+        let created = match client.create_container(spec).await {
+            Ok(created) => created,
+            Err(error) => {
+                if let Some(home) = &home {
+                    let _ = home.remove(client).await;
+                }
+                return Err(error);
+            }
+        };
         let framing = if spec.terminal {
             Framing::Raw
         } else {
@@ -68,6 +82,7 @@ impl Sandbox {
             client: client.clone(),
             id: created.id,
             framing,
+            home,
         };
         Ok((sandbox, created.warnings))
     }
@@ -82,6 +97,7 @@ impl Sandbox {
             } else {
                 Framing::Multiplexed
             },
+            home: Home::of(container),
         }
     }
 
@@ -256,14 +272,19 @@ impl Sandbox {
         last.ok_or(error)
     }
 
-    /// Removes it, running or not, with its anonymous volumes.
+    /// Removes it, running or not, with its anonymous volumes and its home.
     pub async fn remove(&self) -> Result<Removed> {
         let how = Removal {
             force: true,
             volumes: true,
             timeout: Some(0),
         };
-        self.client.remove_container(&self.id, how).await
+        let removed = self.client.remove_container(&self.id, how).await;
+        let gone = removed.as_ref().is_err_and(Error::is_not_found) || removed.is_ok();
+        if gone && let Some(home) = &self.home {
+            home.remove(&self.client).await?;
+        }
+        removed
     }
 }
 

@@ -13,6 +13,7 @@ pub mod env;
 pub mod env_file;
 pub mod forbidden;
 mod forks;
+mod home;
 pub mod host_path;
 pub mod invalid;
 pub mod ledger;
@@ -35,6 +36,7 @@ mod usage;
 pub mod user;
 pub mod warning;
 
+pub use home::Home;
 pub use invalid::Invalid;
 pub use lifecycle::{Outcome, Sandbox, Watch};
 pub use loosening::Loosening;

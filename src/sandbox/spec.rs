@@ -8,6 +8,7 @@ use super::entrypoint::Entrypoint;
 use super::env::{CallerEnv, EnvArg, EnvVars};
 use super::env_file::{EnvFileError, read_env_file};
 use super::forbidden::{ForbiddenPath, ForbiddenPaths};
+use super::home::Home;
 use super::host_path::{FileKind, HostPath, HostPathError};
 use super::limits::LimitsAsked;
 use super::log::LogAsked;
@@ -43,6 +44,8 @@ pub struct Request {
     pub mounts: Vec<Mount>,
     /// What is Stockade's own, and among the forbidden for everybody else.
     pub own_mounts: Vec<OwnMount>,
+    /// The volume that is the agent's home; without one it is in memory.
+    pub home: Option<Home>,
     /// What the layer above opens, beside what is asked for here.
     pub loosenings: Vec<Loosening>,
     /// Every `--device`.

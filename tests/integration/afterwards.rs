@@ -275,6 +275,9 @@ fn a_run_whose_client_was_killed_before_it_began_is_forgotten() {
                 .complains("1 that never began");
             let made = dir.containers().len();
             assert_eq!(made, number, "{hold:?}");
+            let [home] = &*dir.homes() else {
+                panic!("the agent's home is made first")
+            };
             match ends {
                 "resume" => {
                     let _ = dir
@@ -291,6 +294,8 @@ fn a_run_whose_client_was_killed_before_it_began_is_forgotten() {
             }
             assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
             dir.assert_nothing_left();
+            let left = dir.podman().command(&["volume", "exists", home]).run();
+            let _ = left.code(1);
         }
     }
 }

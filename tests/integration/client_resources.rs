@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use stockade::libpod::{
     ArchiveWrite, Client, ContainerFilter, ContainerId, ContainerSpec, CopyOwnership, EventOptions,
-    Lookup, Namespace, TarBody, TarChunk,
+    Lookup, Namespace, TarBody, TarChunk, VolumeSpec,
 };
 
 use crate::support::dir::TestDir;
@@ -229,9 +229,14 @@ async fn a_volume_outlives_its_containers() {
     let dir = TestDir::new();
     let client = dir.podman().client().await;
     let name = dir.name("volume");
-    let labels: BTreeMap<_, _> = [("purpose".to_owned(), "test".to_owned())].into();
-    client.create_volume(&name, &labels).await.unwrap();
-    assert_eq!(client.inspect_volume(&name).await.unwrap().labels, labels);
+    let spec = VolumeSpec {
+        name: name.clone(),
+        labels: [("purpose".to_owned(), "test".to_owned())].into(),
+        ..VolumeSpec::default()
+    };
+    client.create_volume(&spec).await.unwrap();
+    let found = client.inspect_volume(&name).await.unwrap();
+    assert_eq!(found.labels, spec.labels);
     let volume = format!("{name}:/data:U");
     let run = |script: &str| {
         let flags = ["run", "--rm", "--network", "none", "-v", &volume, tiny()];

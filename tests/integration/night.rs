@@ -11,7 +11,7 @@ use crate::support::dir::TestDir;
 use crate::support::private_service::Service;
 
 /// Counts its lives in `count`, and then does what follows.
-const COUNTING: &str =
+pub(crate) const COUNTING: &str =
     "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count; echo life $n\n";
 
 /// `stockade ralph FLAG... -- sh agent.sh`

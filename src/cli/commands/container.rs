@@ -14,6 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prompt;
 use crate::cli::ui::Ui;
 use crate::libpod::{Removal, Status};
+use crate::sandbox::Home;
 
 /// Work with containers
 #[derive(Debug, Args)]
@@ -115,6 +116,9 @@ async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
             ..Removal::default()
         };
         client.remove_container(&container.id, how).await?;
+        if let Some(home) = Home::of(&container) {
+            home.remove(&client).await?;
+        }
         ui.line(id).doing("write")
     })
     .await

@@ -49,7 +49,7 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
             let _ = Sandbox::adopt(&client, &left).remove().await?;
             Ok(())
         }
-        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) if error.is_not_found() => Ok(night::home(run).remove(&client).await?),
         Err(error) => Err(error.into()),
     }
 }

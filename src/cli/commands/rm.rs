@@ -12,6 +12,7 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::libpod::{Removal, Status};
+use crate::sandbox::Home;
 
 /// Remove containers
 #[derive(Debug, Args)]
@@ -85,6 +86,9 @@ pub(crate) async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
             }
         }
         client.remove_container(&container.id, how).await?;
+        if let Some(home) = Home::of(&container) {
+            home.remove(&client).await?;
+        }
         ui.line(name).doing("write")
     })
     .await

@@ -164,7 +164,10 @@ async fn supervise(
                 Sandbox::adopt(&service.client, &container),
                 Asked::of(&container).unwrap_or_default(),
             ),
-            Err(error) if error.is_not_found() => return Ok(night.sandbox_removed().await?),
+            Err(error) if error.is_not_found() => {
+                leave_no_home(run, &service, ui).await;
+                return Ok(night.sandbox_removed().await?);
+            }
             Err(error) => {
                 let error = CliError::from(error);
                 if !error.is_away {
@@ -211,6 +214,7 @@ async fn supervise(
                 // Whatever it was that could not be done: there is nothing left to do it with.
                 let found = service.client.inspect_container(&container).await;
                 if found.is_err_and(|error| error.is_not_found()) {
+                    leave_no_home(run, &service, ui).await;
                     return Ok(night.sandbox_removed().await?);
                 }
                 // What was said is kept, and that it has ended.
@@ -221,6 +225,13 @@ async fn supervise(
                 return Err(error);
             }
         }
+    }
+}
+
+/// Somebody else removed the container.
+async fn leave_no_home(run: &Run, service: &Service, ui: &Ui) {
+    if let Err(error) = night::home(run).remove(&service.client).await {
+        ui.warning(&format!("the agent's home stays: {error}"));
     }
 }
 

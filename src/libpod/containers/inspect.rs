@@ -216,6 +216,9 @@ pub struct Mounted {
     /// `bind`, `volume`, `tmpfs`.
     #[serde(rename = "Type", default)]
     pub kind: String,
+    /// The volume's name; empty where it is none.
+    #[serde(default)]
+    pub name: String,
     /// Where it is on the host.
     #[serde(default)]
     pub source: String,

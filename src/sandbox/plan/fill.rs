@@ -329,10 +329,14 @@ impl Plan {
     /// A home that belongs to the user, and goes with the container: caches and logins do not land
     /// in the workspace.
     fn home(&mut self, spec: &SandboxSpec) {
-        let mut home = tmpfs(HOME, "0700", self.tmpfs_size());
         if is_covered(spec, HOME) {
             return;
         }
+        if let Some(home) = &spec.request.home {
+            self.container.volumes.push(home.mount());
+            return;
+        }
+        let mut home = tmpfs(HOME, "0700", self.tmpfs_size());
         // Installed programs are started from there. What the image has there is not copied up: it
         // would keep its owner, who is not the user.
         home.options

@@ -197,6 +197,38 @@ impl TestDir {
     pub(crate) fn assert_nothing_left(&self) {
         let left = self.containers();
         assert!(left.is_empty(), "containers are left: {left:?}");
+        let left = self.homes();
+        assert!(left.is_empty(), "volumes are left: {left:?}");
+    }
+
+    /// The volumes that are homes of runs of this test.
+    pub(crate) fn homes(&self) -> Vec<String> {
+        let runs = std::fs::read_dir(self.path().join("state/stockade/runs"));
+        let runs = runs.into_iter().flatten().flatten();
+        let names = runs.map(|run| format!("stockade-home-{}", run.file_name().display()));
+        let names: Vec<_> = names.collect();
+        if names.is_empty() {
+            return names;
+        }
+        // A thread of its own: this may be called where a runtime is at work.
+        let there = move || async move {
+            let client = self.podman().client().await;
+            let mut found = Vec::new();
+            for name in names {
+                if client.volume_exists(&name).await.expect("an answer") {
+                    found.push(name);
+                }
+            }
+            found
+        };
+        std::thread::scope(|threads| {
+            let looking = threads.spawn(|| {
+                let mut runtime = tokio::runtime::Builder::new_current_thread();
+                let runtime = runtime.enable_all().build().expect("a runtime");
+                runtime.block_on(there())
+            });
+            looking.join().expect("an answer")
+        })
     }
 }
 
@@ -223,6 +255,10 @@ impl Drop for TestDir {
         let mut ids = listed.unwrap_or_default();
         ids.append(&mut self.others.lock().unwrap());
         self.remove(&["rm", "--force", "--ignore", "--time", "0"], &ids);
+        if !ids.is_empty() {
+            let left = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.homes()));
+            self.remove(&["volume", "rm"], &left.unwrap_or_default());
+        }
         let images = std::mem::take(&mut *self.images.lock().unwrap());
         if !images.is_empty() {
             let _no_builds = image::no_builds();

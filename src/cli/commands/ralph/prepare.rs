@@ -29,7 +29,7 @@ use crate::sandbox::mounts::{Access, OwnMount};
 use crate::sandbox::name::{ContainerName, GuestPath};
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::size::ByteSize;
-use crate::sandbox::{Request, Sandbox};
+use crate::sandbox::{Home, Request, Sandbox};
 
 /// Everything that can go wrong before the agent's first instruction does so here, on the person's
 /// terminal. `None` after a dry run. From `begun` on there is something to take back.
@@ -195,6 +195,7 @@ async fn make(
         target,
         access: Access::Read,
     });
+    request.home = Some(Home::of_run(run.id().as_str()));
     repository.give(&mut request, run)?;
     let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
     request

@@ -1,0 +1,88 @@
+//! The home of an agent: what it puts there is there in its next life, and not after the run.
+
+use crate::night::{COUNTING, ended, ralph};
+use crate::support::dir::TestDir;
+
+/// Where `HOME` is, whose it is, and that it is not memory.
+const LOOK: &str = "[ $HOME = /home/agent ] && [ -O $HOME ] && ! grep -q 'tmpfs /home/agent ' /proc/mounts || echo bad home\n";
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_is_put_there_is_there_in_the_next_iteration() {
+    let dir = TestDir::new();
+    let agent = format!(
+        "{LOOK}case $n in\n\
+         1) mkdir -p ~/.local/bin; printf '#!/bin/sh\\necho installed\\n' >~/.local/bin/tool; chmod +x ~/.local/bin/tool;;\n\
+         2) tool;;\n\
+         esac"
+    );
+    let output = ralph(&dir, &agent, &["--no-check", "--max-iterations", "2"]).run();
+    let output = ended(&dir, output, 11, 2);
+    assert_eq!(output.stdout(), "life 1\nlife 2\ninstalled\n", "{output}");
+}
+
+#[test]
+#[ignore = "needs podman: builds an image, and runs an agent"]
+fn an_image_that_has_it_already_keeps_its_own() {
+    let dir = TestDir::new();
+    let name = dir.name("homely");
+    dir.image(&name);
+    dir.write(
+        "image/Containerfile",
+        format!(
+            "FROM {}\nRUN mkdir -p /home/agent/of-the-image && chmod 700 /home/agent\n",
+            dir.tiny()
+        ),
+    );
+    let built = ["build", "-q", "--network", "none", "-t", &name, "image"];
+    let _ = dir.stockade(&built).run().success();
+    let agent = format!("{COUNTING}{LOOK}ls -A ~; echo $n >~/life");
+    dir.write("agent.sh", agent);
+    let flags = [
+        "--allow-unenforced-limits",
+        "--network",
+        "none",
+        "--image",
+        &name,
+    ];
+    let task = [
+        "--prompt",
+        "Look at home.",
+        "--no-check",
+        "--max-iterations",
+        "2",
+    ];
+    let agent = ["--", "sh", "agent.sh"];
+    let output = dir
+        .stockade(&[&["ralph"], &flags[..], &task, &agent].concat())
+        .run();
+    let output = ended(&dir, output, 11, 2);
+    assert_eq!(output.stdout(), "life 1\nlife 2\nlife\n", "{output}");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and its check"]
+fn a_check_does_not_see_it() {
+    let dir = TestDir::new();
+    let agent = "touch ~/left; echo '<promise>COMPLETE</promise>'";
+    let flags = ["--check", "[ -O ~ ] && [ ! -e ~/left ]"];
+    let output = ralph(&dir, agent, &flags).run();
+    let _ = ended(&dir, output, 0, 1);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_container_that_is_removed_by_hand_takes_it_along() {
+    let dir = TestDir::new();
+    let run = ralph(&dir, "sleep 1000", &["--no-check", "-d"]).run();
+    let run = run.success().stdout();
+    assert_eq!(dir.homes(), [format!("stockade-home-{}", run.trim())]);
+    let containers = dir.containers();
+    let containers: Vec<_> = containers.iter().map(String::as_str).collect();
+    let _ = dir
+        .stockade(&[&["rm", "-f"], &containers[..]].concat())
+        .run()
+        .success();
+    let _ = dir.stockade(&["watch", run.trim()]).run();
+    dir.assert_nothing_left();
+}
