@@ -7,6 +7,17 @@ use super::ui::Ui;
 use crate::libpod::{self, Client, Image, PullOptions};
 use crate::sandbox::spec::PullPolicy;
 
+/// What a build's `RUN` steps reach of this machine that they should not, if the service is such.
+pub(crate) fn reaches_loopback(client: &Client) -> Option<String> {
+    // The service starts slirp4netns for it and does not keep that from the loopback.
+    (!client.version().at_least(5, 0)).then(|| {
+        format!(
+            "a build by Podman {} reaches what listens on this machine's loopback, at 10.0.2.2",
+            client.version()
+        )
+    })
+}
+
 /// Finds an image, fetching it as the policy says.
 pub(crate) async fn obtain(
     client: &Client,

@@ -2,6 +2,7 @@
 //! codes.
 
 mod admission;
+mod agent_image;
 mod args;
 mod argv;
 mod awake;

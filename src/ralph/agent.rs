@@ -48,6 +48,9 @@ pub struct Agent {
     /// Hosts of its APIs.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The image that it is installed on, where no other one is named.
+    #[serde(default)]
+    pub base: Option<String>,
     /// Lines of a Containerfile that install it.
     #[serde(default)]
     pub install: Vec<String>,
@@ -161,6 +164,13 @@ impl Agent {
             .map(fill)
             .chain(more.iter().cloned())
             .collect()
+    }
+
+    /// The Containerfile of an image that has it; `None` if it does not say on what it is installed.
+    pub fn containerfile(&self) -> Option<String> {
+        let base = self.base.as_ref()?;
+        let install = self.install.iter().map(|line| format!("{line}\n"));
+        Some(format!("FROM {base}\n{}", install.collect::<String>()))
     }
 
     /// What a run keeps of it.

@@ -17,6 +17,7 @@ mod support;
 
 mod accepted; // what becomes of a run: trusted, accepted, committed, forgotten
 mod afterwards; // runs that were cut off, runs beside each other, and what is done with one that has ended
+mod agent_image; // the image of an agent that says what it is installed on
 mod agents; // agents that Stockade knows: how they are started, and what they mean
 mod boot; // `ralph --survive-reboot`: what is called at boot
 mod build; // `stockade build`: ids, tags, errors, the cache

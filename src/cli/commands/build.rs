@@ -20,6 +20,7 @@ use crate::cli::args::Global;
 use crate::cli::connect;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::image;
 use crate::cli::outcome;
 use crate::cli::progress::Progress;
 use crate::cli::sanitize::sanitize_line;
@@ -144,11 +145,12 @@ async fn inner(args: &BuildArgs, global: &Global, under_way: &Cell<bool>, ui: &U
         ui.warning("`--network host`: RUN reaches what the Podman service reaches, services on the host's loopback included");
     }
     let runs = containerfile.as_ref().is_none_or(Containerfile::may_run);
-    if options.network == BuildNetwork::Private && runs && !client.version().at_least(5, 0) {
-        // The service starts slirp4netns for it and does not keep that from the loopback.
+    if options.network == BuildNetwork::Private
+        && runs
+        && let Some(warning) = image::reaches_loopback(&client)
+    {
         ui.warning(&format!(
-            "a build by Podman {} reaches what listens on this machine's loopback, at 10.0.2.2: `--network none` where no step needs a network",
-            client.version()
+            "{warning}: `--network none` where no step needs a network"
         ));
     }
     let (extent, known) = match (&mut source, &containerfile) {

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::cli::agent_image::AgentImage;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::host;
@@ -82,6 +83,11 @@ impl Chosen {
         self.agent.voice(&self.name)
     }
 
+    /// The image to be built for it, where none is named and none was built here.
+    pub(super) fn image(&self) -> CliResult<AgentImage> {
+        AgentImage::of(&self.name, &self.agent).ok_or_else(no_image)
+    }
+
     /// Puts it into a request; what the person says of a variable counts more.
     pub(super) fn ask(&self, request: &mut Request, image: &Image, ui: &Ui) -> CliResult<()> {
         self.look_for_key(request, ui);
@@ -136,6 +142,16 @@ impl Chosen {
         request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
         Ok(())
     }
+}
+
+/// There is nothing to work in.
+pub(super) fn no_image() -> CliError {
+    CliError::usage("which image is it to work in?")
+        .hint("name one: `--image IMAGE`")
+        .hint("or build one from a Containerfile in this directory: `stockade build .`")
+        .hint(
+            "or name an agent that Stockade can install: `--agent NAME`, `--agent help` lists them",
+        )
 }
 
 /// Lists what there is.

@@ -7,11 +7,12 @@ use super::agent::Chosen;
 use super::copied::{Copied, Place};
 use super::workspace::{check_directory, workspace};
 use super::{Prepared, RalphArgs};
-use super::{git, preflight, task};
+use super::{agent, git, preflight, task};
 use crate::cli::args::Global;
 use crate::cli::built::Here;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::exit::Exit;
 use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::sandbox_args::invalid;
 use crate::cli::turn::Turn;
@@ -63,12 +64,11 @@ pub(super) async fn prepare(
         Some(_) => None,
         None => Here::find(&cwd, ui).await?,
     };
-    let Some(wanted) = args.image.as_deref().or(here.as_ref().map(Here::id)) else {
-        return Err(CliError::usage("which image is it to work in?")
-            .hint("name one: `--image IMAGE`")
-            .hint("or build one from a Containerfile in this directory: `stockade build .`"));
-    };
-    let mut request = args.sandbox.request(wanted, &[])?;
+    let wanted = args.image.as_deref().or(here.as_ref().map(Here::id));
+    if wanted.is_none() && args.agent.is_none() {
+        return Err(agent::no_image());
+    }
+    let mut request = args.sandbox.request(wanted.unwrap_or_default(), &[])?;
     let workspace = workspace(&mut request, &cwd, args.read_only_workspace)?;
     if workspace.read_only && args.git == GitAccess::Rw {
         return Err(CliError::usage(
@@ -104,6 +104,13 @@ pub(super) async fn prepare(
     }
     let (agent, more) = (args.agent.as_deref(), &args.command);
     let agent = Chosen::find(agent, more, &tasks, &cwd, &workspace.path)?;
+    let agents_own = match wanted {
+        Some(_) => None,
+        None => Some(agent.image()?),
+    };
+    if let Some(image) = &agents_own {
+        request.image = image.name();
+    }
     if request.network == NetworkMode::Full {
         ui.warning("the agent reaches the network, and your services that listen on it: `--network none` closes that");
     }
@@ -121,9 +128,15 @@ pub(super) async fn prepare(
     preflight::told(args, &workspace.path, &request.mounts)?;
     preflight::survives_reboot(args)?;
     let service = Service::connect(global, ui).await?;
-    let image = match &here {
-        Some(here) => here.image(&service.client).await?,
-        None => image::obtain(&service.client, wanted, args.sandbox.pull, ui).await?,
+    let (client, pull) = (&service.client, args.sandbox.pull);
+    let image = match (&here, &agents_own) {
+        (Some(here), _) => here.image(client).await?,
+        (None, Some(image)) if args.dry_run && !client.image_exists(&image.name()).await? => {
+            let text = "the image for this agent is not there yet, and a dry run builds none";
+            return Err(CliError::new(Exit::Preflight, text).hint("name another: `--image IMAGE`"));
+        }
+        (None, Some(image)) => image.obtain(client, pull, ui).await?,
+        (None, None) => image::obtain(client, &request.image, pull, ui).await?,
     };
     // Before a name is made for the container: that is none of the person's.
     let record = record(

@@ -1,0 +1,73 @@
+//! An agent that says what it is installed on needs no image of the person's.
+
+use std::fs;
+
+use crate::support::command::TestCommand;
+use crate::support::dir::TestDir;
+
+/// An agent of the person's own, and its name.
+fn own(dir: &TestDir, base: &str, says: &str) -> String {
+    let name = dir.name("own");
+    let config = dir.path().join("home/.config/stockade/agents");
+    fs::create_dir_all(&config).unwrap();
+    let install =
+        format!("RUN echo \"echo {says}; echo '<promise>DONE</promise>'\" > /bin/own-agent");
+    let text = format!(
+        "about = 'mine'\ncommand = ['sh', '/bin/own-agent']\nbase = '{base}'\ninstall = [{install:?}]\n"
+    );
+    fs::write(config.join(format!("{name}.toml")), text).unwrap();
+    name
+}
+
+fn ralph(dir: &TestDir, name: &str, more: &[&str]) -> TestCommand {
+    let flags = ["ralph", "--allow-unenforced-limits", "--network", "none"];
+    let task = ["--prompt", "Do it.", "--completion-promise", "DONE"];
+    let task = [&task[..], &["--no-check", "--agent", name]].concat();
+    dir.stockade(&[&flags[..], &task, more].concat())
+}
+
+/// The images that were built for it.
+fn images(dir: &TestDir, name: &str) -> Vec<String> {
+    let format = "{{.Repository}}:{{.Tag}}";
+    let listed = dir.podman().command(&["images", "--format", format]).run();
+    let listed = listed.success().stdout();
+    let prefix = format!("localhost/stockade-agent:{name}-");
+    let ours = listed.lines().filter(|line| line.starts_with(&prefix));
+    ours.map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "needs podman: builds images, and runs agents"]
+fn it_is_built_once_and_again_when_it_would_be_another() {
+    let dir = TestDir::new();
+    let name = own(&dir, dir.tiny(), "first");
+    let dry = ralph(&dir, &name, &["--dry-run"]).run().code(30);
+    let _ = dry.complains("a dry run builds none");
+    let output = ralph(&dir, &name, &[]).run().success();
+    let _ = output.has("first").complains("that is done once");
+    let built = images(&dir, &name);
+    assert_eq!(built.len(), 1, "{built:?}");
+    dir.image(&built[0]);
+    let output = ralph(&dir, &name, &[]).run().success();
+    let _ = output.has("first").does_not_complain("that is done once");
+    let _ = own(&dir, dir.tiny(), "second");
+    let output = ralph(&dir, &name, &[]).run().success();
+    let _ = output.has("second").complains("that is done once");
+    for image in images(&dir, &name) {
+        dir.image(&image);
+    }
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: builds"]
+fn what_cannot_be_built_is_said() {
+    let dir = TestDir::new();
+    let name = own(&dir, "localhost/no-such:base", "never");
+    let output = ralph(&dir, &name, &["--pull", "never"]).run().code(30);
+    let _ = output
+        .complains("cannot build an image for")
+        .complains("built from localhost/no-such:base")
+        .complains("--image IMAGE");
+    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+}
