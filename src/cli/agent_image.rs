@@ -75,7 +75,7 @@ impl AgentImage {
         let built = self.build(client, &options, ui).await;
         ui.live_done();
         let id = built.map_err(|error| {
-            let mut error = error.under(&format!("cannot build an image for {}", self.agent));
+            let mut error = error.under(format!("cannot build an image for {}", self.agent));
             error.exit = Exit::Preflight;
             let base = self.containerfile.lines().next().unwrap_or_default();
             error
