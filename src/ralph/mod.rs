@@ -27,6 +27,7 @@ mod report;
 mod repository;
 mod retention;
 mod room;
+mod sections;
 mod segments;
 mod selection;
 mod started;

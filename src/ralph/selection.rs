@@ -1,10 +1,12 @@
 //! What a check is made on: the agent's tree, but for what decides the outcome. That is the person's.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::workspace::{Change, ChangeKind, Pattern, Selected};
+use super::sections::{self, Mended};
+use crate::workspace::{Change, ChangeKind, Entry, EntryKind, Pattern, Repository, Selected};
 
 /// Files that steer test runners: new or changed ones are put back or left out.
 const STEERING: &[&str] = &[
@@ -16,26 +18,37 @@ const STEERING: &[&str] = &[
     "unittest/",
     "pytest.ini",
     ".pytest.ini",
+    "pytest.toml",
+    ".pytest.toml",
     "tox.ini",
+    "tox.toml",
+    ".coveragerc",
     "noxfile.py",
     "sitecustomize.py",
     "usercustomize.py",
     "*.pth",
     ".cargo/",
     "build.rs",
+    ".config/nextest.toml",
+    "bunfig.toml",
     "Makefile",
     "makefile",
     "GNUmakefile",
     ".npmrc",
     ".mocharc*",
+    ".nycrc*",
+    ".c8rc*",
+    "ava.config.*",
+    "playwright.config.*",
     "jest.config.*",
     "vitest.config.*",
     "karma.conf.*",
     "phpunit.xml*",
     ".rspec",
 ];
-/// Files that may steer a check but hold more than that: new or changed ones are told.
-const DECIDING: &[&str] = &["pyproject.toml", "setup.cfg", "package.json"];
+/// Files that may steer a check but hold more than that: new or changed ones are told. Those of which the part that steers
+/// is known are in [`super::sections`].
+const DECIDING: &[&str] = &["vite.config.*", "Rakefile", "pom.xml", "build.gradle*"];
 /// What runs the file that is named next.
 const RUNNERS: &[&str] = &[
     "sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "php",
@@ -64,6 +77,8 @@ pub(super) struct Selection {
     tests: Vec<Pattern>,
     /// What the check's command names, and whether it runs it.
     named: Vec<(PathBuf, bool)>,
+    /// Files of which a part steers, as far as they could be read, with what takes the place of the agent's.
+    mended: HashMap<PathBuf, Mended>,
 }
 
 /// What was found of the agent's changes since the beginning.
@@ -91,6 +106,29 @@ impl Selection {
             steering: read(&mut STEERING.iter().copied()),
             tests: read(&mut TESTS.iter().chain(DECIDING).copied()),
             named: named(check),
+            mended: HashMap::new(),
+        }
+    }
+
+    /// Reads the files of which a part steers.
+    pub(super) fn mend(&mut self, repository: &Repository, changes: &[Change]) {
+        let read = |entry: Entry| {
+            let file =
+                Some(entry).filter(|e| e.kind == EntryKind::File && e.size <= sections::MAX)?;
+            repository.read_blob(file.id, sections::MAX).ok()
+        };
+        for change in changes {
+            let path = change.path.as_path();
+            let Some(after) = change.after.filter(|_| sections::is_known(path)) else {
+                continue;
+            };
+            let Some(after) = read(after) else { continue };
+            let mended = match change.before.map(read) {
+                None => sections::mend(path, None, &after),
+                Some(Some(before)) => sections::mend(path, Some(&before), &after),
+                Some(None) => Mended::Unclear,
+            };
+            self.mended.insert(path.to_owned(), mended);
         }
     }
 
@@ -98,9 +136,11 @@ impl Selection {
     pub(super) fn select(&self, path: &Path) -> Selected {
         // Nor may a file, or a link, stand where a directory is the person's.
         if covers(&self.protected, path, true) || covers(&self.steering, path, true) {
-            Selected::Base
-        } else {
-            Selected::Keep
+            return Selected::Base;
+        }
+        match self.mended.get(path) {
+            Some(Mended::Replaced(content, _)) => Selected::Replace(content.clone()),
+            _ => Selected::Keep,
         }
     }
 
@@ -116,8 +156,14 @@ impl Selection {
     /// Whether it decides, or is a test, and is used as the agent left it.
     pub(super) fn is_agents_test(&self, change: &Change) -> bool {
         let path = change.path.as_path();
+        let decides = || match self.mended.get(path) {
+            // What steers in it is the person's.
+            Some(Mended::Same | Mended::Replaced(..)) => false,
+            Some(Mended::Unclear) => true,
+            None => sections::is_known(path),
+        };
         !matches!(self.select(path), Selected::Base)
-            && (covers(&self.tests, path, false) || self.is_named(change))
+            && (covers(&self.tests, path, false) || decides() || self.is_named(change))
     }
 
     /// What of the agent's changes matters for a check.
@@ -125,6 +171,15 @@ impl Selection {
         let mut findings = Findings::default();
         for change in changes {
             let path = change.path.as_path();
+            if let Some(Mended::Replaced(_, keys)) = self.mended.get(path)
+                && matches!(self.select(path), Selected::Replace(_))
+                && findings.put_back.len() < NAMED
+            {
+                let keys = keys.join(", ");
+                findings
+                    .put_back
+                    .push(format!("{} ({keys})", path.display()));
+            }
             let list = if matches!(self.select(path), Selected::Base) {
                 &mut findings.put_back
             } else if !self.is_agents_test(change) {
@@ -231,6 +286,7 @@ mod tests {
         let findings =
             |protect: &[String], check| Selection::new(protect, check).findings(&changes);
         let told = findings(&[], "sh ./check.sh && (cd sub; 'run.sh')");
+        // One that could not be read.
         assert_eq!(
             told.agents_tests,
             ["check.sh", "sub/run.sh", "pyproject.toml"]

@@ -70,12 +70,13 @@ impl Claimed<'_> {
     /// Sends the tree, what is the person's taken from the first checkpoint.
     async fn send_tree(&self, sandbox: &Sandbox) -> Result<Findings> {
         let (checkpoints, at) = (self.checkpoints.clone(), self.at);
-        let selection = Selection::new(self.protect, self.command);
+        let mut selection = Selection::new(self.protect, self.command);
         let found = tokio::task::spawn_blocking(move || {
             let repository = checkpoints.open()?;
             let base = repository.checkpoint(checkpoints.series(), 0)?;
             let at = repository.checkpoint(checkpoints.series(), at)?;
             let changes = repository.changes(&base, &at)?;
+            selection.mend(&repository, &changes);
             let mut findings = selection.findings(&changes);
             findings.weakened = weakened(&repository, &changes, &selection);
             Result::Ok((repository, base, at, selection, findings))

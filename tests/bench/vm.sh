@@ -182,7 +182,7 @@ run_tests() {
   done
   guest_file /bin/busybox busybox
   guest_file <(printf '#!/bin/sh\nexec podman --remote --url unix://%s/podman/podman.sock "$@"\n' "$RUN") podman-remote
-  environment=(RUSTC_BOOTSTRAP=1 RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS=4 STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
+  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS=4 STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
     STOCKADE_TEST_SHARED="$area/shared" STOCKADE_TEST_BIN="$area/stockade" STOCKADE_TEST_BUSYBOX="$area/busybox"
     STOCKADE_TEST_PODMAN="$area/podman-remote")
   end_tests

@@ -95,9 +95,10 @@ impl SmallStore {
     }
 
     /// What of images and containers there is.
-    fn content(&self) -> String {
-        let images = self.podman(&["images", "--all", "--quiet"]).stdout();
-        let containers = self.podman(&["ps", "--all", "--quiet"]).stdout();
+    fn content(&self, here: &TestDir) -> String {
+        let list = |words: &[&str]| here.stockade(words).run().success().stdout();
+        let images = list(&["images", "--all", "--quiet"]);
+        let containers = list(&["ps", "--all", "--quiet", "--unmanaged"]);
         format!("{images}/{containers}")
     }
 }
@@ -134,7 +135,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     let dir = TestDir::new();
     let small = SmallStore::start(&dir);
     let here = TestDir::on(&small.socket());
-    let before = small.content();
+    let before = small.content(&here);
     let fill = "dd if=/dev/zero of=/big bs=1M count=100";
     let run = |flags: &[&str], script: &str| {
         let first = ["run", "--rm", "--network", "none"];
@@ -150,7 +151,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     .code(5)
     .says("code 1\n")
     .complains(FULL);
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 
     // Where it leaves no room for Podman's own records that is said, unless there was just enough,
     // and with a little room the container can be removed.
@@ -166,7 +167,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
         .stockade(&["rm", "--force", "--time", "0", "--ignore", &name])
         .run()
         .success();
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 
     // Not a byte is free before anything is made.
     let filler = small.path("filler");
@@ -174,11 +175,11 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     assert!(!filled.expect("dd runs").success(), "there was room");
     let _ = run(&[], "echo ran").code(125).says("").complains(FULL);
     fs::remove_file(&filler).expect("ours");
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 
     // With room again it works.
     let _ = run(&[], "echo ran").success().says("ran\n");
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 
     // A step of a build. Podman may keep what it had of it in no image: this comes last.
     here.write("Containerfile", format!("FROM {}\nRUN {fill}\n", tiny()));
@@ -189,12 +190,12 @@ fn a_full_disk_is_said_and_leaves_nothing() {
         built.stdout().contains(FULL) || built.stderr().contains(FULL),
         "{built}"
     );
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 
     // What is sent to it.
-    here.write("big", crate::support::noise(64 << 20));
+    here.write("big", vec![b'x'; 64 << 20]);
     here.write("Containerfile", format!("FROM {}\nCOPY big /\n", tiny()));
     let built = here.stockade(&["build", "-t", "localhost/big", "."]).run();
     let _ = built.code(1).complains(FULL);
-    assert_eq!(small.content(), before);
+    assert_eq!(small.content(&here), before);
 }

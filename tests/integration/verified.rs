@@ -168,6 +168,33 @@ fn what_decides_the_outcome_is_the_persons() {
 
 #[test]
 #[ignore = "needs podman: runs an agent and checks"]
+fn of_a_file_that_holds_more_only_what_steers_is_put_back() {
+    let dir = TestDir::new();
+    dir.write("package.json", "{\"scripts\": {\"test\": \"run\"}}");
+    dir.write("pyproject.toml", "[project]\nname = 'a'\n");
+    let agent = "printf '[project]\\nname = \"better\"\\n[tool.pytest.ini_options]\\naddopts = \"--collect-only\"\\n' >pyproject.toml\n\
+        echo '{\"scripts\": {\"test\": \"true\"}, \"main\": \"x.js\"}' >package.json\n\
+        printf '[package]\\nautotests = false\\n' >Cargo.toml";
+    let check = "grep better py*.toml && ! grep addopts py*.toml && \
+        grep x.js pack*.json && grep run pack*.json && ! grep autotests Car*.toml";
+    let output = claiming(&dir, agent, &["--check", check]).run();
+    let _ = ended(&dir, output, 0, 1).complains("verified (protected)");
+    let put_back = event(&dir, "checked")["findings"]["put_back"].to_string();
+    for name in [
+        "pyproject.toml (tool.pytest)",
+        "package.json (scripts)",
+        "Cargo.toml (package.autotests)",
+    ] {
+        assert!(put_back.contains(name), "{put_back}");
+    }
+    // What cannot be read is not the person's.
+    let output = claiming(&dir, "echo '[' >pyproject.toml", &["--check", "true"]).run();
+    let _ = output.success().complains("agent's tests");
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
 fn an_agent_that_wrote_its_own_tests_is_told_apart() {
     let dir = TestDir::new();
     let agent = "mkdir -p tests; echo 'exit 0' >tests/run.sh";
