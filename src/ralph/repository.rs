@@ -6,7 +6,8 @@
 //! nothing can be too large for it, or half done: into the run's own directory; where that is on another
 //! file system, into a private one beside the workspace, which the agent does not see; and where that
 //! cannot be either, it stays where it is, under another name. The same goes for the `.git` of each submodule that the
-//! person's index has: git above asks it what has changed in it. What it was is put back.
+//! person's index has, of this repository or of one above: git there asks it what has changed in it. What it was is
+//! put back. With what cannot be moved at all, since another user of the sandbox made it, the run ends.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -156,6 +157,14 @@ impl Repository {
     }
 }
 
+/// What came of it.
+pub(super) struct Cleared {
+    /// What was moved, and what was not.
+    pub(super) events: Vec<Event>,
+    /// What would be obeyed and could not be moved or put back, relative to the workspace.
+    pub(super) stays: Vec<PathBuf>,
+}
+
 /// What keeps the top of a workspace clean.
 #[derive(Debug, Clone)]
 pub(super) struct Quarantine {
@@ -180,15 +189,18 @@ impl Quarantine {
     }
 
     /// Moves away what may not stay, and says so. Blocks.
-    pub(super) fn clear(&self, root: &Root) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
+    pub(super) fn clear(&self, root: &Root) -> Result<Cleared> {
+        let (mut events, mut stays) = (Vec::new(), Vec::new());
         let Some(repository) = &self.repository else {
-            return Ok(events);
+            return Ok(Cleared { events, stays });
         };
         let places: Vec<_> = self.places.iter().map(PathBuf::as_path).collect();
         let mut aside = |at: &Root, name: &CStr, path: String| {
             let moved = at.set_aside(name, &places, &self.aside);
             let is_moved = moved.is_ok();
+            if !is_moved {
+                stays.push(PathBuf::from(&path));
+            }
             events.push(match moved {
                 Ok(to) => Event::Quarantined {
                     path,
@@ -214,18 +226,22 @@ impl Quarantine {
         if is_bare(root)? && !repository.bare {
             aside(root, HEAD, HEAD.to_string_lossy().into_owned());
         }
-        let mut warnings = Vec::new();
+        let (mut warnings, mut unseen) = (Vec::new(), Vec::new());
         for module in &repository.modules {
             warnings.extend(match module.keep(root, &mut aside) {
                 Ok(warning) => warning,
                 Err(error) => {
-                    let path = module.path.display();
-                    Some(format!("`{path}/.git` may not be what it was: {error}"))
+                    let path = module.path.join(".git");
+                    let shown = path.display();
+                    let text = format!("`{shown}` may not be what it was: {error}");
+                    unseen.push(path);
+                    Some(text)
                 }
             });
         }
         events.extend(warnings.into_iter().map(|text| Event::Warning { text }));
-        Ok(events)
+        stays.extend(unseen);
+        Ok(Cleared { events, stays })
     }
 }
 
@@ -270,7 +286,8 @@ mod tests {
 
         /// The names that were moved.
         fn moved(&self, quarantine: &Quarantine) -> Vec<String> {
-            let events = quarantine.clear(&self.root).unwrap();
+            let Cleared { events, stays } = quarantine.clear(&self.root).unwrap();
+            assert!(stays.is_empty());
             let path = |event| match event {
                 Event::Quarantined { path, to } => {
                     assert!(Path::new(&to).symlink_metadata().is_ok(), "{to}");

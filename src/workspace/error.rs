@@ -162,6 +162,10 @@ impl Error {
         matches!(&*self.0, Kind::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(&*self.0, Kind::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// There is no checkpoint of that number.
     pub fn is_no_checkpoint(&self) -> bool {
         matches!(*self.0, Kind::NoCheckpoint { .. })

@@ -115,22 +115,21 @@ impl Repository {
     }
 
     /// Makes what the agent gets, and mounts it over the person's. Where there is none, nothing is
-    /// mounted: the service would make a directory there.
+    /// mounted: the service would make a directory there. Its submodules may be those of a repository above.
     pub(super) fn give(&self, request: &mut Request, run: &Run) -> CliResult<()> {
         if self.record.access == GitAccess::Rw {
             request.loosenings.push(Loosening::Repository);
             return Ok(());
         }
-        let Some(kind) = self.record.git.map(|git| git.kind) else {
-            return Ok(());
-        };
         let mut places = 0..;
+        let kind = self.record.git.map(|git| git.kind);
         match (&self.found, self.record.access, kind) {
             (Some(found), ..) => self.shadow(found, &mut places, request, run)?,
+            (None, _, None) => {}
             (None, GitAccess::Ro, _) => {
                 self.persons(request, &self.root.join(".git"), &self.target)?;
             }
-            (None, _, IdentityKind::Directory) => {
+            (None, _, Some(IdentityKind::Directory)) => {
                 empty(request, run.git_directory(), &self.target)?;
             }
             (None, ..) => self.file(request, run, "")?,
