@@ -47,6 +47,8 @@ enum Kind {
     Refused(String),
     #[error("cannot write what was read")]
     Sink(#[source] io::Error),
+    #[error("it was interrupted")]
+    Interrupted,
 }
 
 impl Error {
@@ -121,6 +123,10 @@ impl Error {
 
     pub(super) fn refused(why: impl Into<String>) -> Self {
         Self::new(Kind::Refused(why.into()))
+    }
+
+    pub(super) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted)
     }
 
     pub(super) fn sink(source: io::Error) -> Self {

@@ -3,6 +3,8 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -41,10 +43,32 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    /// Makes one. Blocks.
-    pub(super) fn make(original: &Workspace, keep: &Keep, id: &RunId) -> CliResult<Self> {
+    /// Makes one, unless that is to stop: then nothing of it is left.
+    pub(super) async fn make(
+        original: &Workspace,
+        keep: Keep,
+        id: &RunId,
+        stop: &Arc<AtomicBool>,
+    ) -> CliResult<Self> {
+        let (original, id, stopped) = (original.clone(), id.clone(), Arc::clone(stop));
+        let making =
+            tokio::task::spawn_blocking(move || Self::copy(&original, &keep, &id, stopped));
+        let made = making.await.doing("copy the workspace")??;
+        match stop.load(Ordering::Relaxed) {
+            true => Err(CliError::new(Exit::Failed, "interrupted")),
+            false => Ok(made),
+        }
+    }
+
+    fn copy(
+        original: &Workspace,
+        keep: &Keep,
+        id: &RunId,
+        stop: Arc<AtomicBool>,
+    ) -> CliResult<Self> {
         let state = host::state_directory()?;
         let checkpoints = Checkpoints::before_copy(&state, original, keep, id)?;
+        let working = checkpoints.clone().stopped_by(stop);
         let copies = host::copies_directory()?;
         private_directory(&copies)?;
         let path = copies.canonicalize().doing("find the copies")?;
@@ -60,8 +84,8 @@ impl Copied {
             kept: false,
         };
         let fill = || {
-            let (at, _) = copied.checkpoints.take("as it was when it was copied")?;
-            copied.checkpoints.copy(&at, &copied.workspace.path)
+            let (at, _) = working.take("as it was when it was copied")?;
+            working.copy(&at, &copied.workspace.path)
         };
         let heading = "the workspace cannot be copied";
         let root = fill().map_err(|e| CliError::context(Exit::Failed, heading, &e))?;
