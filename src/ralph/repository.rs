@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use super::error::Result;
 use super::event::Event;
-use super::modules::{self, Module};
+use super::modules::{self, Intent, Module};
 use super::record::Record;
 use super::store::Run;
 use crate::workspace::Root;
@@ -172,6 +172,7 @@ pub(super) struct Quarantine {
     places: Vec<PathBuf>,
     /// How a name begins that cannot go anywhere else.
     aside: String,
+    intent: Intent,
 }
 
 impl Quarantine {
@@ -185,6 +186,7 @@ impl Quarantine {
                 .chain(beside)
                 .collect(),
             aside: name,
+            intent: Intent(run.intent_path()),
         }
     }
 
@@ -228,7 +230,7 @@ impl Quarantine {
         }
         let (mut warnings, mut unseen) = (Vec::new(), Vec::new());
         for module in &repository.modules {
-            warnings.extend(match module.keep(root, &mut aside) {
+            warnings.extend(match module.keep(root, &mut aside, &self.intent) {
                 Ok(warning) => warning,
                 Err(error) => {
                     let path = module.path.join(".git");
@@ -258,6 +260,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::ralph::modules::Obeyed;
 
     struct Scene {
         base: tempfile::TempDir,
@@ -281,6 +284,7 @@ mod tests {
                 repository: Some(Repository::of(&self.root, access).unwrap()),
                 places: vec![self.base.path().join("quarantine")],
                 aside: ".aside".to_owned(),
+                intent: Intent(self.base.path().join("intent")),
             }
         }
 
@@ -342,6 +346,45 @@ mod tests {
             symlink("kept", scene.at(".git")).unwrap();
             assert_eq!(scene.moved(&quarantine), [".git"], "{access}");
         }
+    }
+
+    /// What a kill at each moment leaves, and the next who looks makes of it.
+    #[test]
+    fn a_submodules_file_is_put_back_though_somebody_was_killed() {
+        let scene = Scene::new();
+        let file = scene.at("sub/.git");
+        fs::create_dir(scene.at("sub")).unwrap();
+        fs::write(&file, "gitdir: ../.git/modules/sub\n").unwrap();
+        let mut quarantine = scene.begun(GitAccess::Shadow);
+        let text = "gitdir: ../.git/modules/sub\n".to_owned();
+        quarantine.repository.as_mut().unwrap().modules = vec![Module {
+            path: "sub".into(),
+            git: Some(Obeyed::File {
+                text: text.clone(),
+                mode: 0o644,
+            }),
+        }];
+        let read = || fs::read_to_string(&file).ok();
+        // The agent may well remove it.
+        fs::remove_file(&file).unwrap();
+        assert!(quarantine.clear(&scene.root).unwrap().events.is_empty());
+        assert_eq!(read(), None);
+        let intent = scene.base.path().join("intent");
+        for left in [None, Some(""), Some("gitdir: evil\n")] {
+            fs::write(&intent, "sub").unwrap();
+            let _ = fs::remove_file(&file);
+            if let Some(left) = left {
+                fs::write(&file, left).unwrap();
+            }
+            let cleared = quarantine.clear(&scene.root).unwrap();
+            assert_eq!(cleared.events.len(), usize::from(left.is_some()));
+            assert_eq!(read().as_ref(), Some(&text), "{left:?}");
+            assert!(!intent.exists());
+        }
+        fs::write(&intent, "other").unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(quarantine.clear(&scene.root).unwrap().events.is_empty());
+        assert_eq!(read(), None);
     }
 
     #[test]

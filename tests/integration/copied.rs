@@ -2,7 +2,7 @@
 //! `--read-only-workspace`.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -262,6 +262,36 @@ fn copying_ends_at_once_when_it_is_interrupted() {
     let _ = running.finish().code(130);
     assert_eq!(names(&copies(&dir)), [""; 0]);
     assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_copy_whose_maker_was_killed_goes_with_what_comes_next() {
+    let dir = TestDir::new();
+    let large = dir.work().join("large");
+    let killed = || {
+        fs::File::create(&large).unwrap().set_len(8 << 30).unwrap();
+        let before = names(&copies(&dir)).len();
+        let running = ralph(&dir, "", &["--workspace", "copy"]).spawn();
+        wait_until(|| names(&copies(&dir)).len() > before);
+        running.signal(Signal::KILL);
+        let _ = running.finish();
+        assert_eq!(names(&copies(&dir)).len(), before + 1);
+        fs::remove_file(&large).unwrap();
+    };
+    fs::create_dir_all(copies(&dir)).unwrap();
+    fs::set_permissions(copies(&dir), PermissionsExt::from_mode(0o700)).unwrap();
+    killed();
+    let _ = worked(&dir, "", &[]).complains("a copy that belonged to no run: removed");
+    let id = id(&dir);
+    assert_eq!(names(&copies(&dir)), [id.as_str()]);
+    killed();
+    let looked = dir.stockade(&["runs", "prune", "--dry-run"]).run();
+    let _ = looked.success().complains("a copy that belongs to no run");
+    assert_eq!(names(&copies(&dir)).len(), 2);
+    let pruned = dir.stockade(&["runs", "prune"]).run().success();
+    let _ = pruned.complains("a copy that belonged to no run: removed");
+    assert_eq!(names(&copies(&dir)), [id.as_str()]);
 }
 
 #[test]

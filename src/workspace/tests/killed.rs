@@ -61,7 +61,7 @@ fn what_is_to_stop_does_so() {
     scene.repository.stop_by(Arc::clone(&stop));
     furnish(&scene, 1);
     let root = scene.root();
-    let mut take =
+    let take =
         |repository: &mut Repository| repository.take(&root, &scene.series, "", &scene.policy);
     let error = take(&mut scene.repository).unwrap_err();
     assert!(error.to_string().contains("interrupted"), "{error}");

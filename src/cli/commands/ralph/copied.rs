@@ -12,7 +12,7 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::host;
 use crate::ralph::files::{private_directory, remove_all};
-use crate::ralph::{Checkpoints, Keep, RunId, Workspace};
+use crate::ralph::{Checkpoints, Copying, Keep, RunId, Workspace};
 use crate::sandbox::Request;
 use crate::sandbox::host_path::HostPath;
 use crate::sandbox::mounts::MountSource;
@@ -39,7 +39,8 @@ pub(super) fn parser() -> impl TypedValueParser<Value = Place> {
 pub(super) struct Copied {
     pub(super) workspace: Workspace,
     checkpoints: Checkpoints,
-    kept: bool,
+    /// Until it is a run's.
+    copying: Option<Copying>,
 }
 
 impl Copied {
@@ -73,15 +74,19 @@ impl Copied {
         private_directory(&copies)?;
         let path = copies.canonicalize().doing("find the copies")?;
         let path = path.join(id.as_str());
+        let copying = Copying::begin(&state, id, original, &path)?;
         let made = DirBuilder::new().mode(0o700).create(&path);
-        made.doing(format!("make `{}`", path.display()))?;
+        if let Err(error) = made {
+            copying.end();
+            return Err(error).doing(format!("make `{}`", path.display()));
+        }
         let mut copied = Self {
             workspace: Workspace {
                 path,
                 ..original.clone()
             },
             checkpoints,
-            kept: false,
+            copying: Some(copying),
         };
         let fill = || {
             let (at, _) = working.take("as it was when it was copied")?;
@@ -117,16 +122,21 @@ impl Copied {
 
     /// The run has begun: both are its own now.
     pub(super) fn keep(mut self) {
-        self.kept = true;
+        if let Some(copying) = self.copying.take() {
+            copying.end();
+        }
     }
 }
 
 impl Drop for Copied {
     fn drop(&mut self) {
-        if !self.kept {
-            // Whatever kept the run from beginning is told; this is not worth more words.
+        if let Some(copying) = self.copying.take() {
+            // Whatever kept the run from beginning is told; this is not worth more words, and is tried again.
             let _ = self.checkpoints.drop_all();
-            let _ = remove_all(&self.workspace.path);
+            let path = &self.workspace.path;
+            if remove_all(path).is_ok() || path.symlink_metadata().is_err() {
+                copying.end();
+            }
         }
     }
 }

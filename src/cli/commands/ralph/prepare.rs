@@ -76,6 +76,9 @@ pub(super) async fn prepare(
     }
     night::refuse_overlap(&workspace.path, None)?;
     args.kept.announce(&workspace, ui)?;
+    if !args.dry_run {
+        night::clear_copies(false, ui)?;
+    }
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     let copied = match args.workspace {
         Place::Copy if !args.dry_run => {
