@@ -100,7 +100,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     let now = match original.is_some() && has_closed(&repository, &now, place)? {
         true => {
             let service = Service::connect(global, ui).await?;
-            reclaim(place, &record, &service, ui).await?;
+            reclaim(place, &run, &record, &service, ui).await?;
             let (mine, event) = checkpoints.take("before it is accepted")?;
             night.note(event)?;
             repository.refresh().map_err(failed)?;

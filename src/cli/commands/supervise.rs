@@ -117,9 +117,9 @@ fn give_up(night: &mut Night, error: CliError) -> CliError {
 }
 
 /// What another user of the sandbox made is the person's from now on, and can be moved away.
-async fn take_back(night: &mut Night, service: &Service, ui: &Ui) -> CliResult<()> {
+async fn take_back(run: &Run, night: &mut Night, service: &Service, ui: &Ui) -> CliResult<()> {
     let record = night.record().clone();
-    if let Err(error) = reclaim(&record.workspace.path, &record, service, ui).await {
+    if let Err(error) = reclaim(&record.workspace.path, run, &record, service, ui).await {
         let why = std::iter::once(&error.message).chain(&error.causes);
         let why = why.cloned().collect::<Vec<_>>().join(": ");
         let text = format!("what belongs to other users of the sandbox stays theirs: {why}");
@@ -228,7 +228,7 @@ async fn supervise(
                     return Ok(night.sandbox_removed().await?);
                 }
                 if stays {
-                    take_back(night, &service, ui).await?;
+                    take_back(run, night, &service, ui).await?;
                 }
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);
