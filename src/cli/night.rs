@@ -8,6 +8,7 @@ use super::connect;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::host;
+use super::sanitize::sanitize_line;
 use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
@@ -170,7 +171,27 @@ pub(crate) async fn forget(run: Run, global: &Global, ui: &Ui) -> CliResult<()> 
             Err(error) => return Err(error.into()),
         }
     }
+    if let Ok(record) = run.record()
+        && record.original.is_some()
+    {
+        run.checkpoints(&record)?.drop_all()?;
+    }
     Ok(run.discard()?)
+}
+
+/// Removes copies of workspaces that were being made for runs when whoever did so was killed.
+pub(crate) fn clear_copies(only_look: bool, ui: &Ui) -> CliResult<()> {
+    for one in ralph::clear_abandoned(&host::state_directory()?, only_look)? {
+        let path = sanitize_line(&one.copy.to_string_lossy());
+        match one.stays {
+            None if only_look => ui.status(&format!("{path}: a copy that belongs to no run")),
+            None => ui.status(&format!("{path}: a copy that belonged to no run: removed")),
+            Some(error) => ui.warning(&format!(
+                "{path}: a copy that belongs to no run stays: {error}"
+            )),
+        }
+    }
+    Ok(())
 }
 
 /// How a run has ended, if it has.

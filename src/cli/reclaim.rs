@@ -2,29 +2,37 @@
 //! cannot change it. A container of the run's image gives it back to them: in it all those ids are users that its
 //! root, who is the person, may take files from.
 
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::connect::Service;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
-use super::launch::{Launch, Unenforced};
+use super::launch::{self, Launch, Unenforced};
 use super::sandbox_args::invalid;
 use super::signals::Signals;
 use super::turn::Turn;
 use super::ui::Ui;
-use crate::ralph::Record;
+use crate::ralph::{GitAccess, Obeyed, Record, Run, Workspace};
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
-use crate::sandbox::mounts::{MountSource, parse_volume};
+use crate::sandbox::mounts::{Access, MountSource, OwnMount, parse_volume};
+use crate::sandbox::name::GuestPath;
 use crate::sandbox::network::NetworkMode;
+use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::security::CapabilityArg;
 use crate::sandbox::user::{ServiceOwner, UserArg, UserNs};
 use crate::sandbox::{Request, Sandbox};
+use crate::workspace::Root;
+use crate::workspace::git::{TopKind, Way};
 
 /// What it takes to give files of others away.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
 const TARGET: &str = "/workspace";
+const GIT: &CStr = c".git";
 const CLEAN: [&str; 3] = [
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
     "LD_PRELOAD=",
@@ -49,12 +57,14 @@ pub(crate) fn is_foreign(root: &Path, path: &Path) -> bool {
     false
 }
 
-/// Makes all that lies in a run's workspace the person's own.
+/// Makes all that lies in a run's workspace the person's own, but for their `.git` and what is mounted below.
 ///
 /// # Errors
-/// The service is another one than the person's own, or the container could not do it.
+/// The service is another one than the person's own, or the container could not do it. With the exit code of a signal,
+/// if one came.
 pub(crate) async fn reclaim(
     workspace: &Path,
+    run: &Run,
     record: &Record,
     service: &Service,
     ui: &Ui,
@@ -67,19 +77,23 @@ pub(crate) async fn reclaim(
     }
     let mut signals = Signals::catch().doing("catch signals")?;
     let image = service.client.inspect_image(&record.image.id).await?;
-    let launch = Launch::new(
-        request(workspace, record)?,
-        &image,
-        service,
-        Unenforced::new(record.asked.unenforced),
-    )?;
+    let mut request = request(workspace, &record.image.id)?;
+    request.limits = record.asked.again();
+    let hidden = Hidden::of(workspace, run, record)?;
+    hidden.hide(&mut request);
+    let unenforced = Unenforced::new(record.asked.unenforced);
+    let launch = Launch::new(request, &image, service, unenforced)?;
     let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
     let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
     drop(turn);
     let noted = launch.note(sandbox.id());
     ui.status("files of other users of the sandbox: a container makes them yours");
+    let work = async {
+        noted?;
+        live(&sandbox, &launch, unenforced, ui).await
+    };
     let done = tokio::select! {
-        done = async { noted.map(|()| live(&sandbox))?.await } => done,
+        done = work => done,
         caught = signals.next_end() => Err(CliError::new(Exit::Signal(caught.number()), "interrupted")),
     };
     // Before anything is said of it.
@@ -93,19 +107,101 @@ pub(crate) async fn reclaim(
     }
 }
 
-async fn live(sandbox: &Sandbox) -> CliResult<i32> {
+/// Nothing runs before it is known whose it makes the files.
+async fn live(
+    sandbox: &Sandbox,
+    launch: &Launch,
+    unenforced: Unenforced,
+    ui: &Ui,
+) -> CliResult<i32> {
+    sandbox.prepare().await?;
+    launch::verify(sandbox, &launch.plan, unenforced, ui).await?;
+    if sandbox.root_is_caller(&KernelFiles::default()).await? == Some(false) {
+        let text = "the service made a container whose root is somebody else than you";
+        return Err(CliError::new(Exit::Failed, text));
+    }
     let watch = sandbox.watch();
     sandbox.start().await?;
     Ok(sandbox.outcome(watch).await?.exit_code)
 }
 
-fn request(workspace: &Path, record: &Record) -> CliResult<Request> {
+/// Repositories of the person's below the workspace, with what is mounted over each.
+struct Hidden(Vec<(PathBuf, GuestPath)>);
+
+impl Hidden {
+    /// Those that the agent could not change. One that has taken the place of such a one is not the person's.
+    fn of(workspace: &Path, run: &Run, record: &Record) -> CliResult<Self> {
+        let mut hidden = Self(Vec::new());
+        let Some(repository) = &record.repository else {
+            return Ok(hidden);
+        };
+        if repository.access == GitAccess::Rw {
+            return Ok(hidden);
+        }
+        let failed = |e| CliError::from_source(Exit::Failed, &e);
+        let root = Root::open(workspace).map_err(failed)?;
+        let is_original = |original: &Workspace| original.path == workspace;
+        let is_original = record.original.as_ref().is_some_and(is_original);
+        let top = root.top(GIT).map_err(failed)?;
+        if let Some(top) = top.filter(|top| is_original || repository.git == Some((*top).into())) {
+            hidden.add(run, Path::new(""), top.kind)?;
+        }
+        for module in &repository.modules {
+            if let Some(Obeyed::Directory { device, inode }) = module.git
+                && let Ok(Way::Whole(below)) = root.way(&module.path)
+                && let Ok(Some(top)) = below.root.top(GIT)
+                && top.id == (device, inode)
+            {
+                hidden.add(run, &module.path, top.kind)?;
+            }
+        }
+        Ok(hidden)
+    }
+
+    fn add(&mut self, run: &Run, above: &Path, kind: TopKind) -> CliResult<()> {
+        let cover = run.directory().join(format!("cover-{}", self.0.len()));
+        let made = match kind {
+            TopKind::Directory => fs::create_dir(&cover),
+            TopKind::File => File::create(&cover).map(|_| ()),
+            TopKind::Other => return Ok(()),
+        };
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error).doing("make what hides your repository");
+            }
+            _ => {}
+        }
+        let target = Path::new(TARGET).join(above).join(".git");
+        let target = GuestPath::parse(&target.to_string_lossy()).map_err(|e| invalid(&e))?;
+        self.0.push((cover, target));
+        Ok(())
+    }
+
+    fn hide(&self, request: &mut Request) {
+        let mounts = self.0.iter().map(|(source, target)| OwnMount {
+            source: source.clone(),
+            target: target.clone(),
+            access: Access::Write,
+        });
+        request.own_mounts.extend(mounts);
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        for (cover, _) in &self.0 {
+            // It is empty, or goes with the run.
+            let _ = fs::remove_dir(cover).or_else(|_| fs::remove_file(cover));
+        }
+    }
+}
+
+fn request(workspace: &Path, image: &str) -> CliResult<Request> {
     let words = ["-hR", "0:0", TARGET].map(str::to_owned);
     let mut request = Request {
-        image: record.image.id.clone(),
+        image: image.to_owned(),
         entrypoint: Some(Entrypoint::parse("chown").map_err(|e| invalid(&e))?),
         command: words.to_vec(),
-        limits: record.asked.again(),
         network: NetworkMode::None,
         ..Request::default()
     };
@@ -121,8 +217,23 @@ fn request(workspace: &Path, record: &Record) -> CliResult<Request> {
         let capability = CapabilityArg::parse(name).map_err(|e| invalid(&e))?;
         request.security.cap_add.push(capability);
     }
-    let mut mount = parse_volume(&format!(".:{TARGET}:Z")).map_err(|e| invalid(&e))?;
+    // Without what is mounted below.
+    let mut mount = parse_volume(&format!(".:{TARGET}:Z,bind")).map_err(|e| invalid(&e))?;
     mount.source = MountSource::Host(workspace.to_owned());
     request.mounts.push(mount);
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_mounted_below_is_reached() {
+        let request = request(Path::new("/somewhere"), "image").unwrap();
+        let [mount] = request.mounts.as_slice() else {
+            panic!("{:?}", request.mounts)
+        };
+        assert!(mount.options.has("bind") && !mount.options.has("rbind"));
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::error::{Error, Result};
@@ -10,7 +12,9 @@ use super::event::Event;
 use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
 use super::store::RunId;
-use crate::workspace::{Checkpoint, LeaveOut, Policy, Repository, Root, Series};
+use crate::workspace::{
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series,
+};
 
 /// The checkpoints of one run.
 #[derive(Debug, Clone)]
@@ -22,6 +26,10 @@ pub struct Checkpoints {
     series: Series,
     /// For the first one; later ones do as it did.
     leave_out: LeaveOut,
+    /// Somebody wants it to end.
+    stop: Arc<AtomicBool>,
+    /// What is worked on is a copy of what the first one is of.
+    is_copy: bool,
 }
 
 impl Checkpoints {
@@ -80,7 +88,15 @@ impl Checkpoints {
             id: (workspace.device, workspace.inode),
             series,
             leave_out: keep.leave_out(),
+            stop: Arc::default(),
+            is_copy: original != workspace,
         }
+    }
+
+    /// Taking one and copying one end soon after this becomes true.
+    #[must_use]
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// Makes a copy of a checkpoint in an empty directory. Blocks.
@@ -104,7 +120,28 @@ impl Checkpoints {
         if let Some(directory) = self.repository.parent() {
             super::files::private_directory(directory)?;
         }
-        Ok(Repository::open(&self.repository)?)
+        let mut repository = Repository::open(&self.repository)?;
+        repository.stop_by(Arc::clone(&self.stop));
+        Ok(repository)
+    }
+
+    /// What differs between two of them. That something was not copied is no difference. Blocks.
+    ///
+    /// # Errors
+    /// As [`Repository::changes`].
+    pub fn changes(
+        &self,
+        repository: &Repository,
+        from: &Checkpoint,
+        to: &Checkpoint,
+    ) -> Result<Vec<Change>> {
+        let mut changes = repository.changes(from, to)?;
+        if self.is_copy && from.number() == 0 {
+            let is_unknown = |entry: Entry| matches!(entry.kind, EntryKind::LeftOut(_));
+            changes
+                .retain(|change| change.after.is_some() || !change.before.is_some_and(is_unknown));
+        }
+        Ok(changes)
     }
 
     /// Opens the workspace, which must be what it was. Blocks.
@@ -148,7 +185,8 @@ impl Checkpoints {
         let taken = repository.take(&self.root()?, &self.series, reason, &policy)?;
         let changed = match &before {
             Some(before) if before.tree() != taken.checkpoint.tree() => {
-                repository.changes(before, &taken.checkpoint)?.len() as u64
+                let changes = self.changes(&repository, before, &taken.checkpoint)?;
+                changes.len() as u64
             }
             _ => 0,
         };

@@ -45,6 +45,12 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
+    /// What the person's git or the next run would obey can neither be moved away nor put back.
+    #[error("`{}` is not what it was when the run began, and can only be looked after as the user who made it: run no git above it before", path.display())]
+    Stays {
+        /// Where.
+        path: PathBuf,
+    },
     /// A checkpoint made room for others.
     #[error("checkpoint {number} was dropped to make room; kept are {kept}")]
     Dropped {

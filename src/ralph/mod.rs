@@ -9,6 +9,7 @@
 mod agent;
 mod asleep;
 mod checkpoints;
+mod copying;
 mod error;
 mod event;
 mod follow;
@@ -44,6 +45,7 @@ pub mod journal;
 
 pub use agent::{Agent, Delivery, Voice};
 pub use checkpoints::Checkpoints;
+pub use copying::{Abandoned, Copying, clear_abandoned};
 pub use error::{Error, Result};
 pub use event::{Entry, Event};
 pub use follow::Follow;

@@ -2,9 +2,11 @@
 //! began, and how it is kept so. What git would not consult by itself, other repositories inside, is not moved.
 
 use std::ffi::CStr;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use super::error::Result;
+use super::files::write_whole;
 use crate::workspace::git::{self, Below, ModuleGit, TopKind, Way};
 use crate::workspace::{Result as Looked, Root};
 
@@ -43,6 +45,25 @@ pub enum Obeyed {
 /// What is done to one thing: it is moved away.
 pub(super) type SetAside<'a> = dyn FnMut(&Root, &CStr, String) -> bool + 'a;
 
+/// What is about to be put back, on disk: who is killed then is followed by another one.
+#[derive(Debug, Clone)]
+pub(super) struct Intent(pub(super) PathBuf);
+
+impl Intent {
+    fn begin(&self, module: &Path) {
+        // On a full disk there is more to lose.
+        let _ = write_whole(&self.0, module.as_os_str().as_bytes(), 0o600);
+    }
+
+    fn is(&self, module: &Path) -> bool {
+        std::fs::read(&self.0).is_ok_and(|text| text == module.as_os_str().as_bytes())
+    }
+
+    fn is_done(&self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// All of them.
 pub(super) fn of(root: &Root) -> Result<Vec<Module>> {
     let found = git::modules(root)?.into_iter();
@@ -73,7 +94,12 @@ impl Module {
     }
 
     /// Sees to it that nothing else is obeyed there than what was. Says what could not be put back.
-    pub(super) fn keep(&self, root: &Root, aside: &mut SetAside<'_>) -> Looked<Option<String>> {
+    pub(super) fn keep(
+        &self,
+        root: &Root,
+        aside: &mut SetAside<'_>,
+        intent: &Intent,
+    ) -> Looked<Option<String>> {
         match root.way(&self.path)? {
             Way::Gone => Ok(None),
             // No submodule was behind a link in the beginning, and some commands of git follow one.
@@ -83,14 +109,25 @@ impl Module {
                 aside(&above.root, &name, path.to_string_lossy().into_owned());
                 Ok(None)
             }
-            Way::Whole(below) => self.keep_in(&below, aside),
+            Way::Whole(below) => self.keep_in(&below, aside, intent),
         }
     }
 
-    fn keep_in(&self, below: &Below, aside: &mut SetAside<'_>) -> Looked<Option<String>> {
+    fn keep_in(
+        &self,
+        below: &Below,
+        aside: &mut SetAside<'_>,
+        intent: &Intent,
+    ) -> Looked<Option<String>> {
         let here = &below.root;
         let now = here.top(GIT)?;
         let stays = match (now, &self.git) {
+            // Whoever moved it away was killed then.
+            (None, Some(Obeyed::File { text, mode })) if intent.is(&self.path) => {
+                here.put_git_file(text, *mode)?;
+                intent.is_done();
+                true
+            }
             // Nothing is obeyed; what has gone, the difference to the beginning shows.
             (None, _) => true,
             (Some(_), None) => false,
@@ -102,13 +139,20 @@ impl Module {
             }
         };
         let path = self.path.join(".git").to_string_lossy().into_owned();
-        if stays || !aside(here, GIT, path.clone()) {
+        if stays {
+            return Ok(None);
+        }
+        if let Some(Obeyed::File { .. }) = &self.git {
+            intent.begin(&self.path);
+        }
+        if !aside(here, GIT, path.clone()) {
             return Ok(None);
         }
         match &self.git {
             None => Ok(None),
             Some(Obeyed::File { text, mode }) => {
                 here.put_git_file(text, *mode)?;
+                intent.is_done();
                 Ok(None)
             }
             Some(Obeyed::Directory { .. }) => Ok(Some(format!(

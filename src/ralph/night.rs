@@ -136,11 +136,16 @@ impl Night {
     /// blocks no longer than the journal does.
     ///
     /// # Errors
-    /// The workspace is gone, or the journal cannot be written.
+    /// The workspace is gone, or the journal cannot be written; or something has to stay as it is.
     pub fn clear_top(&mut self) -> Result<()> {
         let root = self.checkpoints.root()?;
-        for event in Quarantine::of(&self.run, &self.record).clear(&root)? {
+        let cleared = Quarantine::of(&self.run, &self.record).clear(&root)?;
+        for event in cleared.events {
             self.note(event)?;
+        }
+        if let Some(path) = cleared.stays.first() {
+            let path = root.path().join(path);
+            return Err(Error::Stays { path });
         }
         let modules = self
             .record

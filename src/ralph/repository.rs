@@ -6,7 +6,8 @@
 //! nothing can be too large for it, or half done: into the run's own directory; where that is on another
 //! file system, into a private one beside the workspace, which the agent does not see; and where that
 //! cannot be either, it stays where it is, under another name. The same goes for the `.git` of each submodule that the
-//! person's index has: git above asks it what has changed in it. What it was is put back.
+//! person's index has, of this repository or of one above: git there asks it what has changed in it. What it was is
+//! put back. With what cannot be moved at all, since another user of the sandbox made it, the run ends.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 
 use super::error::Result;
 use super::event::Event;
-use super::modules::{self, Module};
+use super::modules::{self, Intent, Module};
 use super::record::Record;
 use super::store::Run;
 use crate::workspace::Root;
@@ -156,6 +157,14 @@ impl Repository {
     }
 }
 
+/// What came of it.
+pub(super) struct Cleared {
+    /// What was moved, and what was not.
+    pub(super) events: Vec<Event>,
+    /// What would be obeyed and could not be moved or put back, relative to the workspace.
+    pub(super) stays: Vec<PathBuf>,
+}
+
 /// What keeps the top of a workspace clean.
 #[derive(Debug, Clone)]
 pub(super) struct Quarantine {
@@ -163,6 +172,7 @@ pub(super) struct Quarantine {
     places: Vec<PathBuf>,
     /// How a name begins that cannot go anywhere else.
     aside: String,
+    intent: Intent,
 }
 
 impl Quarantine {
@@ -176,19 +186,23 @@ impl Quarantine {
                 .chain(beside)
                 .collect(),
             aside: name,
+            intent: Intent(run.intent_path()),
         }
     }
 
     /// Moves away what may not stay, and says so. Blocks.
-    pub(super) fn clear(&self, root: &Root) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
+    pub(super) fn clear(&self, root: &Root) -> Result<Cleared> {
+        let (mut events, mut stays) = (Vec::new(), Vec::new());
         let Some(repository) = &self.repository else {
-            return Ok(events);
+            return Ok(Cleared { events, stays });
         };
         let places: Vec<_> = self.places.iter().map(PathBuf::as_path).collect();
         let mut aside = |at: &Root, name: &CStr, path: String| {
             let moved = at.set_aside(name, &places, &self.aside);
             let is_moved = moved.is_ok();
+            if !is_moved {
+                stays.push(PathBuf::from(&path));
+            }
             events.push(match moved {
                 Ok(to) => Event::Quarantined {
                     path,
@@ -214,18 +228,22 @@ impl Quarantine {
         if is_bare(root)? && !repository.bare {
             aside(root, HEAD, HEAD.to_string_lossy().into_owned());
         }
-        let mut warnings = Vec::new();
+        let (mut warnings, mut unseen) = (Vec::new(), Vec::new());
         for module in &repository.modules {
-            warnings.extend(match module.keep(root, &mut aside) {
+            warnings.extend(match module.keep(root, &mut aside, &self.intent) {
                 Ok(warning) => warning,
                 Err(error) => {
-                    let path = module.path.display();
-                    Some(format!("`{path}/.git` may not be what it was: {error}"))
+                    let path = module.path.join(".git");
+                    let shown = path.display();
+                    let text = format!("`{shown}` may not be what it was: {error}");
+                    unseen.push(path);
+                    Some(text)
                 }
             });
         }
         events.extend(warnings.into_iter().map(|text| Event::Warning { text }));
-        Ok(events)
+        stays.extend(unseen);
+        Ok(Cleared { events, stays })
     }
 }
 
@@ -242,6 +260,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::ralph::modules::Obeyed;
 
     struct Scene {
         base: tempfile::TempDir,
@@ -265,12 +284,14 @@ mod tests {
                 repository: Some(Repository::of(&self.root, access).unwrap()),
                 places: vec![self.base.path().join("quarantine")],
                 aside: ".aside".to_owned(),
+                intent: Intent(self.base.path().join("intent")),
             }
         }
 
         /// The names that were moved.
         fn moved(&self, quarantine: &Quarantine) -> Vec<String> {
-            let events = quarantine.clear(&self.root).unwrap();
+            let Cleared { events, stays } = quarantine.clear(&self.root).unwrap();
+            assert!(stays.is_empty());
             let path = |event| match event {
                 Event::Quarantined { path, to } => {
                     assert!(Path::new(&to).symlink_metadata().is_ok(), "{to}");
@@ -325,6 +346,45 @@ mod tests {
             symlink("kept", scene.at(".git")).unwrap();
             assert_eq!(scene.moved(&quarantine), [".git"], "{access}");
         }
+    }
+
+    /// What a kill at each moment leaves, and the next who looks makes of it.
+    #[test]
+    fn a_submodules_file_is_put_back_though_somebody_was_killed() {
+        let scene = Scene::new();
+        let file = scene.at("sub/.git");
+        fs::create_dir(scene.at("sub")).unwrap();
+        fs::write(&file, "gitdir: ../.git/modules/sub\n").unwrap();
+        let mut quarantine = scene.begun(GitAccess::Shadow);
+        let text = "gitdir: ../.git/modules/sub\n".to_owned();
+        quarantine.repository.as_mut().unwrap().modules = vec![Module {
+            path: "sub".into(),
+            git: Some(Obeyed::File {
+                text: text.clone(),
+                mode: 0o644,
+            }),
+        }];
+        let read = || fs::read_to_string(&file).ok();
+        // The agent may well remove it.
+        fs::remove_file(&file).unwrap();
+        assert!(quarantine.clear(&scene.root).unwrap().events.is_empty());
+        assert_eq!(read(), None);
+        let intent = scene.base.path().join("intent");
+        for left in [None, Some(""), Some("gitdir: evil\n")] {
+            fs::write(&intent, "sub").unwrap();
+            let _ = fs::remove_file(&file);
+            if let Some(left) = left {
+                fs::write(&file, left).unwrap();
+            }
+            let cleared = quarantine.clear(&scene.root).unwrap();
+            assert_eq!(cleared.events.len(), usize::from(left.is_some()));
+            assert_eq!(read().as_ref(), Some(&text), "{left:?}");
+            assert!(!intent.exists());
+        }
+        fs::write(&intent, "other").unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(quarantine.clear(&scene.root).unwrap().events.is_empty());
+        assert_eq!(read(), None);
     }
 
     #[test]

@@ -288,6 +288,11 @@ impl Run {
         self.directory.join("quarantine")
     }
 
+    /// The submodule whose `.git` is being put back.
+    pub(super) fn intent_path(&self) -> PathBuf {
+        self.directory.join("put-back")
+    }
+
     fn record_path(&self) -> PathBuf {
         self.directory.join("run.json")
     }

@@ -82,6 +82,16 @@ impl KernelFiles {
             .any(|word| word == argument.as_bytes()))
     }
 
+    /// Which user and group outside the process's user 0 is, if there is one.
+    ///
+    /// # Errors
+    /// If the maps of its user namespace cannot be read.
+    pub(crate) fn root_outside(&self, pid: u32) -> io::Result<Option<(u32, u32)>> {
+        let user = outside_of_root(&self.of_process(pid, "uid_map")?);
+        let group = outside_of_root(&self.of_process(pid, "gid_map")?);
+        Ok(user.zip(group))
+    }
+
     /// The first cgroup2 file system mounted (`/proc/self/mountinfo`, proc(5)).
     pub(crate) fn cgroup_mount(&self) -> io::Result<Option<CgroupMount>> {
         let mounts = read(&self.proc.join("self/mountinfo"))?;
@@ -131,6 +141,18 @@ impl KernelFiles {
             inode: stat.st_ino,
         } == bind.identity)
     }
+}
+
+/// What an id outside is inside, by a map of ids (user_namespaces(7)): the one that 0 is.
+fn outside_of_root(map: &[u8]) -> Option<u32> {
+    let map = String::from_utf8_lossy(map);
+    map.lines().find_map(|line| {
+        let mut words = line.split_whitespace().map(str::parse::<u32>);
+        match (words.next()?, words.next()?, words.next()?) {
+            (Ok(0), Ok(outside), Ok(1..)) => Some(outside),
+            _ => None,
+        }
+    })
 }
 
 /// Reads a small file whole.
@@ -208,6 +230,33 @@ mod tests {
         }
         let files = KernelFiles::at(&dir.path().join("proc"), dir.path());
         (dir, files)
+    }
+
+    #[test]
+    fn who_root_is_outside() {
+        let (dir, files) = files();
+        let map =
+            |name: &str, text: &str| fs::write(dir.path().join("proc/7").join(name), text).unwrap();
+        map("gid_map", "         0       1001          1\n");
+        for (text, root) in [
+            (
+                "         0       1000          1\n         1     100000      65536\n",
+                Some((1000, 1001)),
+            ),
+            (
+                "         1     100000      65536\n         0       1000          1\n",
+                Some((1000, 1001)),
+            ),
+            ("         0     100000      65536\n", Some((100_000, 1001))),
+            ("         1       1000          1\n", None),
+            ("         0       1000          0\n", None),
+            ("0 1000", None),
+            ("", None),
+        ] {
+            map("uid_map", text);
+            assert_eq!(files.root_outside(7).unwrap(), root, "{text}");
+        }
+        assert!(files.root_outside(8).is_err());
     }
 
     #[test]

@@ -72,6 +72,34 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    /// Whether user 0 in a prepared container is the caller, and its group one of theirs; `None` where the service's
+    /// processes cannot be seen.
+    ///
+    /// # Errors
+    /// The service does not describe the container.
+    pub async fn root_is_caller(&self, files: &KernelFiles) -> Result<Option<bool>> {
+        let container = self.inspect().await?;
+        let process = ContainerProcess {
+            id: container.id.as_str(),
+            pid: container.state.pid,
+            conmon_pid: container.state.conmon_pid,
+        };
+        let us = rustix::process::geteuid().as_raw();
+        let own = rustix::process::getegid();
+        let others = rustix::process::getgroups().unwrap_or_default();
+        let groups: Vec<u32> = others
+            .into_iter()
+            .chain([own])
+            .map(|g| g.as_raw())
+            .collect();
+        let root = files.root_outside(container.state.pid);
+        let is_caller =
+            matches!(root, Ok(Some((user, group))) if user == us && groups.contains(&group));
+        Ok(process.is_visible(files).then_some(is_caller))
+    }
+}
+
 /// What was found of a container that is prepared for another life.
 #[derive(Debug, Clone)]
 pub struct Reverification {

@@ -76,6 +76,21 @@ pub(super) fn prepare(
     Ok(Prepared { state, plan })
 }
 
+/// The same for what is still to be made of the tree `there`, whose repository counts: what has changed in it
+/// since `base` is the person's own.
+pub(super) fn prepare_over(
+    store: &Store,
+    base: &Snapshot,
+    there: &Snapshot,
+    at: &Snapshot,
+    paths: &[PathBuf],
+    excludes: &[u8],
+) -> Result<Prepared> {
+    let state = State::read(store, there, at)?;
+    let plan = plan::plan(store, &state, base, at, paths, excludes)?;
+    Ok(Prepared { state, plan })
+}
+
 /// The submodules in an index of git's; `None` if it cannot be told which they are.
 pub(super) fn gitlinks(index: &[u8], is_sha256: bool) -> Option<index::Gitlinks> {
     let format = if is_sha256 {

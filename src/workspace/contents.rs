@@ -84,6 +84,10 @@ impl<'a> Sink<'a> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn go_on(&self) -> Result<()> {
+        self.store.go_on()
+    }
+
     /// Adds an object, unless it is there.
     pub(super) fn put(
         &self,
@@ -91,6 +95,7 @@ impl<'a> Sink<'a> {
         kind: Kind,
         content: &[u8],
     ) -> Result<ObjectId> {
+        self.store.go_on()?;
         let id = Hasher::of(kind, content);
         if !self.store.contains(&id) && !self.writer().contains(&id) {
             let packed = deflater.pack(id, kind, content)?;
@@ -241,17 +246,24 @@ impl Worker<'_> {
     fn large(&mut self, fd: &OwnedFd, found: &Found, last: bool) -> Result<Try, Failure> {
         let mut error = None;
         let mut short = false;
-        let next = |buffer: &mut [u8]| match disk::read_full(fd, buffer) {
-            Ok(0) => {
-                short = true;
-                // At the last try, what is missing counts as zeros.
-                buffer.fill(0);
-                last.then_some(buffer.len())
+        let mut goes_on = Ok(());
+        let next = |buffer: &mut [u8]| {
+            goes_on = self.sink.go_on();
+            if goes_on.is_err() {
+                return None;
             }
-            Ok(got) => Some(got),
-            Err(failed) => {
-                error = Some(failed);
-                None
+            match disk::read_full(fd, buffer) {
+                Ok(0) => {
+                    short = true;
+                    // At the last try, what is missing counts as zeros.
+                    buffer.fill(0);
+                    last.then_some(buffer.len())
+                }
+                Ok(got) => Some(got),
+                Err(failed) => {
+                    error = Some(failed);
+                    None
+                }
             }
         };
         let mut after = *found;
@@ -260,6 +272,7 @@ impl Worker<'_> {
             (last || found.is_as(&after)) && !self.sink.store.contains(id)
         };
         let id = self.sink.writer().stream(found.size, next, keep)?;
+        goes_on?;
         if let Some(error) = error {
             return Err(error.into());
         }

@@ -47,6 +47,8 @@ enum Kind {
     Refused(String),
     #[error("cannot write what was read")]
     Sink(#[source] io::Error),
+    #[error("it was interrupted")]
+    Interrupted,
 }
 
 impl Error {
@@ -123,6 +125,10 @@ impl Error {
         Self::new(Kind::Refused(why.into()))
     }
 
+    pub(super) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted)
+    }
+
     pub(super) fn sink(source: io::Error) -> Self {
         Self::new(Kind::Sink(source))
     }
@@ -160,6 +166,10 @@ impl Error {
 
     pub(super) fn is_not_found(&self) -> bool {
         matches!(&*self.0, Kind::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(&*self.0, Kind::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
     }
 
     /// There is no checkpoint of that number.

@@ -5,6 +5,7 @@
 mod config;
 mod copy;
 mod modules;
+mod outer;
 mod place;
 #[cfg(test)]
 mod tests;

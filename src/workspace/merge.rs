@@ -10,12 +10,15 @@ use crate::workspace::snapshot;
 use crate::workspace::snapshot::At;
 use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
+use crate::workspace::snapshot::Owners;
 use crate::workspace::snapshot::Snapshot;
 
 /// Directories inside each other: each takes its part of the stack.
 const MAX_DEPTH: usize = 256;
 /// Groups of hard links of the second tree get other numbers.
 const OTHERS: u32 = 1 << 31;
+/// Run as its owner, or its group.
+const SET_ID: u32 = 0o6000;
 
 /// Both together.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Merged {
     pub(super) snapshot: Snapshot,
     /// What is taken over: the names themselves, and not what they are in.
     pub taken: Vec<PathBuf>,
+    /// What both have changed in the same way: as after a taking over that was not finished.
+    pub same: Vec<PathBuf>,
     /// What both have changed, each in its way; what is taken over counts.
     pub conflicts: Vec<PathBuf>,
 }
@@ -42,7 +47,9 @@ struct Merger<'a> {
     path: Vec<u8>,
     depth: usize,
     taken: Vec<PathBuf>,
+    same: Vec<PathBuf>,
     conflicts: Vec<PathBuf>,
+    owners: Owners,
 }
 
 /// The same name in each.
@@ -69,7 +76,9 @@ pub(super) fn merge(
         path: Vec::new(),
         depth: 0,
         taken: Vec::new(),
+        same: Vec::new(),
         conflicts: Vec::new(),
+        owners: Owners::ours(),
     };
     let top = Three {
         base: Some(0),
@@ -81,6 +90,7 @@ pub(super) fn merge(
     Ok(Merged {
         snapshot: flat(built)?,
         taken: merger.taken,
+        same: merger.same,
         conflicts: merger.conflicts,
     })
 }
@@ -116,7 +126,13 @@ impl Merger<'_> {
     fn here(&mut self, name: &[u8], three: Three) -> Result<Option<Built>> {
         let base = three.base.and_then(|at| self.base.node(at)).copied();
         let there = three.there.and_then(|at| self.there.node(at)).copied();
-        let work = three.work.and_then(|at| self.work.node(at)).copied();
+        let mut work = three.work.and_then(|at| self.work.node(at)).copied();
+        // What another user of the sandbox made is the person's here, and runs as nobody else.
+        if let Some(work) = &mut work
+            && self.owners.settle(work)
+        {
+            work.mode &= !SET_ID;
+        }
         let unknown = [&base, &there, &work].map(|node| is_unknown(node.as_ref()));
         if self.path == b".git" || unknown.contains(&true) {
             return self.as_it_is(name, three.there);
@@ -125,8 +141,12 @@ impl Merger<'_> {
         let path = snapshot::path(&self.path);
         let mut paths = self.paths.iter();
         let is_asked = self.paths.is_empty() || paths.any(|one| path.starts_with(one));
-        let taken = is_asked && differs(base, work) && differs(there, work);
+        let is_changed = is_asked && differs(base, work);
+        let taken = is_changed && differs(there, work);
         let is_directory = |node: Option<&Node>| node.is_some_and(Node::is_directory);
+        if is_changed && !taken && !is_directory(work) {
+            self.same.push(path.clone());
+        }
         if taken {
             let both = is_directory(there) && is_directory(work);
             if differs(base, there) && !both {

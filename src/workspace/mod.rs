@@ -48,6 +48,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use changes::Change;
 pub use changes::ChangeKind;
@@ -100,6 +102,11 @@ impl Repository {
     /// It belongs to somebody else, is open to others, or is damaged.
     pub fn open(directory: &Path) -> Result<Self> {
         Store::open(directory).map(|store| Self { store })
+    }
+
+    /// Taking a checkpoint and writing one out end with an error soon after this becomes true.
+    pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
+        self.store.stop_by(stop);
     }
 
     /// Learns of checkpoints that another process took or removed meanwhile.
@@ -356,6 +363,34 @@ impl Repository {
         let base = base.snapshot(&self.store)?;
         let at = at.snapshot(&self.store)?;
         commit::prepare(&self.store, &base, &at, paths, excludes)
+    }
+
+    /// The same for what was put together and is still to be applied to what is at `there`: all that `work` has
+    /// changed since `base`, also what is there already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::prepare_commit`]; or nothing has changed.
+    pub fn prepare_commit_over(
+        &self,
+        base: &Checkpoint,
+        there: &Checkpoint,
+        merged: &Merged,
+        excludes: &[u8],
+    ) -> Result<Prepared> {
+        let paths = [merged.taken.as_slice(), &merged.same].concat();
+        if paths.is_empty() {
+            return Err(Error::refused("the run has changed nothing here"));
+        }
+        let (base, there) = (base.snapshot(&self.store)?, there.snapshot(&self.store)?);
+        commit::prepare_over(
+            &self.store,
+            &base,
+            &there,
+            &merged.snapshot,
+            &paths,
+            excludes,
+        )
     }
 
     /// Commits it.

@@ -126,6 +126,7 @@ pub(super) fn rollback(
         opened: None,
     });
     while let Some(frame) = rollback.frames.last_mut() {
+        store.go_on()?;
         if let Some((now, to)) = frame.rest.next() {
             rollback.visit(now, to);
         } else if let Some(frame) = rollback.frames.pop() {

@@ -136,6 +136,41 @@ impl Node {
 /// The place of a node.
 pub(super) type At = u32;
 
+/// Whose what we make can be.
+pub(super) struct Owners {
+    /// `None` for root: anybody's.
+    user: Option<u32>,
+    group: u32,
+    groups: Vec<u32>,
+}
+
+impl Owners {
+    /// Ours, of any group that we are in.
+    pub(super) fn ours() -> Self {
+        let us = rustix::process::geteuid();
+        let groups = rustix::process::getgroups().unwrap_or_default();
+        Self {
+            user: (!us.is_root()).then_some(us.as_raw()),
+            group: rustix::process::getegid().as_raw(),
+            groups: groups.into_iter().map(rustix::fs::Gid::as_raw).collect(),
+        }
+    }
+
+    /// Gives something an owner that we can give it; whether that is another one.
+    pub(super) fn settle(&self, node: &mut Node) -> bool {
+        let Some(user) = self.user else {
+            return false;
+        };
+        let before = node.owner;
+        if node.owner.0 != user {
+            node.owner = (user, self.group);
+        } else if node.owner.1 != self.group && !self.groups.contains(&node.owner.1) {
+            node.owner.1 = self.group;
+        }
+        node.owner != before
+    }
+}
+
 /// A tree. The children of a directory stand side by side, behind it, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
@@ -198,15 +233,9 @@ impl Snapshot {
 
     /// Gives what belongs to others to us, unless we are root and can make it theirs.
     pub(super) fn own_as_far_as_possible(&mut self) {
-        let us = rustix::process::geteuid();
-        let group = rustix::process::getegid().as_raw();
-        if us.is_root() {
-            return;
-        }
+        let owners = Owners::ours();
         for node in &mut self.nodes {
-            if node.owner.0 != us.as_raw() {
-                node.owner = (us.as_raw(), group);
-            }
+            owners.settle(node);
         }
     }
 

@@ -7,6 +7,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
@@ -68,6 +71,8 @@ pub(super) struct Store {
     path: PathBuf,
     /// The largest one first: most look-ups end there.
     packs: Vec<Pack>,
+    /// Somebody wants it to end.
+    stop: Arc<AtomicBool>,
 }
 
 /// Held while the repository is written; dropped, it is free again.
@@ -88,6 +93,7 @@ impl Store {
         let mut store = Self {
             path: path.to_owned(),
             packs: Vec::new(),
+            stop: Arc::default(),
         };
         files::directory(path)?;
         let found = path.symlink_metadata().map_err(Error::file("read", path))?;
@@ -183,6 +189,18 @@ impl Store {
             Ok(()) => Ok(Some(Lock { file })),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(Error::file("lock", &path)(errno)),
+        }
+    }
+
+    pub(super) fn stop_by(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = stop;
+    }
+
+    /// An error as soon as somebody wants it to end.
+    pub(super) fn go_on(&self) -> Result<()> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(Error::interrupted()),
+            false => Ok(()),
         }
     }
 

@@ -175,6 +175,7 @@ fn walk_and_read(
     policy: &Policy,
 ) -> Result<(Walked, Vec<Done>)> {
     let known = |found: &_| index?.find(found);
+    let go_on = || sink.go_on();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let (sender, receiver) = mpsc::sync_channel(WAITING);
     let receiver = Mutex::new(receiver);
@@ -188,6 +189,7 @@ fn walk_and_read(
             rules,
             caps: policy.caps,
             known: &known,
+            go_on: &go_on,
             jobs: sender,
             ahead: &ahead,
         };

@@ -47,6 +47,8 @@ pub(super) struct Walk<'a> {
     pub(super) caps: Caps,
     /// The object with a file's content, if that is known without reading it.
     pub(super) known: &'a dyn Fn(&Found) -> Option<ObjectId>,
+    /// An error as soon as somebody wants it to end.
+    pub(super) go_on: &'a dyn Fn() -> Result<()>,
     pub(super) jobs: SyncSender<Vec<Job>>,
     pub(super) ahead: &'a Ahead,
 }
@@ -116,6 +118,7 @@ impl<'a> Walk<'a> {
         while let Some(frame) = walking.frames.last_mut() {
             if let Some((at, found)) = frame.directories.get(frame.next).copied() {
                 frame.next += 1;
+                (walking.walk.go_on)()?;
                 walking.look_ahead();
                 walking.visit(at, found)?;
             } else if let Some(frame) = walking.frames.pop() {

@@ -2,10 +2,15 @@
 //! `--read-only-workspace`.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::night::{ended, ralph, record};
-use crate::repository::{git, listing, names, repository};
+use rustix::process::Signal;
+
+use crate::night::{ended, ralph, record, wait_until};
+use crate::repository::{git, listing, names, repository, with_git};
+use crate::support::capture::stretched;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 
@@ -14,11 +19,17 @@ const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 /// A run that has worked on a copy and claims to be done. Nothing has been touched.
 #[track_caller]
 fn worked(dir: &TestDir, agent: &str, flags: &[&str]) -> Output {
+    worked_after(dir, agent, flags, 0)
+}
+
+/// The same in a directory in which an agent has lived so often.
+#[track_caller]
+fn worked_after(dir: &TestDir, agent: &str, flags: &[&str], lives: u32) -> Output {
     let agent = format!("{agent}{CLAIM}");
     let flags = [&["--workspace", "copy", "--no-check"], flags].concat();
     let command = ralph(dir, &agent, &flags);
     let before = listing(&dir.work());
-    let output = ended(dir, command.run(), 0, 0);
+    let output = ended(dir, command.run(), 0, lives);
     assert_eq!(listing(&dir.work()), before, "{output}");
     output
 }
@@ -60,8 +71,8 @@ fn the_work_on_a_copy_is_taken_over() {
         .success()
         .has("the work is in a copy");
     let changed = dir.stockade(&["diff", "--name-only"]).run().success();
-    // What was not copied is not there.
-    let expected = ".gitignore\ncount\nfile\ngone\nnew\nnew/a\nnode_modules\n";
+    // What was not copied was not removed.
+    let expected = ".gitignore\ncount\nfile\ngone\nnew\nnew/a\n";
     assert_eq!(changed.stdout(), expected);
     // Meanwhile the person goes on.
     dir.write("mine", "mine");
@@ -151,6 +162,136 @@ fn a_copy_is_checked_and_its_env_file_is_hidden() {
     let _ = dir.stockade(&["accept", "--yes"]).run().success();
     assert_eq!(text(&dir, ".env").as_deref(), Some("SECRET=value\n"));
     assert_eq!(text(&dir, "file").as_deref(), Some("done\n"));
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_commit_that_failed_can_be_made_again() {
+    let dir = TestDir::new();
+    repository(&dir.work());
+    dir.write("gone", "x");
+    git(&dir.work(), "add gone");
+    git(&dir.work(), "commit -qm gone");
+    dir.write("mine", "mine");
+    let _ = worked(&dir, "echo 2 >file; rm gone; mkdir new; echo x >new/a", &[]);
+    dir.write(".git/index.lock", "");
+    let accept = |paths: &[&str]| {
+        let id = id(&dir);
+        let first = ["accept", "--yes", "--commit", "-m", "taken", &id];
+        dir.stockade(&[&first, paths].concat()).run()
+    };
+    let paths = ["file", "gone", "new"];
+    let failed = accept(&paths).code(1).complains("nothing was committed");
+    let failed = failed.complains("do this again");
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"), "{failed}");
+    fs::remove_file(dir.work().join(".git/index.lock")).unwrap();
+    let done = accept(&paths).success();
+    assert_eq!(git(&dir.work(), "log -1 --format=%s"), "taken\n", "{done}");
+    let named = git(&dir.work(), "show --format= --name-status");
+    assert_eq!(named, "M\tfile\nD\tgone\nA\tnew/a\n");
+    assert_eq!(
+        git(&dir.work(), "status --short mine file new"),
+        "?? mine\n"
+    );
+    git(&dir.work(), "fsck --strict");
+    // Nothing of it is left to be committed.
+    let _ = accept(&paths)
+        .code(1)
+        .complains("there is nothing to commit");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent that has other users"]
+fn what_other_users_of_the_sandbox_made_is_taken_over_too() {
+    let dir = TestDir::new();
+    dir.write("file", "1");
+    // One of a group that its owner is not in does not keep a run from beginning.
+    let agent = "echo 2 >file; chown 0:33 file";
+    let output = ralph(&dir, agent, &["--as-root", "--max-iterations", "1"]).run();
+    let _ = ended(&dir, output, 11, 1);
+    let _ = dir.stockade(&["accept", "--yes"]).run().success();
+    let _ = dir.stockade(&["runs", "prune"]).run().success();
+    let group = |name: &str| fs::metadata(dir.work().join(name)).unwrap().gid();
+    let (own, own_group) = (rustix::process::geteuid().as_raw(), group("agent.sh"));
+    assert_ne!(group("file"), own_group);
+    let agent = "mkdir closed; echo x >closed/x; echo y >open; cp /bin/busybox set; echo 3 >file\n\
+        chmod 700 closed; chown -R 33:33 closed open set; chmod 6755 set";
+    let _ = worked_after(&dir, agent, &["--as-root"], 1);
+    let output = dir.stockade(&["accept", "--yes"]).run().success();
+    let output = output.complains("a container makes them yours");
+    for (name, content) in [("closed/x", "x\n"), ("open", "y\n"), ("file", "3\n")] {
+        assert_eq!(text(&dir, name).as_deref(), Some(content), "{output}");
+        assert_eq!(fs::metadata(dir.work().join(name)).unwrap().uid(), own);
+    }
+    let mode = fs::metadata(dir.work().join("set")).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o755, "{output}");
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_further_worktree_is_copied_with_a_repository_of_its_own() {
+    let dir = TestDir::new();
+    let main = dir.path().join("main");
+    fs::create_dir(&main).unwrap();
+    repository(&main);
+    let line = format!("worktree add -q -b side {}", dir.work().display());
+    git(&main, &line);
+    let before = listing(&main);
+    let agent = "set -e; echo 2 >file; git commit -qam second; git log --format=%s side";
+    let flags = ["--workspace", "copy"];
+    let output = with_git(&dir, agent, 1, &flags).run();
+    let output = ended(&dir, output, 11, 0);
+    assert_eq!(output.stdout(), "life 1\nsecond\nfirst\n", "{output}");
+    assert_eq!(listing(&main), before);
+    let _ = dir.stockade(&["accept", "--yes"]).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"));
+}
+
+#[test]
+#[ignore = "needs podman: connects"]
+fn copying_ends_at_once_when_it_is_interrupted() {
+    let dir = TestDir::new();
+    let large = fs::File::create(dir.work().join("large")).unwrap();
+    large.set_len(8 << 30).unwrap();
+    let mut running = ralph(&dir, "", &["--workspace", "copy"]).spawn();
+    wait_until(|| copies(&dir).exists() && names(&copies(&dir)).len() == 1);
+    running.signal(Signal::INT);
+    // To copy it takes minutes.
+    assert!(running.ends_within(stretched(Duration::from_secs(15))));
+    let _ = running.finish().code(130);
+    assert_eq!(names(&copies(&dir)), [""; 0]);
+    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_copy_whose_maker_was_killed_goes_with_what_comes_next() {
+    let dir = TestDir::new();
+    let large = dir.work().join("large");
+    let killed = || {
+        fs::File::create(&large).unwrap().set_len(8 << 30).unwrap();
+        let before = names(&copies(&dir)).len();
+        let running = ralph(&dir, "", &["--workspace", "copy"]).spawn();
+        wait_until(|| names(&copies(&dir)).len() > before);
+        running.signal(Signal::KILL);
+        let _ = running.finish();
+        assert_eq!(names(&copies(&dir)).len(), before + 1);
+        fs::remove_file(&large).unwrap();
+    };
+    fs::create_dir_all(copies(&dir)).unwrap();
+    fs::set_permissions(copies(&dir), PermissionsExt::from_mode(0o700)).unwrap();
+    killed();
+    let _ = worked(&dir, "", &[]).complains("a copy that belonged to no run: removed");
+    let id = id(&dir);
+    assert_eq!(names(&copies(&dir)), [id.as_str()]);
+    killed();
+    let looked = dir.stockade(&["runs", "prune", "--dry-run"]).run();
+    let _ = looked.success().complains("a copy that belongs to no run");
+    assert_eq!(names(&copies(&dir)).len(), 2);
+    let pruned = dir.stockade(&["runs", "prune"]).run().success();
+    let _ = pruned.complains("a copy that belonged to no run: removed");
+    assert_eq!(names(&copies(&dir)), [id.as_str()]);
 }
 
 #[test]

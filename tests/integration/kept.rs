@@ -3,8 +3,12 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use crate::night::{ended, ralph, record};
+use rustix::process::Signal;
+
+use crate::night::{ended, ralph, record, wait_until};
+use crate::repository::{listing, repository};
 use crate::support::dir::TestDir;
+use crate::support::image::build;
 
 const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 
@@ -93,5 +97,67 @@ fn going_back_takes_files_of_other_users_too() {
     let _ = dir.stockade(&["rollback", "--to", "3"]).run().success();
     let hidden = fs::read_to_string(&made[2]).unwrap();
     assert_eq!(hidden, "h\n");
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent that has other users"]
+fn your_repository_is_out_of_reach_of_what_takes_files_back() {
+    let dir = TestDir::new();
+    repository(&dir.work());
+    let plain = ["--no-check", "--as-root", "--max-iterations", "1"];
+    let own = |agent, git| {
+        let flags = [&plain[..], &["--git", git]].concat();
+        let output = ralph(&dir, agent, &flags).run();
+        output.code(11)
+    };
+    // It has the group of a user of the sandbox's, and is to keep it.
+    let _ = own("chown 0:33 .git/description", "rw");
+    let group = || {
+        fs::metadata(dir.work().join(".git/description"))
+            .unwrap()
+            .gid()
+    };
+    let before = group();
+    assert_ne!(before, fs::metadata(dir.work().join(".git")).unwrap().gid());
+    let listed = listing(&dir.work().join(".git"));
+    let _ = own(
+        "mkdir closed; echo x >closed/x; chmod 700 closed; chown -R 33:33 closed",
+        "none",
+    );
+    let output = dir.stockade(&["rollback"]).run().success();
+    let output = output.complains("a container makes them yours");
+    assert!(!dir.work().join("closed").exists(), "{output}");
+    assert_eq!(group(), before, "{output}");
+    assert_eq!(listing(&dir.work().join(".git")), listed, "{output}");
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: builds, and runs an agent that has other users"]
+fn taking_files_back_ends_with_the_signal() {
+    let dir = TestDir::new();
+    dir.write("chown", "#!/bin/sh\nsleep 600\n");
+    dir.mode("chown", 0o755);
+    let from = format!("FROM {}\nCOPY chown /usr/sbin/chown\n", dir.tiny());
+    dir.write("Containerfile", from);
+    let id = build(&dir, &["-q", "."]).success().line();
+    dir.image(&id);
+    let agent = "mkdir closed; echo x >closed/x; chmod 700 closed; busybox chown -R 33:33 closed";
+    let flags = [
+        "--no-check",
+        "--as-root",
+        "--max-iterations",
+        "1",
+        "--image",
+        &id,
+    ];
+    let output = ralph(&dir, agent, &flags).run();
+    let _ = ended(&dir, output, 11, 1);
+    let running = dir.stockade(&["rollback"]).spawn();
+    wait_until(|| !dir.containers().is_empty());
+    running.signal(Signal::INT);
+    let output = running.finish().code(130);
+    let _ = output.does_not_complain("stays theirs");
     dir.assert_nothing_left();
 }

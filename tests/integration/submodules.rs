@@ -115,6 +115,127 @@ fn no_submodule_becomes_a_repository_of_the_agents() {
     }
 }
 
+/// The workspace is a directory in a repository, which has submodules there.
+fn below_a_repository() -> TestDir {
+    let dir = TestDir::new();
+    let module = dir.path().join("module");
+    fs::create_dir(&module).unwrap();
+    repository(&module);
+    repository(dir.path());
+    for to in ["sub", "vendor/deep", "bare"] {
+        let line = format!("{ALLOW} add {} work/{to}", module.display());
+        git(dir.path(), &line);
+    }
+    let old = dir.work().join("old");
+    fs::create_dir(&old).unwrap();
+    repository(&old);
+    git(dir.path(), "-c advice.addEmbeddedRepo=false add work/old");
+    git(dir.path(), "commit -qm with");
+    git(dir.path(), "submodule --quiet deinit work/bare");
+    dir
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn those_of_a_repository_above_are_kept_too() {
+    for (path, plant) in [
+        ("sub/.git", "rm -rf sub; plant sub"),
+        ("bare/.git", "plant bare"),
+        ("sub", "rm -rf sub; plant hidden; ln -s hidden sub"),
+    ] {
+        let dir = below_a_repository();
+        assert!(!runs(&dir));
+        let old = listing(&dir.work().join("old/.git"));
+        let agent = format!(
+            "{}{plant}; git -C old config core.fsmonitor 'touch {}'",
+            planted(&dir),
+            evil(&dir).display()
+        );
+        let output = used_up(&dir, with_git(&dir, &agent, 1, &[]), 1);
+        let output = output.complains(&format!("`{path}` has come since the beginning"));
+        assert_eq!(listing(&dir.work().join("old/.git")), old, "{output}");
+        assert!(!runs(&dir), "{plant}\n{output}");
+        let [away] = &moved(&dir)[..] else {
+            panic!("{:?}", moved(&dir))
+        };
+        let now = dir.work().join(path);
+        let _ = fs::remove_file(&now);
+        fs::rename(away, &now).unwrap();
+        assert!(runs(&dir), "the test shows nothing: {plant}");
+    }
+}
+
+/// In its first life the agent only makes room; what it puts there comes in the second.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_agent_gets_no_further_in_two_lives() {
+    for begun in [with_submodules, below_a_repository] {
+        for (first, second, path) in [
+            ("mv sub away; mkdir sub", "plant sub", "sub/.git"),
+            (
+                "mv sub away; ln -s away sub",
+                "rm away/.git; plant away; mv away sub",
+                "sub/.git",
+            ),
+            (
+                "plant away; mv sub was; ln -s away sub",
+                "mv away sub",
+                "sub/.git",
+            ),
+            (
+                "mv vendor away; ln -s away vendor",
+                "rm away/deep/.git; plant away/deep; ln -s away vendor",
+                "vendor",
+            ),
+            (
+                "rm -rf vendor; echo >vendor",
+                "rm vendor; plant vendor/deep",
+                "vendor/deep/.git",
+            ),
+        ] {
+            let dir = begun();
+            let agent = format!(
+                "{}if [ $n = 1 ]; then {first}; else {second}; fi",
+                planted(&dir)
+            );
+            let output = used_up(&dir, with_git(&dir, &agent, 2, &[]), 2);
+            assert!(!runs(&dir), "{first}; {second}\n{output}");
+            let now = dir.work().join(path);
+            let name = now.file_name().unwrap().to_str().unwrap();
+            let mut moved = moved(&dir).into_iter();
+            let is_it = |path: &PathBuf| {
+                path.file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .starts_with(name)
+            };
+            let last = moved.rfind(is_it).expect("it was moved");
+            let _ = fs::remove_file(&now);
+            fs::rename(last, &now).unwrap();
+            assert!(runs(&dir), "the test shows nothing: {first}; {second}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent that has other users"]
+fn what_another_user_of_the_sandbox_made_there_is_taken_back() {
+    for plant in ["chown 33:33 sub", "chown 33:33 sub; chmod 700 sub"] {
+        let dir = with_submodules();
+        let before = fs::read(dir.work().join("sub/.git")).unwrap();
+        let agent = format!("{}rm -rf sub; plant sub; {plant}", planted(&dir));
+        let output = with_git(&dir, &agent, 3, &["--as-root"]).run();
+        let output = ended(&dir, output, 1, 1).complains("is not what it was when the run began");
+        assert!(!runs(&dir), "{plant}\n{output}");
+        assert_eq!(fs::read(dir.work().join("sub/.git")).ok(), Some(before));
+        fs::rename(&moved(&dir)[0], dir.work().join("sub/.git.new")).unwrap();
+        fs::remove_file(dir.work().join("sub/.git")).unwrap();
+        fs::rename(dir.work().join("sub/.git.new"), dir.work().join("sub/.git")).unwrap();
+        assert!(runs(&dir), "the test shows nothing: {plant}");
+    }
+}
+
 #[test]
 #[ignore = "needs podman: runs an agent"]
 fn submodules_that_are_left_alone_are() {

@@ -9,16 +9,20 @@ use clap::Args;
 
 use self::copied::{Original, Over};
 use super::diff::{self, Written};
+use crate::cli::args::Global;
 use crate::cli::argv::named;
+use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::reclaim::{is_foreign, reclaim};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{host, night, prompt};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Event, Night, Record, Report, Run, RunId};
+use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId};
 use crate::workspace::{
-    self, Change, Checkpoint, Concern, GitConfig, Prepared, Repository, What, Words,
+    self, Change, Checkpoint, Concern, EntryKind, GitConfig, Prepared, Reason, Repository, What,
+    Words,
 };
 
 /// So many names are shown.
@@ -63,7 +67,7 @@ pub(crate) struct AcceptArgs {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResult {
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let run = night::find(args.run.as_deref())?;
     let id = run.id();
@@ -89,13 +93,22 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
     let (now, event) = checkpoints.take("before it is accepted")?;
     night.note(event)?;
     let original = Original::keep(&run, &record)?;
-    let repository = checkpoints.open()?;
-    let of = |from: &Checkpoint| -> CliResult<Vec<Change>> {
-        let mut changes = repository.changes(from, &now).map_err(failed)?;
-        changes.retain(|change| is_among(&paths, &change.path));
-        Ok(changes)
+    let mut repository = checkpoints.open()?;
+    let changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
+    refuse_other(&run, &changes, &result)?;
+    let place = &record.workspace.path;
+    let now = match original.is_some() && has_closed(&repository, &now, place)? {
+        true => {
+            let service = Service::connect(global, ui).await?;
+            reclaim(place, &run, &record, &service, ui).await?;
+            let (mine, event) = checkpoints.take("before it is accepted")?;
+            night.note(event)?;
+            repository.refresh().map_err(failed)?;
+            mine
+        }
+        false => now,
     };
-    refuse_other(&run, &of(&result)?, &result)?;
+    let of = |from: &Checkpoint| changes_to((&checkpoints, &repository), from, &now, &paths);
     let mut concerns = repository.concerns(&base, &now).map_err(failed)?;
     let root = checkpoints.root()?;
     let hidden = repository.hidden(&root, &now, LOOK).map_err(failed)?;
@@ -128,7 +141,7 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
     };
     let over = original.map(over).transpose()?;
     let prepared = match (args.commit, &over) {
-        (true, Some(over)) => over.prepare(&repository).map(|()| None)?,
+        (true, Some(over)) => Some(over.prepare(&repository, &base)?),
         (true, None) => Some(prepare(&repository, &base, &now, &paths)?),
         (false, _) => None,
     };
@@ -153,19 +166,26 @@ pub(crate) fn run(args: &AcceptArgs, ui: &Ui) -> CliResult {
         over.apply(&repository, &run, ui)?;
     }
     let message = args.message.join("\n\n");
+    let root = match &over {
+        Some(over) => over.root()?,
+        None => root,
+    };
     let commit = match prepared {
-        None if args.commit => (over.as_ref())
-            .map(|over| over.commit(&message, ui))
-            .transpose()?,
         Some(prepared) => {
             let words = Words {
                 message: &message,
                 config: settings(),
                 seconds: jiff::Timestamp::now().as_second(),
             };
-            let done = repository
-                .commit(&root, &prepared, &words)
-                .map_err(|e| uncommitted(&e))?;
+            let done = repository.commit(&root, &prepared, &words).map_err(|e| {
+                let error = uncommitted(&e);
+                match over {
+                    Some(_) => {
+                        error.hint("the work is in your directory: to commit it, do this again")
+                    }
+                    None => error,
+                }
+            })?;
             let branch = done.branch.as_deref().unwrap_or("HEAD");
             ui.status(&format!("{branch}: {}", done.id));
             Some(done.id)
@@ -203,6 +223,25 @@ fn below(paths: &[PathBuf], record: &Record) -> CliResult<Vec<PathBuf>> {
 
 fn is_among(paths: &[PathBuf], path: &Path) -> bool {
     paths.is_empty() || paths.iter().any(|one| path.starts_with(one))
+}
+
+fn changes_to(
+    (checkpoints, repository): (&Checkpoints, &Repository),
+    from: &Checkpoint,
+    to: &Checkpoint,
+    paths: &[PathBuf],
+) -> CliResult<Vec<Change>> {
+    let mut changes = checkpoints.changes(repository, from, to)?;
+    changes.retain(|change| is_among(paths, &change.path));
+    Ok(changes)
+}
+
+/// Whether another user of the sandbox made something that the person cannot read.
+fn has_closed(repository: &Repository, at: &Checkpoint, place: &Path) -> CliResult<bool> {
+    let entries = repository.entries(at);
+    let mut entries = entries.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let is_closed = |kind| matches!(kind, EntryKind::LeftOut(Reason::Unreadable));
+    Ok(entries.any(|(path, entry)| is_closed(entry.kind) && is_foreign(place, &path)))
 }
 
 /// What somebody else has done since is not the run's work.
@@ -289,6 +328,13 @@ fn prepare(
     now: &Checkpoint,
     paths: &[PathBuf],
 ) -> CliResult<Prepared> {
+    repository
+        .prepare_commit(base, now, paths, &excludes()?)
+        .map_err(|e| uncommitted(&e))
+}
+
+/// The person's ignore rules for all repositories.
+fn excludes() -> CliResult<Vec<u8>> {
     let settings = settings();
     let named = settings.get("core.excludesfile").and_then(|name| {
         let below = name.strip_prefix("~/");
@@ -298,10 +344,7 @@ fn prepare(
         }
     });
     let excludes = named.or_else(|| Some(host::config_home()?.join("git/ignore")));
-    let excludes = excludes.and_then(|path| read(&path)).unwrap_or_default();
-    repository
-        .prepare_commit(base, now, paths, &excludes)
-        .map_err(|e| uncommitted(&e))
+    Ok(excludes.and_then(|path| read(&path)).unwrap_or_default())
 }
 
 fn uncommitted(error: &workspace::Error) -> CliError {

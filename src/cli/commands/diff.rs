@@ -120,7 +120,7 @@ fn write(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
     let mut written = Written::new(&repository, ui);
     let changes = match args.trust {
         true => Vec::new(),
-        false => repository.changes(&from, &to).map_err(failed)?,
+        false => checkpoints.changes(&repository, &from, &to)?,
     };
     for change in changes {
         let done = if args.name_only || args.name_status {

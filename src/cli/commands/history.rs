@@ -49,10 +49,7 @@ fn written(args: &HistoryArgs, ui: &Ui) -> CliResult {
             continue;
         }
         let changes = match before {
-            Some(before) => repository
-                .changes(before, checkpoint)
-                .map_err(|e| CliError::from_source(Exit::Failed, &e))?
-                .len(),
+            Some(before) => checkpoints.changes(&repository, before, checkpoint)?.len(),
             None => 0,
         };
         let first = before.map_or(0, |before: &Checkpoint| before.number() + 1);

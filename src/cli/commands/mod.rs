@@ -50,7 +50,7 @@ use super::ui::Ui;
 pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
     let global = &cli.global;
     match &cli.command {
-        Command::Accept(args) => accept::run(args, ui),
+        Command::Accept(args) => accept::run(args, global, ui).await,
         Command::Attach(args) => attach::run(args, global, ui).await,
         Command::Build(args) => build::run(args, global, ui).await,
         Command::Check(args) => check::run(args, global, ui).await,

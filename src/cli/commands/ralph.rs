@@ -12,6 +12,8 @@ mod workspace;
 
 use std::cell::Cell;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
@@ -115,14 +117,15 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     };
     let args = configured.as_deref().unwrap_or(args);
     let mut signals = Signals::catch().doing("catch signals")?;
-    let begun = Cell::new(false);
+    let begun = Begun::default();
     let prepared = prepare(args, &begun, global, ui);
     tokio::pin!(prepared);
     let prepared = tokio::select! {
         prepared = &mut prepared => prepared,
         caught = signals.next_end() => {
-            // What is half made goes once it is whole.
-            if begun.get() && let Ok(Some(prepared)) = prepared.await {
+            begun.stop.store(true, Ordering::Relaxed);
+            // What is half copied goes at once, what else is half made goes once it is whole.
+            if (begun.copying.get() || begun.run.get()) && let Ok(Some(prepared)) = prepared.await {
                 let _ = prepared.sandbox.remove().await;
                 take_back(prepared.run);
             }
@@ -211,6 +214,15 @@ fn not_begun(mut error: CliError) -> CliError {
         error.exit = Exit::Preflight;
     }
     error
+}
+
+/// How far a run has come that is being prepared: what there is to take back.
+#[derive(Default)]
+struct Begun {
+    copying: Cell<bool>,
+    /// To copying.
+    stop: Arc<AtomicBool>,
+    run: Cell<bool>,
 }
 
 /// A run whose container is made, looked at and not started.

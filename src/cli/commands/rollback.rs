@@ -80,6 +80,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     };
     let mut done = back(&now)?;
     let place = &workspace.path;
+    let mut interrupted = None;
     let failed_at = done.failed.iter().map(|one| &one.path);
     if failed_at
         .chain(&done.left)
@@ -87,10 +88,11 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     {
         let reclaimed = async {
             let service = Service::connect(global, ui).await?;
-            reclaim(place, &record, &service, ui).await
+            reclaim(place, &run, &record, &service, ui).await
         };
         match reclaimed.await {
-            // What is done is done, and said below.
+            // What is done is done, and noted below.
+            Err(error) if matches!(error.exit, Exit::Signal(_)) => interrupted = Some(error),
             Err(error) => ui.warning(&format!(
                 "what belongs to other users of the sandbox stays theirs: {}",
                 error.message
@@ -119,6 +121,9 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         failed: failures,
         original: args.original,
     })?;
+    if let Some(error) = interrupted {
+        return Err(error);
+    }
     let place = place.display();
     ui.status(&format!(
         "{place}: as at checkpoint {} ({} restored, {} removed)",

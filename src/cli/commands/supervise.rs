@@ -11,10 +11,11 @@ use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::notify::{self, Notify};
+use crate::cli::reclaim::reclaim;
 use crate::cli::ui::Ui;
 use crate::cli::{awake, night};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Entry, Event, Fault, Follow, Night, Report, Run, Sleep, Stop, Verdict};
+use crate::ralph::{self, Entry, Event, Fault, Follow, Night, Report, Run, Sleep, Stop, Verdict};
 use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
 
@@ -115,6 +116,18 @@ fn give_up(night: &mut Night, error: CliError) -> CliError {
     }
 }
 
+/// What another user of the sandbox made is the person's from now on, and can be moved away.
+async fn take_back(run: &Run, night: &mut Night, service: &Service, ui: &Ui) -> CliResult<()> {
+    let record = night.record().clone();
+    if let Err(error) = reclaim(&record.workspace.path, run, &record, service, ui).await {
+        let why = std::iter::once(&error.message).chain(&error.causes);
+        let why = why.cloned().collect::<Vec<_>>().join(": ");
+        let text = format!("what belongs to other users of the sandbox stays theirs: {why}");
+        night.note(Event::Warning { text })?;
+    }
+    Ok(())
+}
+
 /// The person's word, from the run's directory.
 fn stop_of(run: &Run) -> CliResult<watch::Receiver<Stop>> {
     let (sender, receiver) = watch::channel(run.asked_to_stop());
@@ -201,6 +214,7 @@ async fn supervise(
                 return Err(error.into());
             }
             Err(fault) => {
+                let stays = matches!(fault, Fault::Failed(ralph::Error::Stays { .. }));
                 let error = match fault {
                     Fault::Refused(error) => error,
                     Fault::Failed(error) => error.into(),
@@ -216,6 +230,9 @@ async fn supervise(
                 if found.is_err_and(|error| error.is_not_found()) {
                     leave_no_home(run, &service, ui).await;
                     return Ok(night.sandbox_removed().await?);
+                }
+                if stays {
+                    take_back(run, night, &service, ui).await?;
                 }
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);

@@ -1,6 +1,7 @@
-//! Which repositories below a workspace's top git consults by itself: those where the index has a submodule,
-//! and where these have one. `git status` above them reads their configuration, and runs what it names. Others
-//! inside are not looked into, unless somebody goes there or adds them.
+//! Which repositories below a workspace's top git consults by itself: those where an index has a submodule, that
+//! of the workspace's repository or of one that it lies in, and where these have one. `git status` above them reads
+//! their configuration, and runs what it names. Others inside are not looked into, unless somebody goes there or adds
+//! them.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -23,6 +24,7 @@ use crate::workspace::disk::Type;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 use crate::workspace::git::Directory;
+use crate::workspace::git::outer;
 use crate::workspace::git::place::line;
 use crate::workspace::git::place::plain;
 use crate::workspace::git::place::read;
@@ -86,7 +88,8 @@ pub struct Below {
     opened: Vec<OpenedUp>,
 }
 
-/// Every submodule of the repository in a workspace, as its index has them, and those in them.
+/// Every submodule in a workspace, as the index of its repository has them, or that of one which the workspace lies in;
+/// and those in them.
 ///
 /// # Errors
 ///
@@ -96,11 +99,13 @@ pub fn modules(root: &Root) -> Result<Vec<Module>> {
     let mut all = Modules::default();
     // What is neither, git does not obey.
     let is_git = |found: Found| matches!(found.kind, Type::Directory | Type::File);
-    if !disk::find(&root.fd, c".git").is_ok_and(is_git) {
-        return Ok(all.found);
-    }
-    if let (_, Some(own)) = look(root)? {
+    if disk::find(&root.fd, c".git").is_ok_and(is_git)
+        && let (_, Some(own)) = look(root)?
+    {
         all.add(root, Path::new(""), &own, MAX_DEPTH)?;
+    }
+    for path in outer::below(root)? {
+        all.one(root, &path, MAX_DEPTH)?;
     }
     Ok(all.found)
 }
@@ -108,43 +113,52 @@ pub fn modules(root: &Root) -> Result<Vec<Module>> {
 #[derive(Default)]
 struct Modules {
     found: Vec<Module>,
+    seen: BTreeSet<PathBuf>,
     bytes: usize,
 }
 
 impl Modules {
     fn add(&mut self, root: &Root, above: &Path, own: &Directory, depth: usize) -> Result<()> {
         for name in gitlinks(own)? {
-            let path = above.join(OsStr::from_bytes(&name));
-            let whole = root.path.join(&path);
-            let odd = |why| Error::unsafe_at(&whole, why);
-            let normal = |part| matches!(part, Component::Normal(_));
-            if path.to_str().is_none() || !path.components().all(normal) {
-                return Err(odd("a submodule has a name that is no plain text"));
-            }
-            let (git, inside) = match root.way(&path)? {
-                Way::Gone => (ModuleGit::Nothing, None),
-                Way::Link(..) => {
-                    return Err(odd("a link leads to a submodule, or is in its place"));
-                }
-                Way::Whole(below) => look(&below.root)?,
-            };
-            let text = match &git {
-                ModuleGit::File { text, .. } => text.len(),
-                _ => 0,
-            };
-            self.bytes += path.as_os_str().len() + text + 32;
-            if self.bytes > MAX_TOTAL || depth == 0 {
-                return Err(odd("there are more submodules than are watched"));
-            }
-            self.found.push(Module {
-                path: path.clone(),
-                git,
-            });
-            if let Some(inside) = inside {
-                self.add(root, &path, &inside, depth - 1)?;
-            }
+            self.one(root, &above.join(OsStr::from_bytes(&name)), depth)?;
         }
         Ok(())
+    }
+
+    /// One, and those in it.
+    fn one(&mut self, root: &Root, path: &Path, depth: usize) -> Result<()> {
+        let whole = root.path.join(path);
+        let odd = |why| Error::unsafe_at(&whole, why);
+        let normal = |part| matches!(part, Component::Normal(_));
+        if path.to_str().is_none() || !path.components().all(normal) {
+            return Err(odd("a submodule has a name that is no plain text"));
+        }
+        if !self.seen.insert(path.to_owned()) {
+            return Ok(());
+        }
+        let (git, inside) = match root.way(path)? {
+            Way::Gone => (ModuleGit::Nothing, None),
+            Way::Link(..) => {
+                return Err(odd("a link leads to a submodule, or is in its place"));
+            }
+            Way::Whole(below) => look(&below.root)?,
+        };
+        let text = match &git {
+            ModuleGit::File { text, .. } => text.len(),
+            _ => 0,
+        };
+        self.bytes += path.as_os_str().len() + text + 32;
+        if self.bytes > MAX_TOTAL || depth == 0 {
+            return Err(odd("there are more submodules than are watched"));
+        }
+        self.found.push(Module {
+            path: path.to_owned(),
+            git,
+        });
+        match inside {
+            Some(inside) => self.add(root, path, &inside, depth - 1),
+            None => Ok(()),
+        }
     }
 }
 
@@ -187,7 +201,7 @@ fn named_by(root: &Root, named: &str) -> Result<Option<Directory>> {
 }
 
 /// The paths of submodules in a repository's index.
-fn gitlinks(own: &Directory) -> Result<BTreeSet<Vec<u8>>> {
+pub(super) fn gitlinks(own: &Directory) -> Result<BTreeSet<Vec<u8>>> {
     let common = match own.read(c"commondir", MAX_FILE)? {
         Some(common) => Some(Directory::open(resolve(&own.path, line(&common)))?),
         None => None,

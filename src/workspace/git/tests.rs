@@ -8,13 +8,13 @@ use std::process::Command;
 
 use super::*;
 
-struct Scene {
+pub(super) struct Scene {
     _directory: tempfile::TempDir,
     base: PathBuf,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let base = directory.path().canonicalize().unwrap();
         fs::create_dir(base.join("project")).unwrap();
@@ -39,12 +39,12 @@ impl Scene {
         scene
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    pub(super) fn at(&self, path: &str) -> PathBuf {
         self.base.join(path)
     }
 
     #[track_caller]
-    fn git(&self, at: &str, line: &str) -> String {
+    pub(super) fn git(&self, at: &str, line: &str) -> String {
         git(&self.at(at), line)
     }
 

@@ -55,6 +55,7 @@ impl Rollback<'_> {
     }
 
     fn make(&mut self, name: &CStr, node: &Node, same: bool) -> Result<()> {
+        self.store.go_on()?;
         let here = Arc::clone(self.descent.here().map_err(self.failed("find"))?);
         if same && self.adjust(&here, name, node)? {
             return Ok(());
@@ -164,6 +165,7 @@ impl Rollback<'_> {
         let mut position = 0;
         let mut hole = false;
         loop {
+            self.store.go_on()?;
             // Full pieces, so that holes are found.
             let mut filled = 0;
             while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {

@@ -53,6 +53,29 @@ fn furnish(scene: &Scene, generation: u32) {
 }
 
 #[test]
+fn what_is_to_stop_does_so() {
+    let mut scene = Scene::new();
+    furnish(&scene, 0);
+    let at = scene.take();
+    let stop = Arc::new(AtomicBool::new(true));
+    scene.repository.stop_by(Arc::clone(&stop));
+    furnish(&scene, 1);
+    let root = scene.root();
+    let take =
+        |repository: &mut Repository| repository.take(&root, &scene.series, "", &scene.policy);
+    let error = take(&mut scene.repository).unwrap_err();
+    assert!(error.to_string().contains("interrupted"), "{error}");
+    let copy = tempfile::tempdir().unwrap();
+    let to = Root::open(copy.path()).unwrap();
+    assert!(scene.repository.write_out(&to, &at).is_err());
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 0);
+    stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(take(&mut scene.repository).unwrap().checkpoint.number(), 1);
+    let done = scene.repository.write_out(&to, &at).unwrap();
+    assert!(done.failed.is_empty() && done.restored > 300);
+}
+
+#[test]
 fn a_writer_that_is_killed_leaves_a_repository() {
     let series = Series::new("run-1").unwrap();
     if let Some((directory, mut repository, root)) = child_scene() {

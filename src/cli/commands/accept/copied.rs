@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{SHOWN, prepare, settings, uncommitted};
+use super::{SHOWN, excludes, uncommitted};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::ralph::{Checkpoints, Record, Run};
-use crate::workspace::{Checkpoint, Merged, Repository, Words};
+use crate::workspace::{Checkpoint, Merged, Prepared, Repository, Root};
 
 /// The person's own directory, as it is.
 pub(super) struct Original {
@@ -76,10 +76,21 @@ impl Over {
         Ok(Self { original, merged })
     }
 
-    /// Looks whether a commit could be made of it.
-    pub(super) fn prepare(&self, repository: &Repository) -> CliResult<()> {
-        let now = &self.original.now;
-        prepare(repository, now, now, &self.merged.taken).map(|_| ())
+    /// What a commit of it would be, and of what an earlier attempt has left there.
+    pub(super) fn prepare(
+        &self,
+        repository: &Repository,
+        base: &Checkpoint,
+    ) -> CliResult<Prepared> {
+        let (there, merged) = (&self.original.now, &self.merged);
+        repository
+            .prepare_commit_over(base, there, merged, &excludes()?)
+            .map_err(|e| uncommitted(&e))
+    }
+
+    /// The person's own directory.
+    pub(super) fn root(&self) -> CliResult<Root> {
+        Ok(self.original.checkpoints.root()?)
     }
 
     /// Looks whether the person has gone on while they were asked.
@@ -129,31 +140,5 @@ impl Over {
             self.merged.taken.len()
         ));
         Ok(())
-    }
-
-    /// Commits what was taken over, and nothing else.
-    pub(super) fn commit(&self, message: &str, ui: &Ui) -> CliResult<String> {
-        let checkpoints = &self.original.checkpoints;
-        let (after, _) = checkpoints.take("after the run's work was taken over")?;
-        let repository = checkpoints.open()?;
-        if self.merged.taken.is_empty() {
-            let text =
-                "nothing was committed: the run has changed nothing that is not here already";
-            return Err(CliError::new(Exit::Failed, text));
-        }
-        let before = &self.original.now;
-        let prepared = prepare(&repository, before, &after, &self.merged.taken)?;
-        let words = Words {
-            message,
-            config: settings(),
-            seconds: jiff::Timestamp::now().as_second(),
-        };
-        let root = checkpoints.root()?;
-        let done = repository
-            .commit(&root, &prepared, &words)
-            .map_err(|e| uncommitted(&e))?;
-        let branch = done.branch.as_deref().unwrap_or("HEAD");
-        ui.status(&format!("{branch}: {}", done.id));
-        Ok(done.id)
     }
 }

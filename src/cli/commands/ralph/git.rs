@@ -41,8 +41,13 @@ pub(super) struct Repository {
     target: String,
 }
 
-/// Looks at what is there. An agent may have made it in an earlier run.
-pub(super) fn look(access: GitAccess, workspace: &Workspace) -> CliResult<Repository> {
+/// Looks at what is there. An agent may have made it in an earlier run. A file `.git` leads nowhere from a copy of
+/// the directory that it is of.
+pub(super) fn look(
+    access: GitAccess,
+    workspace: &Workspace,
+    original: &Workspace,
+) -> CliResult<Repository> {
     let root = Root::open(&workspace.path).map_err(|error| refused(access, &error))?;
     let record = ralph::Repository::of(&root, access).map_err(|error| match error {
         ralph::Error::Workspace(error) => refused(access, &error),
@@ -50,6 +55,10 @@ pub(super) fn look(access: GitAccess, workspace: &Workspace) -> CliResult<Reposi
     })?;
     let kind = record.git.map(|git| git.kind);
     let found = match (access, kind) {
+        (GitAccess::Shadow, Some(IdentityKind::File)) => {
+            let found = Root::open(&original.path).and_then(|root| git::Repository::find(&root));
+            found.map_err(|error| refused(access, &error))?
+        }
         (GitAccess::Shadow, _) => {
             git::Repository::find(&root).map_err(|error| refused(access, &error))?
         }
@@ -115,22 +124,21 @@ impl Repository {
     }
 
     /// Makes what the agent gets, and mounts it over the person's. Where there is none, nothing is
-    /// mounted: the service would make a directory there.
+    /// mounted: the service would make a directory there. Its submodules may be those of a repository above.
     pub(super) fn give(&self, request: &mut Request, run: &Run) -> CliResult<()> {
         if self.record.access == GitAccess::Rw {
             request.loosenings.push(Loosening::Repository);
             return Ok(());
         }
-        let Some(kind) = self.record.git.map(|git| git.kind) else {
-            return Ok(());
-        };
         let mut places = 0..;
+        let kind = self.record.git.map(|git| git.kind);
         match (&self.found, self.record.access, kind) {
             (Some(found), ..) => self.shadow(found, &mut places, request, run)?,
+            (None, _, None) => {}
             (None, GitAccess::Ro, _) => {
                 self.persons(request, &self.root.join(".git"), &self.target)?;
             }
-            (None, _, IdentityKind::Directory) => {
+            (None, _, Some(IdentityKind::Directory)) => {
                 empty(request, run.git_directory(), &self.target)?;
             }
             (None, ..) => self.file(request, run, "")?,

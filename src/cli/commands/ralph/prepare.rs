@@ -1,12 +1,11 @@
 //! Everything before the agent's first instruction.
 
-use std::cell::Cell;
 use std::io::IsTerminal as _;
 
 use super::agent::Chosen;
 use super::copied::{Copied, Place};
 use super::workspace::{check_directory, workspace};
-use super::{Prepared, RalphArgs};
+use super::{Begun, Prepared, RalphArgs};
 use super::{agent, git, preflight, task};
 use crate::cli::args::Global;
 use crate::cli::built::Here;
@@ -33,10 +32,10 @@ use crate::sandbox::size::ByteSize;
 use crate::sandbox::{Home, Request, Sandbox};
 
 /// Everything that can go wrong before the agent's first instruction does so here, on the person's
-/// terminal. `None` after a dry run. From `begun` on there is something to take back.
+/// terminal. `None` after a dry run.
 pub(super) async fn prepare(
     args: &RalphArgs,
-    begun: &Cell<bool>,
+    begun: &Begun,
     global: &Global,
     ui: &Ui,
 ) -> CliResult<Option<Prepared>> {
@@ -77,10 +76,15 @@ pub(super) async fn prepare(
     }
     night::refuse_overlap(&workspace.path, None)?;
     args.kept.announce(&workspace, ui)?;
+    if !args.dry_run {
+        night::clear_copies(false, ui)?;
+    }
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     let copied = match args.workspace {
         Place::Copy if !args.dry_run => {
-            let copied = Copied::make(&workspace, &args.kept.keep(), &id)?;
+            begun.copying.set(true);
+            let copied = Copied::make(&workspace, args.kept.keep(), &id, &begun.stop).await?;
+            begun.copying.set(false);
             copied.give(&mut request, &workspace, &cwd);
             Some(copied)
         }
@@ -88,7 +92,7 @@ pub(super) async fn prepare(
     };
     let place = copied.as_ref().map(|copied| &copied.workspace);
     let place = place.unwrap_or(&workspace);
-    let repository = git::look(args.git, place)?;
+    let repository = git::look(args.git, place, &workspace)?;
     let asked = match args.phases.as_slice() {
         [] => std::slice::from_ref(&args.task),
         phases => phases,
@@ -157,7 +161,7 @@ pub(super) async fn prepare(
     let turn = runs.turn()?;
     preflight::memory(args, &request.limits.resolve(host::memory()?))?;
     night::refuse_overlap(&record.workspace.path, None)?;
-    begun.set(true);
+    begun.run.set(true);
     let run = runs.begin(&id, &record, &prompts)?;
     let held = run.hold()?;
     drop(turn);

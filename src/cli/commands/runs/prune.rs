@@ -16,7 +16,7 @@ use crate::ralph::{self, Event, Report, Run};
 /// Remove runs that have ended, and their checkpoints
 ///
 /// Those that were accepted or rolled back; prints their ids, and says how many others were kept and why. One
-/// that somebody has in hand, or that has not ended, is never removed.
+/// that somebody has in hand, or that has not ended, is never removed. Copies of workspaces that belong to no run go, too.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
     /// Only those that ended longer ago, as in 8h, 90m or 1h30m
@@ -84,6 +84,7 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> CliResult {
         };
         *kept.entry(why).or_default() += 1;
     }
+    night::clear_copies(args.dry_run, ui)?;
     let mut failures = Vec::new();
     for run in going.into_iter().rev() {
         let id = run.id().to_string();

@@ -1,0 +1,159 @@
+//! The repositories that a workspace lies in: their `git status` consults submodules below it, too. Nothing above a
+//! workspace can its agent have made. No git is run to find them.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::workspace::disk::Root;
+use crate::workspace::error::Error;
+use crate::workspace::error::Result;
+use crate::workspace::git::Directory;
+use crate::workspace::git::modules::gitlinks;
+use crate::workspace::git::place::line;
+use crate::workspace::git::place::plain;
+use crate::workspace::git::place::read;
+use crate::workspace::git::place::resolve;
+
+/// The longest file `.git`.
+const MAX_FILE: u64 = 8 << 10;
+
+/// Where these repositories expect submodules below a workspace, relative to it. Also those beyond the first
+/// are asked: whose index knows what does not depend on who is looking.
+pub(super) fn below(root: &Root) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for above in root.path.ancestors().skip(1) {
+        let Some(own) = at(above)? else { continue };
+        let begin = worktree(&own)?.unwrap_or_else(|| above.to_owned());
+        for name in gitlinks(&own)? {
+            let whole = begin.join(OsStr::from_bytes(&name));
+            // What is beside the workspace is out of its agent's reach, and its top is looked at anyway.
+            if let Ok(path) = whole.strip_prefix(&root.path)
+                && !path.as_os_str().is_empty()
+            {
+                all.push(path.to_owned());
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The repository of a directory that no agent can write in: a link there is the person's.
+fn at(above: &Path) -> Result<Option<Directory>> {
+    let git = above.join(".git");
+    // What we may not look at the person's git may not either.
+    let Ok(real) = git.canonicalize() else {
+        return Ok(None);
+    };
+    let place = match std::fs::symlink_metadata(&real) {
+        Ok(found) if found.is_dir() => real,
+        Ok(found) if found.is_file() => match named(&real)? {
+            Some(named) => resolve(above, line(&named)),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let Ok(place) = place.canonicalize() else {
+        return Ok(None);
+    };
+    match Directory::open(place) {
+        Err(error) if error.is_denied() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// What a file `.git` names.
+fn named(file: &Path) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let above = file.parent().unwrap_or(file);
+    let dir = rustix::fs::open(above, flags, Mode::empty());
+    let dir = dir.map_err(Error::file("open", above))?;
+    let name = file.file_name().unwrap_or_default().as_bytes();
+    let name = std::ffi::CString::new(name).map_err(|_| Error::file("open", file)(Errno::INVAL))?;
+    let Some(fd) = plain(&dir, &name, file, MAX_FILE)? else {
+        return Ok(None);
+    };
+    let text = read(&fd, file, MAX_FILE)?;
+    Ok(text.strip_prefix(b"gitdir: ").map(<[u8]>::to_vec))
+}
+
+/// Where its paths begin, if it says so.
+fn worktree(own: &Directory) -> Result<Option<PathBuf>> {
+    if own.read(c"commondir", MAX_FILE)?.is_some() {
+        return Ok(None);
+    }
+    let config = own.config()?;
+    let named = config
+        .get("core", "worktree")
+        .filter(|named| !named.is_empty());
+    let named = named.map(|named| resolve(&own.path, Path::new(named)));
+    Ok(named.map(|named| named.canonicalize().unwrap_or(named)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use crate::workspace::disk::Root;
+    use crate::workspace::git::modules;
+    use crate::workspace::git::tests::Scene;
+
+    /// A repository with gitlinks, and a directory in it to work in.
+    fn scene() -> Scene {
+        let scene = Scene::new();
+        fs::create_dir(scene.at("project/here")).unwrap();
+        scene.git("project", "init -q -b main");
+        scene.git("project", "commit -q --allow-empty -m first");
+        let id = scene.git("project", "rev-parse HEAD");
+        for path in ["here/a", "here/b/c", "beside", "hereby/a"] {
+            let line = format!("update-index --add --cacheinfo 160000,{},{path}", id.trim());
+            scene.git("project", &line);
+        }
+        scene
+    }
+
+    #[track_caller]
+    fn assert_found(scene: &Scene, at: &str, expected: &[&str]) {
+        let found = modules(&Root::open(&scene.at(at)).unwrap()).unwrap();
+        let found = found.iter().map(|one| one.path.to_str().unwrap());
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn submodules_of_a_repository_above_are_known_below() {
+        let scene = scene();
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        fs::create_dir_all(scene.at("project/here/b/c")).unwrap();
+        assert_found(&scene, "project/here/b", &["c"]);
+        // Also if the workspace is a repository by itself.
+        scene.git("project/here", "init -q -b main");
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        assert_found(&scene, "", &[]);
+    }
+
+    #[test]
+    fn wherever_its_parts_are() {
+        let scene = scene();
+        fs::rename(scene.at("project/.git"), scene.at("kept")).unwrap();
+        assert_found(&scene, "project/here", &[]);
+        symlink("../kept", scene.at("project/.git")).unwrap();
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        fs::remove_file(scene.at("project/.git")).unwrap();
+        fs::write(scene.at("project/.git"), "gitdir: ../kept\n").unwrap();
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        fs::create_dir(scene.at(".git")).unwrap();
+        fs::remove_file(scene.at("project/.git")).unwrap();
+        fs::copy(scene.at("kept/index"), scene.at(".git/index")).unwrap();
+        assert_found(&scene, "project/here", &[]);
+        fs::write(scene.at(".git/config"), "[core]\nworktree = ../project\n").unwrap();
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        fs::write(scene.at(".git/index"), "DIRC").unwrap();
+        assert!(modules(&Root::open(&scene.at("project/here")).unwrap()).is_err());
+    }
+}
