@@ -16,7 +16,7 @@ lint: ## rustfmt, clippy, shellcheck, cargo-deny
 test: ## every check, then the tests against real rootless Podmans
 	@tests/bench/run.sh
 
-nightly: ## what takes too long for every change: reboots, a million files, kills everywhere
+nightly: ## what takes too long for every change: reboots, a million files, kills everywhere, the real agents
 	@tests/bench/nightly.sh
 
 compatibility: ## the tests against all Podmans, then docs/compatibility.md

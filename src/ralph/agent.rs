@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use super::PROMPT_FILE;
 use super::message::Message;
 use super::promise::Promise;
-use super::trouble::Errors;
+use super::trouble::{self, Errors, Refusal};
 
 /// Stands for the path of the prompt's file in an argument.
 const FILE: &str = "{prompt-file}";
 /// Stands for the promise in an argument.
 const PROMISE: &str = "{promise}";
+/// Stands for the command in a script.
+const ALL: &str = "\"$@\"";
 /// The preset for a command that the person gives whole.
 const COMMAND: &str = "command";
 
@@ -36,6 +38,9 @@ pub struct Agent {
     /// How the prompt reaches it.
     #[serde(default)]
     pub prompt: Delivery,
+    /// What a shell does to run the command, `"$@"`, where that is more than to run it.
+    #[serde(default)]
+    pub script: Option<String>,
     /// What stands before the prompt, where that is an argument.
     #[serde(default)]
     pub prompt_flag: Option<String>,
@@ -88,6 +93,40 @@ pub struct Voice {
     pub errors: Errors,
 }
 
+/// What an agent has said in an iteration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'a> {
+    /// Its final message.
+    pub(super) message: &'a str,
+    /// Why it failed, where its program says so apart.
+    pub(super) failure: &'a str,
+    /// The end of its standard output.
+    pub(super) out: &'a str,
+    /// The end of its standard error.
+    pub(super) err: &'a str,
+    pub(super) exit_code: i32,
+}
+
+impl Voice {
+    /// What may have kept the agent from its model.
+    pub(super) fn refusal(&self, said: Said<'_>) -> Option<Refusal> {
+        let rest = match self.message {
+            // What is on standard output is everything that it met.
+            Message::Json { .. } if self.errors.announced.is_empty() => vec![said.err],
+            Message::Json { .. } => vec![said.message, said.err],
+            Message::Section { .. } => vec![said.message, said.out, said.err],
+            Message::Whole {} | Message::Without { .. } | Message::Before { .. } => {
+                vec![said.out, said.err]
+            }
+        };
+        self.errors.find(trouble::Said {
+            failure: said.failure,
+            rest: &rest,
+            exit_code: said.exit_code,
+        })
+    }
+}
+
 impl Default for Voice {
     fn default() -> Self {
         Self {
@@ -118,6 +157,13 @@ impl Agent {
             }
             Delivery::Stdin | Delivery::File if agent.prompt_flag.is_some() => {
                 Some("`prompt-flag` is for `prompt = \"argument\"`")
+            }
+            _ if agent
+                .script
+                .as_ref()
+                .is_some_and(|script| !script.contains(ALL)) =>
+            {
+                Some("`script` never comes to the command, `\"$@\"`")
             }
             _ => agent.message.fault(),
         };
@@ -173,6 +219,26 @@ impl Agent {
         Some(format!("FROM {base}\n{}", install.collect::<String>()))
     }
 
+    /// What a shell does with the command to give it the prompt, after the flag if there is one: a file
+    /// that is there anew in each iteration. Over the attached connection the service would lose the
+    /// last words of a command that does not read all of it.
+    pub fn shell(&self) -> String {
+        let run = self.script.as_deref().unwrap_or("exec \"$@\"");
+        let (before, input) = match (self.prompt, &self.prompt_flag) {
+            (Delivery::Stdin, _) => (String::new(), PROMPT_FILE),
+            (Delivery::File, _) => (String::new(), "/dev/null"),
+            (Delivery::Argument, None) => (
+                format!("set -- \"$@\" \"$(cat {PROMPT_FILE})\"; "),
+                "/dev/null",
+            ),
+            (Delivery::Argument, Some(_)) => (
+                format!("flag=$1; shift; set -- \"$@\" \"$flag\" \"$(cat {PROMPT_FILE})\"; "),
+                "/dev/null",
+            ),
+        };
+        format!("{before}{{ {run}\n}} <{input}")
+    }
+
     /// What a run keeps of it.
     pub fn voice(&self, name: &str) -> Voice {
         Voice {
@@ -184,98 +250,6 @@ impl Agent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_that_come_with_stockade_make_sense() {
-        for (name, text) in PRESETS {
-            let agent = Agent::parse(text).unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert_eq!(agent.command.is_empty(), name == COMMAND, "{name}");
-            assert!(Agent::is_name(name), "{name}");
-            let is_variable = |word: &&String| {
-                !word.is_empty()
-                    && word
-                        .chars()
-                        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-            };
-            let variables: Vec<_> = agent.keys.iter().chain(agent.environment.keys()).collect();
-            assert!(variables.iter().all(is_variable), "{name}: {variables:?}");
-            let kept = agent
-                .keys
-                .iter()
-                .any(|key| agent.environment.contains_key(key));
-            assert!(!kept, "{name}: a key is no fixed value");
-            for host in &agent.hosts {
-                let plain = |c: char| c.is_ascii_lowercase() || matches!(c, '.' | '-');
-                assert!(
-                    host.contains('.') && host.chars().all(plain),
-                    "{name}: {host}"
-                );
-            }
-            assert!(
-                agent.install.iter().all(|line| line.starts_with("RUN ")),
-                "{name}"
-            );
-        }
-        assert_eq!(Agent::presets().count(), PRESETS.len());
-        assert_eq!(Agent::preset("no-such"), None);
-    }
-
-    #[test]
-    fn a_command_is_filled_in() {
-        let promise = Promise::parse("ALL DONE").unwrap();
-        let more = ["--model".to_owned(), "{promise}".to_owned()];
-        let patchpal = Agent::preset("patchpal").unwrap();
-        assert!(patchpal.needs_promise());
-        assert_eq!(
-            patchpal.command_for(Some(&promise), &more).join(" "),
-            "patchpal-autopilot --prompt-file /run/stockade/prompt.md --completion-promise ALL DONE --max-iterations 1 --model {promise}"
-        );
-        let command = Agent::preset(COMMAND).unwrap();
-        assert!(!command.needs_promise());
-        assert_eq!(command.command_for(None, &more), more);
-        assert_eq!(command.voice(COMMAND), Voice::default());
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        for (text, why) in [
-            ("command = []", "about"),
-            (
-                "about = 'x'\ncommand = ['x']\nenviroment = {}",
-                "enviroment",
-            ),
-            (
-                "about = 'x'\ncommand = ['x']\nprompt = 'file'",
-                "{prompt-file}",
-            ),
-            (
-                "about = 'x'\ncommand = ['x={prompt-file}']",
-                "{prompt-file}",
-            ),
-            (
-                "about = 'x'\ncommand = ['x']\nprompt-flag = '-p'",
-                "prompt-flag",
-            ),
-            (
-                "about = 'x'\ncommand = ['x']\nmessage = { kind = 'whole', odd = 1 }",
-                "odd",
-            ),
-            (
-                "about = 'x'\ncommand = ['x']\nmessage = { kind = 'json', text = [] }",
-                "field",
-            ),
-            (
-                "about = 'x'\ncommand = ['x']\nmessage = { kind = 'section', begin = [''], end = ['x'] }",
-                "section",
-            ),
-        ] {
-            let error = Agent::parse(text).unwrap_err();
-            assert!(error.contains(why), "{text}: {error}");
-        }
-        for name in ["", ".hidden", "../x", "a/b", "-x", "a b"] {
-            assert!(!Agent::is_name(name), "{name}");
-        }
-    }
-}
+mod recorded;
+#[cfg(test)]
+mod tests;

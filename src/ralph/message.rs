@@ -24,6 +24,12 @@ pub enum Message {
         /// Beginnings of lines.
         lines: Vec<String>,
     },
+    /// What comes before the last line that begins so, back to one before that; what follows it is the
+    /// program's own.
+    Before {
+        /// Beginnings of lines.
+        lines: Vec<String>,
+    },
     /// It stands between two groups of lines; the last such section counts.
     Section {
         /// Beginnings of the lines before it, blank ones left out.
@@ -35,10 +41,24 @@ pub enum Message {
     Json {
         /// Which, and where in it.
         text: Vec<Field>,
-        /// Where it says why it failed.
+        /// How much of it is on such a line.
+        #[serde(default)]
+        comes: Comes,
+        /// Where it says why it failed: all of these that a line has.
         #[serde(default)]
         failure: Vec<Field>,
     },
+}
+
+/// How a text comes that is told in lines of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Comes {
+    /// All of it on one line.
+    #[default]
+    Whole,
+    /// In pieces, each on a line: those with no other line between them belong together.
+    InPieces,
 }
 
 /// A field of some objects.
@@ -47,7 +67,7 @@ pub enum Message {
 pub struct Field {
     /// What other fields must be: paths with dots, and strings or numbers as text.
     pub when: BTreeMap<String, String>,
-    /// Its path, with dots.
+    /// Its path, with dots; in an array a number.
     pub field: String,
 }
 
@@ -64,6 +84,7 @@ impl Message {
         match self {
             Self::Whole {} => None,
             Self::Without { lines } if vain(lines) => Some("`lines` has nothing to leave out"),
+            Self::Before { lines } if vain(lines) => Some("`lines` has nothing to end with"),
             Self::Section { begin, end } if vain(begin) || vain(end) => {
                 Some("a section needs lines that begin and end it")
             }
@@ -81,6 +102,8 @@ pub(super) struct Listener {
     /// The line is longer than what is kept of it.
     is_long: bool,
     section: Section,
+    /// The line before had a piece of the message.
+    goes_on: bool,
     message: Tail,
     failure: Tail,
 }
@@ -92,6 +115,7 @@ impl Listener {
             line: Vec::new(),
             is_long: false,
             section: Section::default(),
+            goes_on: false,
             message: Tail::default(),
             failure: Tail::default(),
         }
@@ -146,23 +170,48 @@ impl Listener {
                     self.message.push_line(&line, is_long);
                 }
             }
+            Message::Before { lines } => {
+                let body = &mut self.section.body;
+                if lines.iter().any(|own| line.starts_with(own.as_bytes())) {
+                    self.message = std::mem::take(body);
+                } else {
+                    body.push_line(&line, is_long);
+                }
+            }
             Message::Section { begin, end } => {
                 self.section
                     .line(&line, is_long, begin, end, &mut self.message);
             }
-            Message::Json { text, failure } => {
+            Message::Json {
+                text,
+                comes,
+                failure,
+            } => {
                 let object = match is_long {
                     true => Value::Null,
                     false => serde_json::from_slice(&line).unwrap_or_default(),
                 };
-                let found = |fields: &[Field]| fields.iter().find_map(|field| field.of(&object));
-                if let Some(found) = found(text) {
-                    self.message = Tail::of(&found);
+                let found = text.iter().find_map(|field| field.of(&object));
+                let goes_on = *comes == Comes::InPieces && found.is_some();
+                let continues = std::mem::replace(&mut self.goes_on, goes_on);
+                if matches!(object, Value::Null) && !is_long && !line.starts_with(b"{") {
+                    // It fails before it tells anything in JSON; an empty line tells nothing.
+                    self.failure.push(&line);
+                }
+                if let Some(found) = found {
+                    if !continues {
+                        self.message = Tail::default();
+                    }
+                    self.message.push(found.as_bytes());
                     // It went on after that.
                     self.failure = Tail::default();
                 }
-                if let Some(found) = found(failure) {
-                    self.failure = Tail::of(&found);
+                let told: Vec<_> = failure
+                    .iter()
+                    .filter_map(|field| field.of(&object))
+                    .collect();
+                if !told.is_empty() {
+                    self.failure = Tail::of(&told.join("\n"));
                 }
             }
         }
@@ -182,8 +231,10 @@ impl Field {
 }
 
 fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .try_fold(object, |value, name| value.get(name))
+    path.split('.').try_fold(object, |value, name| match value {
+        Value::Array(values) => values.get(name.parse::<usize>().ok()?),
+        value => value.get(name),
+    })
 }
 
 fn as_text(value: &Value) -> Option<String> {

@@ -42,6 +42,8 @@ pub struct Refusal {
 pub struct Errors {
     /// What comes before them: without one of these, nothing is an error.
     pub announced: Vec<String>,
+    /// Lines with one of these only comment on the error before them.
+    pub comments: Vec<String>,
     /// Nothing is an error where the agent ended with 0.
     pub failed_only: bool,
     /// [`Trouble::Quota`].
@@ -106,6 +108,9 @@ impl Errors {
             // The last that it says is what it ended with.
             text.lines().rev().find_map(|line| {
                 let lower = line.to_ascii_lowercase();
+                if self.comments.iter().any(|comment| is_in(&lower, comment)) {
+                    return None;
+                }
                 let trouble = self.classify(&lower).or_else(|| common.classify(&lower))?;
                 let text = excerpt(line);
                 Some(Refusal { trouble, text })

@@ -1,8 +1,9 @@
 #!/bin/bash
-# nightly.sh [reboot|sizes|kills]...: what takes too long for every change; all of it unless named.
+# nightly.sh [reboot|sizes|kills|agents]...: what takes too long for every change; all of it unless named.
 #   reboot  a run of the loop whose machine loses its power and is rebooted (a guest of vm.sh)
 #   sizes   checkpoints of a million small files and of a sparse file of 5 GiB, with their time and memory
 #   kills   kill -9 at every event of a run's journal
+#   agents  the real agents of the presets, from their registries, with a scripted model (agents.sh)
 #   STOCKADE_NIGHTLY_FILES  how many small files, default 1000000
 #   STOCKADE_NIGHTLY_GUEST  which guest, default trixie
 set -euo pipefail
@@ -68,9 +69,11 @@ kills() {
   script kills.py
 }
 
-[ $# -gt 0 ] || set -- reboot sizes kills
+agents() { bounded "$BENCH_SCRIPTS/agents.sh"; }
+
+[ $# -gt 0 ] || set -- reboot sizes kills agents
 for name in "$@"; do
-  case $name in reboot | sizes | kills) ;; *) die "nothing nightly is named $name" ;; esac
+  case $name in reboot | sizes | kills | agents) ;; *) die "nothing nightly is named $name" ;; esac
 done
 need_toolchain
 need_packages jq python3 time busybox-static

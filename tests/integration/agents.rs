@@ -104,6 +104,28 @@ fn claude_is_understood_by_its_json() {
     assert!(told.starts_with("Work until the tests pass."), "{told}");
 }
 
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn codex_has_the_key_by_its_own_name() {
+    let dir = TestDir::new();
+    let script = "wc -l >told; echo \"${CODEX_API_KEY-none} $*\" >>told; rm count\n\
+                  echo '{\"type\":\"turn.failed\",\"error\":{\"message\":\"unexpected status 401 Unauthorized: no\"}}'; exit 1";
+    program(&dir, "codex", script);
+    for (flags, key) in [
+        (&["-e", "OPENAI_API_KEY=first"][..], "first"),
+        (
+            &["-e", "OPENAI_API_KEY=first", "-e", "CODEX_API_KEY=own"],
+            "own",
+        ),
+        (&[], "none"),
+    ] {
+        let _ = agent(&dir, "codex", &[flags, &["--max-iterations", "1"]].concat()).run();
+        let told = fs::read_to_string(dir.work().join("told")).unwrap();
+        let wanted = format!("{key} exec --json ");
+        assert!(told.contains(&wanted), "{told}");
+    }
+}
+
 /// What the service's log has is heard again, from its beginning.
 #[test]
 #[ignore = "needs podman: runs an agent"]
@@ -209,6 +231,23 @@ fn an_api_that_refuses_the_key_ends_the_run() {
     let _ = output.complains("invalid x-api-key");
     let waited = dir.stockade(&["watch"]).run();
     let _ = waited.code(15);
+}
+
+/// What an agent keeps for itself is no change.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_aider_keeps_for_itself_is_no_change() {
+    let dir = TestDir::new();
+    let script = "rm count; mkdir -p .aider.tags.cache.v4; cat /proc/sys/kernel/random/uuid >.aider.tags.cache.v4/cache.db\n\
+                  echo \"$@\"; echo; echo 'litellm.RateLimitError: OpenAIException - You exceeded your current quota.'\n\
+                  echo 'The API provider has rate limited you.'";
+    program(&dir, "aider", script);
+    let output = agent(&dir, "aider", &["--", "--model", "x"]).run();
+    let output = ended(&dir, output, 15, 0).complains("(no quota): litellm.RateLimitError");
+    // Where there is no repository it would make one.
+    let output = output.has("--message-file /run/stockade/prompt.md --yes-always");
+    let _ = output.has("--model x --no-git");
+    assert!(!dir.work().join(".aider.tags.cache.v4").exists());
 }
 
 #[test]

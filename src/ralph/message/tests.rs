@@ -103,6 +103,7 @@ fn claude() -> Message {
             &[("type", "result"), ("is_error", "false")],
             "result",
         )],
+        comes: Comes::Whole,
         failure: vec![field(&[("type", "result"), ("is_error", "true")], "result")],
     }
 }
@@ -129,6 +130,7 @@ fn a_failure_that_it_went_on_after_is_none() {
             &[("type", "item.completed"), ("item.type", "agent_message")],
             "item.text",
         )],
+        comes: Comes::Whole,
         failure: vec![
             field(&[("type", "turn.failed")], "error.message"),
             field(&[("type", "error")], "message"),
@@ -165,4 +167,65 @@ fn all_of_it_may_be_the_message() {
     let tag = "DONE";
     let output = format!("not {tag}{}", "\n".repeat(MAX - tag.len()));
     assert_eq!(said(&Message::default(), &output).trim(), "");
+}
+
+#[test]
+fn pieces_belong_together_while_nothing_comes_between() {
+    let goose = Message::Json {
+        text: vec![
+            field(
+                &[("role", "assistant"), ("content.0.type", "text")],
+                "content.0.text",
+            ),
+            field(
+                &[("role", "assistant"), ("content.1.type", "text")],
+                "content.1.text",
+            ),
+        ],
+        comes: Comes::InPieces,
+        failure: vec![
+            field(&[("content.0.type", "error")], "content.0.kind"),
+            field(&[("content.0.type", "error")], "content.0.message"),
+        ],
+    };
+    let piece = |text: &str| {
+        format!(
+            "{{\"role\":\"assistant\",\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}\n"
+        )
+    };
+    let tool = "{\"role\":\"user\",\"content\":[{\"type\":\"toolResponse\",\"text\":\"DONE\"}]}\n";
+    let thought = "{\"role\":\"assistant\",\"content\":[{\"type\":\"thinking\"},{\"type\":\"text\",\"text\":\"DONE\"}]}\n";
+    let error = "{\"role\":\"assistant\",\"content\":[{\"type\":\"error\",\"kind\":\"authentication\",\"message\":\"401\"}]}\n";
+    let both = |parts: &[&str]| heard(&goose, parts.concat().as_bytes());
+    let pair = |message: &str, failure: &str| (message.to_owned(), failure.to_owned());
+    let (first, second) = (piece("DO"), piece("NE"));
+    assert_eq!(both(&[&first, &second]), pair("DONE", ""));
+    assert_eq!(both(&[&first, tool, &second]), pair("NE", ""));
+    assert_eq!(both(&[&first, "\n", &second]), pair("NE", ""));
+    assert_eq!(both(&[&first, tool]), pair("DO", ""));
+    assert_eq!(both(&[&first, tool, thought]), pair("DONE", ""));
+    assert_eq!(both(&[&first, error]), pair("DO", "authentication\n401"));
+    let endless = piece("x").repeat(MAX + 1);
+    assert!(said(&goose, &endless).len() <= MAX);
+}
+
+#[test]
+fn what_comes_after_the_last_line_of_the_program_is_no_message() {
+    let aider = Message::Before {
+        lines: vec!["Tokens: ".into()],
+    };
+    let end = "Tokens: 2.4k sent, 300 received.\n";
+    assert_eq!(
+        said(
+            &aider,
+            &format!("It works.\nDONE\n{end}\nhello.py\nApplied edit to hello.py\n")
+        ),
+        "It works.\nDONE\n"
+    );
+    assert_eq!(
+        said(&aider, &format!("first\n{end}second\n{end}")),
+        "second\n"
+    );
+    assert_eq!(said(&aider, "DONE\n"), "");
+    assert_eq!(said(&aider, &format!("DONE\n{end}other\n{end}")), "other\n");
 }

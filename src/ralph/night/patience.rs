@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use super::{Night, millis};
+use crate::ralph::agent::Said;
 use crate::ralph::error::Result;
 use crate::ralph::event::Event;
 use crate::ralph::life::{self, Stop};
-use crate::ralph::message::Message;
-use crate::ralph::trouble::{Refusal, Said, Trouble};
+use crate::ralph::trouble::{Refusal, Trouble};
 
 /// The longest that a model's API is given at once.
 const LONGEST: Duration = Duration::from_secs(400);
@@ -18,19 +18,15 @@ const LONGEST: Duration = Duration::from_secs(400);
 impl Night {
     /// What may have kept the agent from its model.
     pub(super) fn refusal(&self, message: &str, failure: &str, exit_code: i32) -> Option<Refusal> {
-        let voice = &self.record.voice;
         let [out, err] = self.transcript.ends();
-        let rest = match voice.message {
-            // What is on standard output is everything that it met.
-            Message::Json { .. } => vec![err.as_str()],
-            Message::Section { .. } => vec![message, &out, &err],
-            Message::Whole {} | Message::Without { .. } => vec![out.as_str(), &err],
-        };
-        voice.errors.find(Said {
+        let said = Said {
+            message,
             failure,
-            rest: &rest,
+            out: &out,
+            err: &err,
             exit_code,
-        })
+        };
+        self.record.voice.refusal(said)
     }
 
     /// Gives the API time: not all who were refused at once come again at once.

@@ -11,7 +11,7 @@ use crate::cli::host;
 use crate::cli::sandbox_args::invalid;
 use crate::cli::ui::Ui;
 use crate::libpod::Image;
-use crate::ralph::{Agent, Delivery, PROMPT_FILE, Task, Voice};
+use crate::ralph::{Agent, Task, Voice};
 use crate::sandbox::Request;
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
@@ -117,25 +117,13 @@ impl Chosen {
         }
     }
 
-    /// Gives the command the prompt, which is a file that is there anew in each iteration. Over the
-    /// attached connection the service would lose the last words of a command that does not read
-    /// all of it.
+    /// Gives the command the prompt.
     fn deliver(&self, request: &mut Request, image: &Image) -> CliResult<()> {
         let entrypoint = match &request.entrypoint {
             Some(entrypoint) => entrypoint.words(),
             None => &image.config.entrypoint,
         };
-        let script = match (self.agent.prompt, &self.agent.prompt_flag) {
-            (Delivery::Stdin, _) => format!("exec \"$@\" <{PROMPT_FILE}"),
-            (Delivery::File, _) => "exec \"$@\" </dev/null".to_owned(),
-            (Delivery::Argument, None) => {
-                format!("exec \"$@\" \"$(cat {PROMPT_FILE})\" </dev/null")
-            }
-            (Delivery::Argument, Some(_)) => {
-                format!("flag=$1; shift; exec \"$@\" \"$flag\" \"$(cat {PROMPT_FILE})\" </dev/null")
-            }
-        };
-        let mut command = vec!["-c".to_owned(), script, "stockade".to_owned()];
+        let mut command = vec!["-c".to_owned(), self.agent.shell(), "stockade".to_owned()];
         command.extend(self.agent.prompt_flag.clone());
         command.extend(entrypoint.iter().chain(&self.command).cloned());
         request.command = command;
