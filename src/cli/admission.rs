@@ -28,7 +28,7 @@ impl Gate for Admission<'_> {
     type Error = CliError;
 
     async fn admit(&self, sandbox: &Sandbox) -> Result<(), CliError> {
-        launch::verify_again(sandbox, self.ui).await
+        launch::verify_again(sandbox, self.ui).await.map(drop)
     }
 
     async fn make_clean(

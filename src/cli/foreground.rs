@@ -16,7 +16,7 @@ use super::terminal::{
 use super::ui::Ui;
 use crate::libpod;
 use crate::libpod::stream::Attached;
-use crate::sandbox::{Outcome, Sandbox, Watch};
+use crate::sandbox::{OomWatch, Outcome, Sandbox, Watch};
 
 /// How long the service may take to know that a process has ended whose stream it failed on.
 const GRACE: Duration = Duration::from_secs(5);
@@ -98,7 +98,7 @@ pub(crate) async fn run(
     streams: &Streams,
     signals: &mut Signals,
     ui: &Ui,
-    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<()>,
+    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<OomWatch>,
 ) -> CliResult<Finished> {
     let preparation = async {
         let attached = sandbox.attach(streams.stdin).await.map_err(not_started)?;
@@ -107,10 +107,10 @@ pub(crate) async fn run(
         if let Some((rows, columns)) = size {
             sandbox.resize(rows, columns).await?;
         }
-        verify(sandbox).await?;
-        Ok::<_, CliError>((attached, size))
+        let memory = verify(sandbox).await?;
+        Ok::<_, CliError>((attached, size, memory))
     };
-    let (attached, size) = tokio::select! {
+    let (attached, size, memory) = tokio::select! {
         prepared = preparation => prepared?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     };
@@ -127,7 +127,11 @@ pub(crate) async fn run(
         started = start => started?,
         caught = signals.next_end() => return Ok(Finished::NotBegun(caught)),
     }
-    converse(sandbox, attached, watch, streams, terminal, signals, ui).await
+    let mut finished = converse(sandbox, attached, watch, streams, terminal, signals, ui).await?;
+    if let Finished::Ended(outcome, _) = &mut finished {
+        outcome.oom_killed |= memory.has_seen_a_kill();
+    }
+    Ok(finished)
 }
 
 /// Joins a container that runs already.

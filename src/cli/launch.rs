@@ -19,7 +19,9 @@ use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::spec::Removal;
-use crate::sandbox::{self, Host, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan};
+use crate::sandbox::{
+    self, Host, OomWatch, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan,
+};
 
 /// How long the service may take to clean up behind a container that was refused.
 const CLEAN_UP: Duration = Duration::from_secs(5);
@@ -128,7 +130,7 @@ pub(crate) async fn verify(
     plan: &Plan,
     unenforced: Unenforced,
     ui: &Ui,
-) -> CliResult<()> {
+) -> CliResult<OomWatch> {
     let found = sandbox.verify(plan, &KernelFiles::default()).await?;
     if let Some(mismatch) = found.mismatches.first() {
         return Err(CliError::new(
@@ -156,12 +158,13 @@ pub(crate) async fn verify(
             ),
         ));
     }
-    judge(&found.limits, unenforced, ui)
+    judge(&found.limits, unenforced, ui)?;
+    Ok(OomWatch::begin(&found.cgroups))
 }
 
 /// Looks at a container that was made earlier, prepared for another life: what it mounts must still
 /// be what was mounted then. One that is refused does not stay prepared.
-pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<()> {
+pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<OomWatch> {
     let found = sandbox.verify_again(&KernelFiles::default()).await?;
     let verdict = match found.changed.first() {
         Some(path) => Err(CliError::new(
@@ -183,7 +186,7 @@ pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<()> {
         let _ = sandbox.stop(Some(0)).await;
         let _ = tokio::time::timeout(CLEAN_UP, sandbox.cleaned_up()).await;
     }
-    verdict
+    verdict.map(|()| OomWatch::begin(&found.cgroups))
 }
 
 /// What to do with a limit that was asked for and is not in force.

@@ -126,6 +126,7 @@ pub(super) struct Life {
 impl Life {
     fn has_used(&mut self, seen: &LifeWatch) {
         self.forks_refused = seen.forks_were_refused();
+        self.outcome.oom_killed |= seen.has_seen_an_oom_kill();
         self.used = seen.usage();
     }
 }

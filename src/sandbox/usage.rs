@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::enforcement::{ContainerProcess, own_cgroups};
 use super::forks::ForkWatch;
 use super::lifecycle::Sandbox;
+use super::oom::OomWatch;
 use super::proc_files::{KernelFiles, read};
 
 /// How often it is read while something happens.
@@ -50,6 +51,7 @@ impl Usage {
 pub struct LifeWatch {
     cgroups: Vec<PathBuf>,
     forks: Option<ForkWatch>,
+    memory: OomWatch,
     usage: Usage,
     looked: Option<Instant>,
 }
@@ -73,6 +75,7 @@ impl LifeWatch {
     fn begin(cgroups: Vec<PathBuf>) -> Self {
         Self {
             forks: ForkWatch::begin(&cgroups),
+            memory: OomWatch::begin(&cgroups),
             cgroups,
             usage: Usage::default(),
             looked: None,
@@ -112,6 +115,11 @@ impl LifeWatch {
     /// What was used, as far as it was looked at.
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Whether anything in it was killed for want of memory so far.
+    pub fn has_seen_an_oom_kill(&self) -> bool {
+        self.memory.has_seen_a_kill()
     }
 
     /// Whether anything in it was refused a process so far.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::asked::Asked;
-use super::enforcement::{ContainerProcess, LimitCheck, verify};
+use super::enforcement::{ContainerProcess, LimitCheck, own_cgroups, verify};
 use super::forbidden::{Forbidden, ForbiddenPath, ForbiddenPaths};
 use super::host_path::HostPath;
 use super::lifecycle::Sandbox;
@@ -26,6 +26,8 @@ pub struct Verification {
     pub replaced: Vec<BindSource>,
     /// Mounts that come too near to where this service keeps its containers.
     pub forbidden: Vec<ForbiddenPath>,
+    /// The directories of its cgroups; none where they cannot be told.
+    pub cgroups: Vec<PathBuf>,
 }
 
 impl Sandbox {
@@ -68,6 +70,7 @@ impl Sandbox {
             unmasked,
             replaced: replaced.cloned().collect(),
             forbidden: forbidden.collect(),
+            cgroups: own_cgroups(&process, files),
         })
     }
 }
@@ -109,6 +112,8 @@ pub struct Reverification {
     pub limits: Vec<LimitCheck>,
     /// What was asked for; `None` for a container that does not say, as those of others.
     pub asked: Option<Asked>,
+    /// The directories of its cgroups; none where they cannot be told.
+    pub cgroups: Vec<PathBuf>,
 }
 
 impl Sandbox {
@@ -148,6 +153,7 @@ impl Sandbox {
             changed,
             limits: limits.unwrap_or_default(),
             asked,
+            cgroups: own_cgroups(&process, files),
         })
     }
 }

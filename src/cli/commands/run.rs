@@ -18,8 +18,8 @@ use crate::cli::signals::{Caught, Signals};
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::libpod::Client;
-use crate::sandbox::Sandbox;
 use crate::sandbox::spec::Removal;
+use crate::sandbox::{OomWatch, Sandbox};
 
 /// How long an interrupted create or removal may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -168,7 +168,7 @@ fn streams(args: &SandboxArgs) -> Streams {
 
 async fn background(
     sandbox: &Sandbox,
-    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<()>,
+    verify: impl AsyncFnOnce(&Sandbox) -> CliResult<OomWatch>,
     signals: &mut Signals,
 ) -> CliResult<Begun> {
     let start = async {
