@@ -87,7 +87,7 @@ pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult
         };
         *kept.entry(why).or_default() += 1;
     }
-    night::clear_copies(args.dry_run, ui)?;
+    night::clear_copies(args.dry_run, ui).await?;
     let mut failures = Vec::new();
     for run in going.into_iter().rev() {
         let id = run.id().to_string();
