@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::Global;
 use super::connect;
-use super::error::{CliError, CliResult};
+use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::host;
 use super::sanitize::sanitize_line;
@@ -180,8 +180,11 @@ pub(crate) async fn forget(run: Run, global: &Global, ui: &Ui) -> CliResult<()> 
 }
 
 /// Removes copies of workspaces that were being made for runs when whoever did so was killed.
-pub(crate) fn clear_copies(only_look: bool, ui: &Ui) -> CliResult<()> {
-    for one in ralph::clear_abandoned(&host::state_directory()?, only_look)? {
+/// Who ends it meanwhile leaves the rest to the next one.
+pub(crate) async fn clear_copies(only_look: bool, ui: &Ui) -> CliResult<()> {
+    let state = host::state_directory()?;
+    let cleared = tokio::task::spawn_blocking(move || ralph::clear_abandoned(&state, only_look));
+    for one in cleared.await.doing("look for copies")?? {
         let path = sanitize_line(&one.copy.to_string_lossy());
         match one.stays {
             None if only_look => ui.status(&format!("{path}: a copy that belongs to no run")),

@@ -13,6 +13,7 @@ use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::launch::{self, Launch, Unenforced};
 use super::sandbox_args::invalid;
+use super::sanitize::sanitize_line;
 use super::signals::Signals;
 use super::turn::Turn;
 use super::ui::Ui;
@@ -81,7 +82,8 @@ pub(crate) async fn reclaim(
     request.limits = record.asked.again();
     let hidden = Hidden::of(workspace, run, record)?;
     hidden.hide(&mut request);
-    let unenforced = Unenforced::new(record.asked.unenforced);
+    // The person's image does one thing here: no limit has to keep it from another.
+    let unenforced = Unenforced::Allow;
     let launch = Launch::new(request, &image, service, unenforced)?;
     let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
     let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
@@ -98,12 +100,25 @@ pub(crate) async fn reclaim(
     };
     // Before anything is said of it.
     sandbox.remove().await?;
-    match done? {
+    match done.map_err(|error| explained(error, workspace))? {
         0 => Ok(()),
         code => Err(CliError::new(
             Exit::Failed,
             format!("`chown` in a container of the run's image ended with {code}"),
         )),
+    }
+}
+
+/// What is mounted below is left out, which the kernel does not let a service do that has found it there.
+fn explained(error: CliError, workspace: &Path) -> CliError {
+    match KernelFiles::default().mounted_below(workspace) {
+        Ok(Some(point)) if !matches!(error.exit, Exit::Signal(_)) => {
+            let point = sanitize_line(&point.to_string_lossy());
+            error.under(format!(
+                "`{point}` is mounted in the workspace, and may be in the way: unmount it, and do it again"
+            ))
+        }
+        _ => error,
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// What the person's git or the next run would obey can neither be moved away nor put back.
-    #[error("`{}` is not what it was when the run began, and can only be looked after as the user who made it: run no git above it before", path.display())]
+    #[error("`{}` is not what it was when the run began, and could not be moved away", path.display())]
     Stays {
         /// Where.
         path: PathBuf,
@@ -79,6 +79,12 @@ impl Error {
             next = error.source();
         }
         false
+    }
+
+    /// Whether it is that somebody else owns a file, or what it is in.
+    pub fn is_denied(&self) -> bool {
+        let denied = io::ErrorKind::PermissionDenied;
+        matches!(self, Self::File { source, .. } if source.kind() == denied)
     }
 
     /// Whether it is that a file is not there.

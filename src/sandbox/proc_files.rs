@@ -106,6 +106,19 @@ impl KernelFiles {
         }))
     }
 
+    /// Something that we see mounted below a directory.
+    ///
+    /// # Errors
+    /// If `/proc/self/mountinfo` cannot be read.
+    pub fn mounted_below(&self, directory: &Path) -> io::Result<Option<PathBuf>> {
+        let mounts = read(&self.proc.join("self/mountinfo"))?;
+        let mut lines = mounts.split(|byte| *byte == b'\n');
+        Ok(lines.find_map(|line| {
+            let point = MountLine::parse(line)?.point;
+            (point != directory && point.starts_with(directory)).then_some(point)
+        }))
+    }
+
     /// Those of the paths that are no mount points of their own in the process's view: a mask that
     /// is not there. To be asked in state `initialized`, when every mount has been made.
     ///
@@ -230,6 +243,16 @@ mod tests {
         }
         let files = KernelFiles::at(&dir.path().join("proc"), dir.path());
         (dir, files)
+    }
+
+    #[test]
+    fn what_is_mounted_below() {
+        let (_dir, files) = files();
+        let below = |path: &str| files.mounted_below(Path::new(path)).unwrap();
+        assert_eq!(below("/workspace"), Some("/workspace/.env.ralph".into()));
+        assert_eq!(below("/work space"), Some("/work space/a\\b".into()));
+        assert_eq!(below("/work"), None);
+        assert_eq!(below("/workspace/.env.ralph"), None);
     }
 
     #[test]

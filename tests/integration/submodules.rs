@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::night::{ended, ralph, record};
+use crate::night::{ended, ralph, record, wait_until};
 use crate::repository::{git, listing, names, repository, used_up, with_git};
 use crate::support::dir::TestDir;
 
@@ -216,6 +216,29 @@ fn an_agent_gets_no_further_in_two_lives() {
             assert!(runs(&dir), "the test shows nothing: {first}; {second}");
         }
     }
+}
+
+/// As if the supervisor had been killed between moving a submodule's `.git` away and putting back what it was.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn whoever_takes_up_a_run_puts_back_what_was_being_put_back() {
+    let dir = with_submodules();
+    let file = dir.work().join("sub/.git");
+    let before = fs::read(&file).unwrap();
+    let agent = "touch ready; while [ ! -e go ]; do sleep 0.05; done";
+    let flags = ["--no-check", "--max-iterations", "1", "-d"];
+    let id = ralph(&dir, agent, &flags).run().success().line();
+    wait_until(|| dir.work().join("ready").exists());
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    fs::remove_file(&file).unwrap();
+    fs::write(record(&dir).join("put-back"), "sub").unwrap();
+    dir.write("go", "");
+    let output = dir.stockade(&["resume"]).run();
+    let output = ended(&dir, output, 11, 1);
+    assert_eq!(fs::read(&file).ok(), Some(before), "{output}");
+    assert!(!record(&dir).join("put-back").exists());
+    git(&dir.work(), "status");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod copied;
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use crate::cli::{host, night, prompt};
 use crate::ralph::journal::Reader;
 use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId};
 use crate::workspace::{
-    self, Change, Checkpoint, Concern, EntryKind, GitConfig, Prepared, Reason, Repository, What,
-    Words,
+    self, Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, GitConfig, Prepared, Reason,
+    Repository, What, Words,
 };
 
 /// So many names are shown.
@@ -94,7 +95,14 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     night.note(event)?;
     let original = Original::keep(&run, &record)?;
     let mut repository = checkpoints.open()?;
-    let changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
+    let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
+    if original.is_some() {
+        // An earlier attempt may have given it to the person.
+        let closed: BTreeSet<PathBuf> = closed(&repository, &result)?.collect();
+        changes.retain(|change| {
+            !change.path.ancestors().any(|above| closed.contains(above)) && !is_given(change)
+        });
+    }
     refuse_other(&run, &changes, &result)?;
     let place = &record.workspace.path;
     let now = match original.is_some() && has_closed(&repository, &now, place)? {
@@ -238,10 +246,31 @@ fn changes_to(
 
 /// Whether another user of the sandbox made something that the person cannot read.
 fn has_closed(repository: &Repository, at: &Checkpoint, place: &Path) -> CliResult<bool> {
+    Ok(closed(repository, at)?.any(|path| is_foreign(place, &path)))
+}
+
+/// Whether all that has changed is whose it is, with which set-id bits go.
+fn is_given(change: &Change) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    let plain = |entry: Entry| entry.mode & !0o6000;
+    match (change.before, change.after) {
+        (Some(before), Some(after)) => {
+            change.kind == ChangeKind::Mode
+                && (before.owner.0 != us && after.owner.0 == us)
+                && plain(before) == plain(after)
+        }
+        _ => false,
+    }
+}
+
+/// What nobody could read when a checkpoint was taken.
+fn closed(repository: &Repository, at: &Checkpoint) -> CliResult<impl Iterator<Item = PathBuf>> {
     let entries = repository.entries(at);
-    let mut entries = entries.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let entries = entries.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
     let is_closed = |kind| matches!(kind, EntryKind::LeftOut(Reason::Unreadable));
-    Ok(entries.any(|(path, entry)| is_closed(entry.kind) && is_foreign(place, &path)))
+    Ok(entries
+        .filter(move |(_, entry)| is_closed(entry.kind))
+        .map(|(path, _)| path))
 }
 
 /// What somebody else has done since is not the run's work.
@@ -378,7 +407,6 @@ fn read(path: &Path) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::ChangeKind;
 
     #[test]
     fn a_repository_is_let_in_by_its_own_name_alone() {

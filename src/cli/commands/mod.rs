@@ -78,7 +78,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Rmi(args) => rmi::run(args, global, ui).await,
         Command::Rollback(args) => rollback::run(args, global, ui).await,
         Command::Run(args) => run::run(args, global, ui).await,
-        Command::Runs(args) => runs::run(args, ui),
+        Command::Runs(args) => runs::run(args, global, ui).await,
         Command::Shell(args) => shell::run(args, global, ui).await,
         Command::Show(args) => show::run(args, ui),
         Command::Start(args) => start::run(args, global, ui).await,

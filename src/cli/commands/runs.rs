@@ -4,6 +4,7 @@ mod prune;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::args::Global;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -29,9 +30,9 @@ enum Verb {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &RunsArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &RunsArgs, global: &Global, ui: &Ui) -> CliResult {
     if let Some(Verb::Prune(args)) = &args.verb {
-        return prune::run(args, ui);
+        return prune::run(args, global, ui).await;
     }
     let runs = night::runs()?.list()?;
     let mut table = Table::new(&["RUN", "NAME", "ITERATIONS", "STATE", "WORKSPACE"]);

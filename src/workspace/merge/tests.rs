@@ -154,3 +154,26 @@ fn directories_inside_each_other_have_an_end() {
         }
     }
 }
+
+#[test]
+fn what_is_there_already_is_told_apart() {
+    let mut scene = Scene::new();
+    for path in ["a", "gone/z", "run"] {
+        scene.write(path, path);
+    }
+    let base = scene.take();
+    scene.write("a", "new");
+    scene.write("d/new", "new");
+    fs::remove_dir_all(scene.path("gone")).unwrap();
+    let there = scene.take();
+    scene.write("run", "changed");
+    let work = scene.take();
+    let merged = scene.repository.merge(&base, &there, &work, &[]).unwrap();
+    let paths = |text: &[&str]| text.iter().map(PathBuf::from).collect::<Vec<_>>();
+    assert_eq!(merged.taken, paths(&["run"]));
+    assert_eq!(merged.same, paths(&["a", "d/new", "gone", "gone/z"]));
+    assert_eq!(merged.conflicts, paths(&[]));
+    let only = paths(&["d"]);
+    let merged = scene.repository.merge(&base, &there, &work, &only).unwrap();
+    assert_eq!((merged.taken, merged.same), (paths(&[]), paths(&["d/new"])));
+}

@@ -77,7 +77,7 @@ pub(super) async fn prepare(
     night::refuse_overlap(&workspace.path, None)?;
     args.kept.announce(&workspace, ui)?;
     if !args.dry_run {
-        night::clear_copies(false, ui)?;
+        night::clear_copies(false, ui).await?;
     }
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
     let copied = match args.workspace {

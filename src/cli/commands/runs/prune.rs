@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::args::Global;
 use crate::cli::clock;
-use crate::cli::error::{CliError, CliResult, Context as _};
+use crate::cli::connect::Service;
+use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::reclaim::reclaim;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Report, Run};
@@ -58,7 +61,7 @@ impl Stays {
 }
 
 /// Runs the verb.
-pub(super) fn run(args: &PruneArgs, ui: &Ui) -> CliResult {
+pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut kept: BTreeMap<Stays, usize> = BTreeMap::new();
     let mut newest = args.keep;
     let mut going = Vec::new();
@@ -84,14 +87,17 @@ pub(super) fn run(args: &PruneArgs, ui: &Ui) -> CliResult {
         };
         *kept.entry(why).or_default() += 1;
     }
-    night::clear_copies(args.dry_run, ui)?;
+    night::clear_copies(args.dry_run, ui).await?;
     let mut failures = Vec::new();
     for run in going.into_iter().rev() {
         let id = run.id().to_string();
         if !args.dry_run
-            && let Err(error) = remove(run)
+            && let Err(error) = remove(run, global, ui).await
         {
-            failures.push((id, CliError::from(error)));
+            if matches!(error.exit, Exit::Signal(_)) {
+                return Err(error);
+            }
+            failures.push((id, error));
             continue;
         }
         ui.line(&id).doing("write")?;
@@ -146,12 +152,21 @@ fn look(run: &Run) -> Result<Ended, Stays> {
 }
 
 /// The checkpoints first: without the run nobody would find them.
-fn remove(run: Run) -> ralph::Result<()> {
+async fn remove(run: Run, global: &Global, ui: &Ui) -> CliResult<()> {
     let _held = run.hold()?;
     let record = run.record()?;
     run.checkpoints(&record)?.drop_all()?;
-    if record.original.is_some() {
-        run.original_checkpoints(&record)?.drop_all()?;
+    if record.original.is_none() {
+        return Ok(run.discard()?);
     }
-    run.discard()
+    run.original_checkpoints(&record)?.drop_all()?;
+    let error = match run.clone().discard() {
+        Err(error) if error.is_denied() => error,
+        done => return Ok(done?),
+    };
+    // Other users of the sandbox have closed something in the copy.
+    let service = Service::connect(global, ui).await?;
+    let taken = reclaim(&record.workspace.path, &run, &record, &service, ui).await;
+    taken.map_err(|why| why.under(error.to_string()))?;
+    Ok(run.discard()?)
 }
