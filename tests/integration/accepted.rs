@@ -289,15 +289,21 @@ fn going_back_leaves_what_the_person_has_committed() {
 #[ignore = "needs podman: runs an agent many times"]
 fn a_long_run_keeps_the_first_and_the_newest_checkpoints() {
     let dir = TestDir::new();
-    let flags = ["--no-check", "--max-iterations", "55"];
+    let flags = [
+        "--no-check",
+        "--max-iterations",
+        "13",
+        "--checkpoint-keep",
+        "8",
+    ];
     let output = ralph(&dir, "echo $n >file", &flags).run();
-    let _ = ended(&dir, output, 11, 55).complains("checkpoints dropped, to make room: 1");
+    let _ = ended(&dir, output, 11, 13).complains("checkpoints dropped, to make room: 1");
     let history = dir.stockade(&["history"]).run().success();
     assert!(history.stdout().contains("1–4"), "{history}");
     assert!(history.stdout().contains("dropped, to make room"));
     let numbers = dir.stockade(&["history", "-q"]).run().success().stdout();
     let numbers: Vec<&str> = numbers.lines().collect();
-    assert_eq!((numbers.len(), numbers[0], numbers[1]), (52, "0", "5"));
+    assert_eq!((numbers.len(), numbers[0], numbers[1]), (10, "0", "5"));
     let id = record(&dir)
         .file_name()
         .unwrap()
@@ -306,7 +312,7 @@ fn a_long_run_keeps_the_first_and_the_newest_checkpoints() {
         .to_owned();
     for arguments in [&["diff", &id, "0..2"][..], &["rollback", &id, "--to", "2"]] {
         let output = dir.stockade(arguments).run().code(1);
-        let _ = output.complains("checkpoint 2 was dropped to make room; kept are 0, 5–55");
+        let _ = output.complains("checkpoint 2 was dropped to make room; kept are 0, 5–13");
     }
     let repository = checkpoints(&dir);
     let fsck = format!(
