@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::host;
 use super::state::State;
 use super::ui::Ui;
-use crate::libpod::{ContainerId, Image};
+use crate::libpod::{Client, ContainerId, Image};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
 use crate::sandbox::env_file::EnvFileError;
@@ -20,7 +20,7 @@ use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::spec::Removal;
 use crate::sandbox::{
-    self, Host, OomWatch, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan,
+    self, Home, Host, OomWatch, Plan, PlanError, Request, Sandbox, SandboxSpec, SpecError, plan,
 };
 
 /// How long the service may take to clean up behind a container that was refused.
@@ -89,6 +89,14 @@ impl Launch {
     /// Notes that it was made, and is ours.
     pub(crate) fn note(&self, id: &ContainerId) -> CliResult<()> {
         self.state.note(id, &self.plan.container.labels)
+    }
+
+    /// Makes the volume that the container has for a home, if it is to have one.
+    pub(crate) async fn make_home(&self, client: &Client) -> CliResult<()> {
+        if let Some(home) = Home::asked(&self.plan.container) {
+            home.make(client, self.state.labels(home.name())?).await?;
+        }
+        Ok(())
     }
 
     /// The container's name.

@@ -28,7 +28,7 @@ impl State {
         Ok(Self { key, ledger })
     }
 
-    /// The labels that make a container of this name ours.
+    /// The labels that make a container or volume of this name ours.
     pub(crate) fn labels(&self, name: &str) -> CliResult<BTreeMap<String, String>> {
         Ok(self.key.labels(name, host::random()?))
     }
@@ -41,6 +41,12 @@ impl State {
         labels: &BTreeMap<String, String>,
     ) -> bool {
         self.key.owns(name, labels) && self.ledger.allows(labels, id.as_str())
+    }
+
+    /// Whether a volume of this name with these labels is ours. It has no id that the ledger could know; no image and no
+    /// container gives a volume labels.
+    pub(crate) fn owns_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        self.key.owns(name, labels)
     }
 
     /// Notes that labels of ours belong to this container: on another one they are a copy.

@@ -58,6 +58,17 @@ impl Client {
         self.send(request).await?.json().await
     }
 
+    /// Lists volumes that match all filters.
+    ///
+    /// Source: `GET /libpod/volumes/json`.
+    pub async fn list_volumes(
+        &self,
+        filters: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Vec<Volume>> {
+        let request = Request::get(&["volumes", "json"]).json_query("filters", filters);
+        self.send(request).await?.list().await
+    }
+
     /// Whether a volume exists.
     ///
     /// Source: `GET /libpod/volumes/{name}/exists`.

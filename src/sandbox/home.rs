@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::HOME;
-use crate::libpod::{Client, Container, ContainerSpec, NamedVolume, Result, VolumeSpec};
+use crate::libpod::{Client, Container, ContainerSpec, NamedVolume, Result, Volume, VolumeSpec};
 
 const PREFIX: &str = "stockade-home-";
 /// Only who makes volumes can write it: no image can, and nothing in a sandbox.
@@ -20,8 +20,8 @@ impl Home {
         Self(format!("{PREFIX}{id}"))
     }
 
-    /// That of a container which is about to be made.
-    pub(super) fn asked(spec: &ContainerSpec) -> Option<Self> {
+    /// That of a container which is about to be made; [`Self::make`] has to be called before.
+    pub fn asked(spec: &ContainerSpec) -> Option<Self> {
         let at_home = |volume: &&NamedVolume| volume.dest == HOME;
         let volume = spec.volumes.iter().find(at_home)?;
         Self::named(&volume.name)
@@ -32,6 +32,28 @@ impl Home {
         let mut mounts = container.mounts.iter();
         let mount = mounts.find(|mount| mount.kind == "volume" && mount.destination == HOME)?;
         Self::named(&mount.name)
+    }
+
+    /// Those that are there, by the label alone.
+    ///
+    /// # Errors
+    /// As [`Client::list_volumes`].
+    pub async fn all(client: &Client) -> Result<Vec<(Self, Volume)>> {
+        let filters = BTreeMap::from([("label".to_owned(), vec![LABEL.to_owned()])]);
+        let volumes = client.list_volumes(&filters).await?;
+        let homes = volumes.into_iter();
+        let homes = homes.filter_map(|volume| Some((Self::named(&volume.name)?, volume)));
+        Ok(homes.collect())
+    }
+
+    /// The volume's name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The identifier of the run that it is made for.
+    pub fn run(&self) -> &str {
+        self.0.strip_prefix(PREFIX).unwrap_or_default()
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -51,17 +73,18 @@ impl Home {
         }
     }
 
-    /// Makes the volume.
+    /// Makes the volume, with the labels by which we know it again when nobody removes it with its container.
     ///
     /// # Errors
     /// As [`Client::create_volume`]; there is one of this name.
-    pub async fn make(&self, client: &Client) -> Result<()> {
+    pub async fn make(&self, client: &Client, mut labels: BTreeMap<String, String>) -> Result<()> {
+        labels.insert(LABEL.to_owned(), self.0.clone());
         // 4.3 gives a volume the owner that the image's directory has, in spite of `U`; one that has an owner keeps it
         // until then. The owner is one in the service's own user namespace.
         let options = [("o".to_owned(), "uid=0,gid=0".to_owned())];
         let spec = VolumeSpec {
             name: self.0.clone(),
-            labels: [(LABEL.to_owned(), self.0.clone())].into(),
+            labels,
             options: BTreeMap::from(options),
         };
         client.create_volume(&spec).await.map(drop)

@@ -55,15 +55,12 @@ impl Outcome {
 }
 
 impl Sandbox {
-    /// Makes the container, and its home before it where that is a volume. Returns what the service warned of.
+    /// Makes the container. Returns what the service warned of.
     ///
     /// # Errors
-    /// As [`Client::create_container`]; nothing is left behind then.
+    /// As [`Client::create_container`]; nothing is left behind then, nor is its home.
     pub async fn create(client: &Client, spec: &ContainerSpec) -> Result<(Self, Vec<String>)> {
         let home = Home::asked(spec);
-        if let Some(home) = &home {
-            home.make(client).await?;
-        }
         let created = match client.create_container(spec).await {
             Ok(created) => created,
             Err(error) => {
@@ -274,17 +271,22 @@ impl Sandbox {
 
     /// Removes it, running or not, with its anonymous volumes and its home.
     pub async fn remove(&self) -> Result<Removed> {
-        let how = Removal {
-            force: true,
-            volumes: true,
-            timeout: Some(0),
-        };
-        let removed = self.client.remove_container(&self.id, how).await;
+        let removed = self.remove_container().await;
         let gone = removed.as_ref().is_err_and(Error::is_not_found) || removed.is_ok();
         if gone && let Some(home) = &self.home {
             home.remove(&self.client).await?;
         }
         removed
+    }
+
+    /// The same, but for its home.
+    pub async fn remove_container(&self) -> Result<Removed> {
+        let how = Removal {
+            force: true,
+            volumes: true,
+            timeout: Some(0),
+        };
+        self.client.remove_container(&self.id, how).await
     }
 }
 

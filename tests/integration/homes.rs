@@ -1,7 +1,10 @@
 //! The home of an agent: what it puts there is there in its next life, and not after the run.
 
+use stockade::libpod::VolumeSpec;
+
 use crate::night::{COUNTING, ended, ralph};
 use crate::support::dir::TestDir;
+use crate::support::image::tiny;
 
 /// Where `HOME` is, whose it is, and that it is not memory.
 const LOOK: &str = "[ $HOME = /home/agent ] && [ -O $HOME ] && ! grep -q 'tmpfs /home/agent ' /proc/mounts || echo bad home\n";
@@ -85,4 +88,57 @@ fn a_container_that_is_removed_by_hand_takes_it_along() {
         .success();
     let _ = dir.stockade(&["watch", run.trim()]).run();
     dir.assert_nothing_left();
+}
+
+#[tokio::test]
+#[ignore = "needs podman: runs an agent, and makes volumes"]
+async fn one_that_was_left_behind_is_found_again() {
+    let dir = TestDir::new();
+    let client = dir.podman().client().await;
+    let run = ralph(&dir, "sleep 1000", &["--no-check", "-d"]).run();
+    let run = run.success().line();
+    let name = format!("stockade-home-{run}");
+    let labels = client.inspect_volume(&name).await.unwrap().labels;
+    let prune = |flags: &[&str]| dir.stockade(&[&["runs", "prune"], flags].concat()).run();
+    // The agent works there.
+    let _ = prune(&["--force"]).success();
+    assert!(client.volume_exists(&name).await.unwrap());
+    let _ = dir.stockade(&["stop", "-t", "0", &run]).run().success();
+    assert!(!client.volume_exists(&name).await.unwrap());
+
+    // As if nobody had removed it: and one whose seal is another's.
+    let forged = name.replace("home-2", "home-1");
+    for name in [&name, &forged] {
+        let mut labels = labels.clone();
+        labels.insert("io.stockade.home".to_owned(), name.clone());
+        let spec = VolumeSpec {
+            name: name.clone(),
+            labels,
+            ..VolumeSpec::default()
+        };
+        client.create_volume(&spec).await.unwrap();
+    }
+    let user = dir.name("user");
+    let mount = format!("{name}:/data");
+    let made = [
+        "run",
+        "--name",
+        &user,
+        "--network",
+        "none",
+        "-v",
+        &mount,
+        tiny(),
+        "true",
+    ];
+    let _ = dir.stockade(&made).run().success();
+    let output = prune(&[]).success();
+    assert!(!output.stderr().contains("home"), "in use: {output}");
+    let _ = dir.stockade(&["rm", &user]).run().success();
+    let _ = prune(&["--dry-run"]).success().complains(&name);
+    assert!(client.volume_exists(&name).await.unwrap());
+    let _ = prune(&[]).success().complains(&name);
+    assert!(!client.volume_exists(&name).await.unwrap());
+    assert!(client.volume_exists(&forged).await.unwrap());
+    client.remove_volume(&forged).await.unwrap();
 }

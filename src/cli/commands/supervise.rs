@@ -200,8 +200,13 @@ async fn supervise(
         match night.work(&sandbox, &admission, stop.clone()).await {
             Ok(verdict) => {
                 // Everything worth keeping is kept by now.
-                if let Err(error) = sandbox.remove().await {
-                    ui.warning(&format!("the container stays: {error}"));
+                match sandbox.remove_container().await {
+                    Err(error) if !error.is_not_found() => {
+                        ui.warning(&format!(
+                            "the container stays, and the agent's home: {error}"
+                        ));
+                    }
+                    _ => leave_no_home(run, &service, ui).await,
                 }
                 for left in night::clear_cut_checks(run, &service.client).await? {
                     ui.warning(&left);
@@ -245,10 +250,12 @@ async fn supervise(
     }
 }
 
-/// Somebody else removed the container.
+/// The container is gone.
 async fn leave_no_home(run: &Run, service: &Service, ui: &Ui) {
     if let Err(error) = night::home(run).remove(&service.client).await {
-        ui.warning(&format!("the agent's home stays: {error}"));
+        ui.warning(&format!(
+            "the agent's home stays: {error} (`stockade runs prune` removes it)"
+        ));
     }
 }
 

@@ -231,6 +231,7 @@ async fn make(
     night.note(Event::Creating {
         name: launch.name().to_owned(),
     })?;
+    launch.make_home(&service.client).await?;
     let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
     let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
     drop(turn);

@@ -7,19 +7,22 @@ use clap::Args;
 
 use crate::cli::args::Global;
 use crate::cli::clock;
-use crate::cli::connect::Service;
+use crate::cli::connect::{self, Service};
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::reclaim::reclaim;
+use crate::cli::state::State;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Report, Run};
+use crate::sandbox::Home;
 
 /// Remove runs that have ended, and their checkpoints
 ///
 /// Those that were accepted or rolled back; prints their ids, and says how many others were kept and why. One
-/// that somebody has in hand, or that has not ended, is never removed. Copies of workspaces that belong to no run go, too.
+/// that somebody has in hand, or that has not ended, is never removed. Copies of workspaces that belong to no run go, too,
+/// and homes of agents whose container was removed without them.
 #[derive(Debug, Args)]
 pub(crate) struct PruneArgs {
     /// Only those that ended longer ago, as in 8h, 90m or 1h30m
@@ -102,6 +105,7 @@ pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult
         }
         ui.line(&id).doing("write")?;
     }
+    clear_homes(args.dry_run, global, ui).await?;
     let words = kept
         .iter()
         .map(|(why, count)| format!("{count} {}", why.words()));
@@ -119,6 +123,44 @@ pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult
             Err(first.under(format!("cannot remove the run {id}")))
         }
     }
+}
+
+/// Removes homes of agents that nobody removed with their container: the machine went down in between, or somebody
+/// removed the container by other means. One that a container still uses stays.
+async fn clear_homes(only_look: bool, global: &Global, ui: &Ui) -> CliResult<()> {
+    let Ok(client) = connect::client(global, ui).await else {
+        return Ok(());
+    };
+    // Before the runs: a run is there before its home is.
+    let Ok(homes) = Home::all(&client).await else {
+        return Ok(());
+    };
+    let state = State::open()?;
+    let runs = night::runs()?.list()?;
+    for (home, volume) in homes {
+        let run = runs.iter().find(|run| run.id().as_str() == home.run());
+        let in_need = run.is_some_and(|run| run.is_held() || !has_ended(run));
+        if in_need || !state.owns_volume(home.name(), &volume.labels) {
+            continue;
+        }
+        let name = home.name();
+        if only_look {
+            ui.status(&format!("{name}: an agent's home that no run needs"));
+            continue;
+        }
+        match home.remove(&client).await {
+            Ok(()) => ui.status(&format!(
+                "{name}: an agent's home that no run needed: removed"
+            )),
+            Err(error) if error.api().is_some_and(|api| api.status == 409) => {}
+            Err(error) => ui.warning(&format!("{name}: an agent's home stays: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn has_ended(run: &Run) -> bool {
+    matches!(night::verdict(run), Ok(Some(_)))
 }
 
 /// How a run has ended.
