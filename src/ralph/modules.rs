@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::files::write_whole;
 use crate::workspace::git::{self, Below, ModuleGit, TopKind, Way};
-use crate::workspace::{Result as Looked, Root};
+use crate::workspace::{self, Result as Looked, Root};
 
 const GIT: &CStr = c".git";
 
@@ -64,9 +64,9 @@ impl Intent {
     }
 }
 
-/// All of them.
-pub(super) fn of(root: &Root) -> Result<Vec<Module>> {
-    let found = git::modules(root)?.into_iter();
+/// All of them; and of which repositories above the workspace they are not known.
+pub(super) fn of(root: &Root) -> Result<(Vec<Module>, Vec<workspace::Error>)> {
+    let git::Modules { found, unknown } = git::modules(root)?;
     let one = |module: git::Module| Module {
         path: module.path,
         git: match module.git {
@@ -77,7 +77,7 @@ pub(super) fn of(root: &Root) -> Result<Vec<Module>> {
             } => Some(Obeyed::Directory { device, inode }),
         },
     };
-    Ok(found.map(one).collect())
+    Ok((found.into_iter().map(one).collect(), unknown))
 }
 
 impl Module {

@@ -18,8 +18,8 @@ use super::event::Event;
 use super::modules::{self, Intent, Module};
 use super::record::Record;
 use super::store::Run;
-use crate::workspace::Root;
 use crate::workspace::git::{Top, TopKind};
+use crate::workspace::{self, Root};
 
 const GIT: &CStr = c".git";
 const CONFIGURATION: &CStr = c"stockade.toml";
@@ -119,21 +119,24 @@ impl From<Top> for Identity {
 }
 
 impl Repository {
-    /// Looks at a workspace as it is now.
+    /// Looks at a workspace as it is now. What cannot be told of repositories above it, whose submodules are not watched
+    /// then, is beside it.
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub fn of(root: &Root, access: GitAccess) -> Result<Self> {
-        Ok(Self {
+    pub fn of(root: &Root, access: GitAccess) -> Result<(Self, Vec<workspace::Error>)> {
+        let (modules, unknown) = match access {
+            GitAccess::Rw => Default::default(),
+            _ => modules::of(root)?,
+        };
+        let repository = Self {
             access,
             git: root.top(GIT)?.map(Identity::from),
             configured: root.top(CONFIGURATION)?.is_some(),
             bare: is_bare(root)?,
-            modules: match access {
-                GitAccess::Rw => Vec::new(),
-                _ => modules::of(root)?,
-            },
-        })
+            modules,
+        };
+        Ok((repository, unknown))
     }
 
     /// Whether `.git` is still the person's of before, which the agent could not change: what is other in it
@@ -281,7 +284,7 @@ mod tests {
 
         fn begun(&self, access: GitAccess) -> Quarantine {
             Quarantine {
-                repository: Some(Repository::of(&self.root, access).unwrap()),
+                repository: Some(Repository::of(&self.root, access).unwrap().0),
                 places: vec![self.base.path().join("quarantine")],
                 aside: ".aside".to_owned(),
                 intent: Intent(self.base.path().join("intent")),

@@ -26,6 +26,7 @@ use crate::workspace::error::Result;
 pub use modules::Below;
 pub use modules::Module;
 pub use modules::ModuleGit;
+pub use modules::Modules;
 pub use modules::Way;
 pub use modules::modules;
 

@@ -49,6 +49,15 @@ pub struct Module {
     pub git: ModuleGit,
 }
 
+/// Those of a workspace.
+#[derive(Debug, Default)]
+pub struct Modules {
+    /// Where git expects one.
+    pub found: Vec<Module>,
+    /// Repositories that the workspace lies in of which it cannot be told what they expect there.
+    pub unknown: Vec<Error>,
+}
+
 /// What a submodule's `.git` is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModuleGit {
@@ -93,10 +102,10 @@ pub struct Below {
 ///
 /// # Errors
 ///
-/// An index or a file `.git` cannot be read, or a submodule is not as git makes it: it cannot be told then what git would
+/// An index or a file `.git` in the workspace cannot be read, or a submodule is not as git makes it: it cannot be told then what git would
 /// obey.
-pub fn modules(root: &Root) -> Result<Vec<Module>> {
-    let mut all = Modules::default();
+pub fn modules(root: &Root) -> Result<Modules> {
+    let mut all = Search::default();
     // What is neither, git does not obey.
     let is_git = |found: Found| matches!(found.kind, Type::Directory | Type::File);
     if disk::find(&root.fd, c".git").is_ok_and(is_git)
@@ -104,20 +113,24 @@ pub fn modules(root: &Root) -> Result<Vec<Module>> {
     {
         all.add(root, Path::new(""), &own, MAX_DEPTH)?;
     }
-    for path in outer::below(root)? {
+    let (below, unknown) = outer::below(root);
+    for path in below {
         all.one(root, &path, MAX_DEPTH)?;
     }
-    Ok(all.found)
+    Ok(Modules {
+        found: all.found,
+        unknown,
+    })
 }
 
 #[derive(Default)]
-struct Modules {
+struct Search {
     found: Vec<Module>,
     seen: BTreeSet<PathBuf>,
     bytes: usize,
 }
 
-impl Modules {
+impl Search {
     fn add(&mut self, root: &Root, above: &Path, own: &Directory, depth: usize) -> Result<()> {
         for name in gitlinks(own)? {
             self.one(root, &above.join(OsStr::from_bytes(&name)), depth)?;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use rustix::fs::Mode;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::workspace::disk;
 use crate::workspace::disk::Root;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
@@ -23,33 +25,60 @@ use crate::workspace::git::place::resolve;
 /// The longest file `.git`.
 const MAX_FILE: u64 = 8 << 10;
 
-/// Where these repositories expect submodules below a workspace, relative to it. Also those beyond the first
-/// are asked: whose index knows what does not depend on who is looking.
-pub(super) fn below(root: &Root) -> Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
+/// Where these repositories expect submodules below a workspace, relative to it; and why that cannot be told of some.
+/// Also those beyond the first are asked: whose index knows what does not depend on who is looking.
+pub(super) fn below(root: &Root) -> (Vec<PathBuf>, Vec<Error>) {
+    let mut trusted = vec![0, rustix::process::geteuid().as_raw()];
+    // Whoever works there, if that is another one.
+    trusted.extend(disk::found(&root.fd).map(|found| found.owner.0));
+    below_of(root, &trusted)
+}
+
+fn below_of(root: &Root, trusted: &[u32]) -> (Vec<PathBuf>, Vec<Error>) {
+    let (mut all, mut unknown) = (Vec::new(), Vec::new());
     for above in root.path.ancestors().skip(1) {
-        let Some(own) = at(above)? else { continue };
-        let begin = worktree(&own)?.unwrap_or_else(|| above.to_owned());
-        for name in gitlinks(&own)? {
-            let whole = begin.join(OsStr::from_bytes(&name));
-            // What is beside the workspace is out of its agent's reach, and its top is looked at anyway.
-            if let Ok(path) = whole.strip_prefix(&root.path)
-                && !path.as_os_str().is_empty()
-            {
-                all.push(path.to_owned());
-            }
+        match one(root, above, trusted) {
+            Ok(found) => all.extend(found),
+            // It is none of the run's, and no agent had a hand in it.
+            Err(error) => unknown.push(error),
+        }
+    }
+    (all, unknown)
+}
+
+fn one(root: &Root, above: &Path, trusted: &[u32]) -> Result<Vec<PathBuf>> {
+    let Some(own) = at(above, trusted)? else {
+        return Ok(Vec::new());
+    };
+    let begin = worktree(&own)?.unwrap_or_else(|| above.to_owned());
+    let mut all = Vec::new();
+    for name in gitlinks(&own)? {
+        let whole = begin.join(OsStr::from_bytes(&name));
+        // What is beside the workspace is out of its agent's reach, and its top is looked at anyway.
+        if let Ok(path) = whole.strip_prefix(&root.path)
+            && !path.as_os_str().is_empty()
+        {
+            all.push(path.to_owned());
         }
     }
     Ok(all)
 }
 
-/// The repository of a directory that no agent can write in: a link there is the person's.
-fn at(above: &Path) -> Result<Option<Directory>> {
+/// The repository of a directory that no agent can write in: a link there is the person's. What is somebody else's git
+/// does not obey.
+fn at(above: &Path, trusted: &[u32]) -> Result<Option<Directory>> {
     let git = above.join(".git");
+    let is_trusted = |path: &Path| {
+        let found = std::fs::symlink_metadata(path);
+        found.is_ok_and(|found| trusted.contains(&found.uid()))
+    };
     // What we may not look at the person's git may not either.
     let Ok(real) = git.canonicalize() else {
         return Ok(None);
     };
+    if !is_trusted(&git) || !is_trusted(&real) {
+        return Ok(None);
+    }
     let place = match std::fs::symlink_metadata(&real) {
         Ok(found) if found.is_dir() => real,
         Ok(found) if found.is_file() => match named(&real)? {
@@ -61,6 +90,9 @@ fn at(above: &Path) -> Result<Option<Directory>> {
     let Ok(place) = place.canonicalize() else {
         return Ok(None);
     };
+    if !is_trusted(&place) {
+        return Ok(None);
+    }
     match Directory::open(place) {
         Err(error) if error.is_denied() => Ok(None),
         other => other.map(Some),
@@ -121,7 +153,7 @@ mod tests {
     #[track_caller]
     fn assert_found(scene: &Scene, at: &str, expected: &[&str]) {
         let found = modules(&Root::open(&scene.at(at)).unwrap()).unwrap();
-        let found = found.iter().map(|one| one.path.to_str().unwrap());
+        let found = found.found.iter().map(|one| one.path.to_str().unwrap());
         assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
@@ -154,6 +186,27 @@ mod tests {
         fs::write(scene.at(".git/config"), "[core]\nworktree = ../project\n").unwrap();
         assert_found(&scene, "project/here", &["a", "b/c"]);
         fs::write(scene.at(".git/index"), "DIRC").unwrap();
-        assert!(modules(&Root::open(&scene.at("project/here")).unwrap()).is_err());
+        // One that is damaged is said, and what is known otherwise stays known.
+        scene.git("project", "init -q -b main");
+        fs::copy(scene.at("kept/index"), scene.at("project/.git/index")).unwrap();
+        assert_found(&scene, "project/here", &["a", "b/c"]);
+        let found = modules(&Root::open(&scene.at("project/here")).unwrap()).unwrap();
+        let unknown: Vec<String> = found.unknown.iter().map(ToString::to_string).collect();
+        let index = scene.at(".git/index").display().to_string();
+        assert!(
+            matches!(unknown.as_slice(), [one] if one.contains(&index)),
+            "{unknown:?}"
+        );
+    }
+
+    #[test]
+    fn somebody_elses_is_not_asked() {
+        let scene = scene();
+        let root = Root::open(&scene.at("project/here")).unwrap();
+        let us = rustix::process::geteuid().as_raw();
+        assert_eq!(super::below_of(&root, &[us]).0.len(), 2);
+        fs::write(scene.at("project/.git/index"), "DIRC").unwrap();
+        let (found, unknown) = super::below_of(&root, &[us + 1]);
+        assert!(found.is_empty() && unknown.is_empty(), "{unknown:?}");
     }
 }

@@ -11,6 +11,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::sandbox_args::invalid;
+use crate::cli::sanitize::sanitize_line;
+use crate::cli::ui::Ui;
 use crate::ralph::{
     self, GIT_DIRECTORY, GIT_OBJECTS, GitAccess, IdentityKind, Obeyed, Run, Workspace,
 };
@@ -47,12 +49,18 @@ pub(super) fn look(
     access: GitAccess,
     workspace: &Workspace,
     original: &Workspace,
+    ui: &Ui,
 ) -> CliResult<Repository> {
     let root = Root::open(&workspace.path).map_err(|error| refused(access, &error))?;
-    let record = ralph::Repository::of(&root, access).map_err(|error| match error {
+    let (record, unknown) = ralph::Repository::of(&root, access).map_err(|error| match error {
         ralph::Error::Workspace(error) => refused(access, &error),
         other => other.into(),
     })?;
+    for error in unknown {
+        ui.warning(&sanitize_line(&format!(
+            "in a repository that the workspace lies in: {error}: submodules that it has in the workspace are not watched"
+        )));
+    }
     let kind = record.git.map(|git| git.kind);
     let found = match (access, kind) {
         (GitAccess::Shadow, Some(IdentityKind::File)) => {

@@ -92,7 +92,7 @@ pub(super) async fn prepare(
     };
     let place = copied.as_ref().map(|copied| &copied.workspace);
     let place = place.unwrap_or(&workspace);
-    let repository = git::look(args.git, place, &workspace)?;
+    let repository = git::look(args.git, place, &workspace, ui)?;
     let asked = match args.phases.as_slice() {
         [] => std::slice::from_ref(&args.task),
         phases => phases,
