@@ -166,6 +166,9 @@ pub enum Event {
     CheckedAgain {
         /// Which.
         checkpoint: u32,
+        /// By which command, if not by the task's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<String>,
         /// The check's exit code.
         exit_code: i32,
         /// Why it was not left to end by itself.

@@ -234,6 +234,49 @@ fn what_other_users_of_the_sandbox_made_is_taken_over_too() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent that has other users, and its check"]
+fn what_the_check_has_not_seen_is_not_taken_over() {
+    let dir = TestDir::new();
+    let agent =
+        format!("echo 2 >file; mkdir bad; echo x >bad/x; chmod 700 bad; chown -R 33:33 bad{CLAIM}");
+    let flags = [
+        "--workspace",
+        "copy",
+        "--as-root",
+        "--check",
+        "! test -e bad/x || test -e bad/fine",
+    ];
+    let _ = ended(&dir, ralph(&dir, &agent, &flags).run(), 0, 0);
+    let id = id(&dir);
+    let refused = || {
+        let output = dir.stockade(&["accept", "--yes"]).run().code(1);
+        let output = output.complains("bad/x").complains("stockade check");
+        assert_eq!(text(&dir, "file"), None, "{output}");
+    };
+    refused();
+    // Another check is not the task's, and the task's own does not pass.
+    let _ = dir.stockade(&["check", "--check", "true"]).run().success();
+    refused();
+    let _ = dir.stockade(&["check"]).run().code(10);
+    refused();
+    let _ = dir.stockade(&["accept", "--yes", &id, "."]).run().code(1);
+    let _ = dir
+        .stockade(&["accept", "--yes", &id, "file", "bad"])
+        .run()
+        .success();
+    assert_eq!(text(&dir, "bad/x").as_deref(), Some("x\n"));
+
+    // What passes with it can be taken over.
+    let dir = TestDir::new();
+    let agent = agent.replace("echo x >bad/x", "echo x >bad/x; touch bad/fine");
+    let _ = ended(&dir, ralph(&dir, &agent, &flags).run(), 0, 0);
+    let _ = dir.stockade(&["accept", "--yes"]).run().code(1);
+    let _ = dir.stockade(&["check"]).run().success();
+    let _ = dir.stockade(&["accept", "--yes"]).run().success();
+    assert_eq!(text(&dir, "bad/x").as_deref(), Some("x\n"));
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent that has other users"]
 fn a_copy_goes_though_others_have_closed_something_in_it() {
     let dir = TestDir::new();

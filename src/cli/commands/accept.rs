@@ -1,6 +1,7 @@
 //! `stockade accept`
 
 mod copied;
+mod unseen;
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{host, night, prompt};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId};
+use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId, Verdict};
 use crate::workspace::{
     self, Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, GitConfig, Prepared, Reason,
     Repository, What, Words,
@@ -41,7 +42,8 @@ const MAX_SETTINGS: u64 = 1 << 20;
 /// or in what checkpoints leave out, and were not named.
 ///
 /// The work of a run with `--workspace copy` is put into your own directory, beside what you have done there meanwhile;
-/// as that was before, it is kept. Your `.git` is not touched, but for the commit.
+/// as that was before, it is kept. Your `.git` is not touched, but for the commit. What the check could not see, since another
+/// user of the sandbox had closed it, is refused until `stockade check` has seen it or you name it.
 ///
 /// No git, hook or filter is run for the commit. In it are files that git knows, and those that came
 /// during the run and that the ignore files of before the run do not ignore.
@@ -116,6 +118,10 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         }
         false => now,
     };
+    if matches!(verdict, Verdict::Verified { .. }) {
+        let held = (&checkpoints, &repository);
+        unseen::refuse(id, &entries, held, (&result, &now), &paths)?;
+    }
     let of = |from: &Checkpoint| changes_to((&checkpoints, &repository), from, &now, &paths);
     let mut concerns = repository.concerns(&base, &now).map_err(failed)?;
     let root = checkpoints.root()?;

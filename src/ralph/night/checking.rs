@@ -87,6 +87,7 @@ impl Night {
         let checked = self.check(made, gate, &mut stop).await?;
         let event = Event::CheckedAgain {
             checkpoint: at,
+            other: command.map(str::to_owned),
             exit_code: checked.exit_code,
             cut: checked.cut,
             took: millis(checked.took),
