@@ -5,6 +5,7 @@ mod patience;
 mod asking;
 mod checking;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -86,6 +87,8 @@ pub struct Night {
     transcript: Transcript,
     checkpoints: Checkpoints,
     past: Past,
+    /// Where the service keeps the container and its home, as far as that is known.
+    storage: Vec<PathBuf>,
 }
 
 impl Night {
@@ -108,6 +111,7 @@ impl Night {
             run: run.clone(),
             journal,
             past: Past::of(&entries),
+            storage: Vec::new(),
         };
         Ok((night, entries))
     }
@@ -171,6 +175,8 @@ impl Night {
         mut stop: watch::Receiver<Stop>,
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
         self.journal.keep_room();
+        // Without an answer the rest is watched; a service that has gone is noticed next.
+        self.storage = sandbox.storage().await.unwrap_or_default();
         loop {
             match self.step(sandbox, gate, &mut stop).await {
                 Ok(None) => {}
@@ -372,7 +378,11 @@ impl Night {
     /// What has to be left free, and where.
     fn room(&self) -> Room {
         let places = [self.run.directory(), &self.record.workspace.path];
-        Room::new(places, self.task().budget.least_free)
+        let storage = self.storage.iter().map(PathBuf::as_path);
+        Room::new(
+            places.into_iter().chain(storage),
+            self.task().budget.least_free,
+        )
     }
 
     /// What is left of the run's time and the phase's, whichever is less, after `spent` more.

@@ -25,9 +25,9 @@ pub struct Low {
 }
 
 impl Room {
-    pub(super) fn new(places: [&Path; 2], least: u64) -> Self {
+    pub(super) fn new<'a>(places: impl IntoIterator<Item = &'a Path>, least: u64) -> Self {
         Self {
-            places: places.map(Path::to_owned).to_vec(),
+            places: places.into_iter().map(Path::to_owned).collect(),
             least,
         }
     }
@@ -84,6 +84,10 @@ mod tests {
         assert_eq!(low.path, dir.path());
         assert!(low.free > 0);
         assert_eq!(Room::new([dir.path(), none], 0).none().path, dir.path());
+        // Each is looked at, and it is said which it is.
+        let full = Path::new("/proc");
+        let low = Room::new([dir.path(), none, full], 1).low().await.unwrap();
+        assert_eq!((low.path.as_path(), low.free), (full, 0));
         // Of a place that is not there nothing is said.
         assert_eq!(Room::new([none, none], u64::MAX).low().await, None);
     }

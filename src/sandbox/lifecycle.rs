@@ -1,6 +1,7 @@
 //! A sandbox's life: create, attach, start, wait, harvest, remove. Evidence first, removal second.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -124,6 +125,14 @@ impl Sandbox {
     /// What the service says of it now.
     pub async fn inspect(&self) -> Result<Container> {
         self.client.inspect_container(self.id.as_str()).await
+    }
+
+    /// Where the service keeps containers and volumes, if that is on this machine.
+    pub async fn storage(&self) -> Result<Vec<PathBuf>> {
+        let store = self.client.info().await?.store;
+        let places = [store.graph_root, store.volume_path].map(PathBuf::from);
+        let places = places.into_iter();
+        Ok(places.filter(|place| place.is_absolute()).collect())
     }
 
     /// Begins to wait for its end. Begun before the start, this survives that somebody else

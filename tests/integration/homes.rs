@@ -1,6 +1,9 @@
 //! The home of an agent: what it puts there is there in its next life, and not after the run.
 
+use std::path::{Path, PathBuf};
+
 use stockade::libpod::VolumeSpec;
+use stockade::sandbox::Sandbox;
 
 use crate::night::{COUNTING, ended, ralph};
 use crate::support::dir::TestDir;
@@ -98,7 +101,16 @@ async fn one_that_was_left_behind_is_found_again() {
     let run = ralph(&dir, "sleep 1000", &["--no-check", "-d"]).run();
     let run = run.success().line();
     let name = format!("stockade-home-{run}");
-    let labels = client.inspect_volume(&name).await.unwrap().labels;
+    let home = client.inspect_volume(&name).await.unwrap();
+    let labels = home.labels;
+    // A disk that it fills up is watched.
+    let container = client
+        .inspect_container(&dir.containers()[0])
+        .await
+        .unwrap();
+    let places = Sandbox::adopt(&client, &container).storage().await.unwrap();
+    let holds = |place: &PathBuf| place.is_dir() && Path::new(&home.mountpoint).starts_with(place);
+    assert!(places.iter().any(holds), "{places:?}: {}", home.mountpoint);
     let prune = |flags: &[&str]| dir.stockade(&[&["runs", "prune"], flags].concat()).run();
     // The agent works there.
     let _ = prune(&["--force"]).success();

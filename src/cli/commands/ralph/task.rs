@@ -81,7 +81,7 @@ pub(super) struct TaskArgs {
     /// Time for an API that is overloaded, limits the rate or cannot be reached, in a row
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = night::parse_time, help_heading = "Task")]
     pub(super) api_patience: Duration,
-    /// Room that has to stay on the disks of the workspace and of the run's record; 0 for any
+    /// Room that has to stay on the disks of the workspace, of the run's record and of Podman's storage; 0 for any
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = ByteSize::parse, help_heading = "Task")]
     pub(super) min_free: ByteSize,
     /// End after so many iterations in a row that change nothing; 0 for never
