@@ -38,7 +38,7 @@ impl AgentImage {
         format!("{REPOSITORY}:{}-{digest}", self.agent)
     }
 
-    /// Finds it, or builds it and shows how that goes.
+    /// Finds it, or builds it and shows how that goes. Who asks for a newer base has all of it built anew.
     pub(crate) async fn obtain(
         &self,
         client: &Client,
@@ -59,8 +59,11 @@ impl AgentImage {
                 Err(error) => return Err(error.into()),
             }
         }
+        // What its steps fetch is not looked at: a layer that is there would be taken for what they would fetch now.
+        let anew = matches!(policy, PullPolicy::Always | PullPolicy::Newer);
+        let how = if anew { "anew" } else { "that is done once" };
         ui.status(&format!(
-            "building `{name}`, an image for {}: that is done once",
+            "building `{name}`, an image for {}: {how}",
             self.agent
         ));
         if let Some(warning) = reaches_loopback(client) {
@@ -70,6 +73,7 @@ impl AgentImage {
             tags: vec![name.clone()],
             containerfile: Some(FILE.to_owned()),
             pull,
+            no_cache: anew,
             ..BuildOptions::default()
         };
         let built = self.build(client, &options, ui).await;

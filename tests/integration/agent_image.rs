@@ -60,6 +60,21 @@ fn it_is_built_once_and_again_when_it_would_be_another() {
 }
 
 #[test]
+#[ignore = "needs podman: builds images, and runs agents"]
+fn it_is_renewed_when_that_is_asked_for() {
+    let dir = TestDir::new();
+    let name = own(&dir, dir.tiny(), "$(cat /proc/sys/kernel/random/uuid)");
+    let lives = |more: &[&str]| ralph(&dir, &name, more).run().success().stdout();
+    let first = lives(&[]);
+    dir.image(&images(&dir, &name)[0]);
+    assert_eq!(lives(&[]), first);
+    let second = lives(&["--pull", "newer"]);
+    assert_ne!(second, first);
+    assert_eq!(lives(&[]), second);
+    dir.assert_nothing_left();
+}
+
+#[test]
 #[ignore = "needs podman: builds"]
 fn what_cannot_be_built_is_said() {
     let dir = TestDir::new();
