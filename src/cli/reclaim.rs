@@ -17,7 +17,7 @@ use super::sanitize::sanitize_line;
 use super::signals::Signals;
 use super::turn::Turn;
 use super::ui::Ui;
-use crate::ralph::{GitAccess, Obeyed, Record, Run, Workspace};
+use crate::ralph::{GitAccess, Night, Obeyed, Record, Run, Workspace};
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::mounts::{Access, MountSource, OwnMount, parse_volume};
@@ -58,6 +58,22 @@ pub(crate) fn is_foreign(root: &Path, path: &Path) -> bool {
     false
 }
 
+/// As [`reclaim`]. What would be obeyed as soon as it is the person's is moved away at once: git does not obey what is
+/// somebody else's.
+pub(crate) async fn reclaim_clear(
+    workspace: &Path,
+    (run, night): (&Run, &mut Night),
+    record: &Record,
+    service: &Service,
+    ui: &Ui,
+) -> CliResult<()> {
+    // What was the person's before is not the run's.
+    let mut foreign = night.obeyed();
+    foreign.retain(|path| is_foreign(workspace, path));
+    let clear = || Ok(night.clear_of(&foreign)?);
+    given(workspace, (run, clear), record, service, ui).await
+}
+
 /// Makes all that lies in a run's workspace the person's own, but for their `.git` and what is mounted below.
 ///
 /// # Errors
@@ -66,6 +82,16 @@ pub(crate) fn is_foreign(root: &Path, path: &Path) -> bool {
 pub(crate) async fn reclaim(
     workspace: &Path,
     run: &Run,
+    record: &Record,
+    service: &Service,
+    ui: &Ui,
+) -> CliResult<()> {
+    given(workspace, (run, || Ok(())), record, service, ui).await
+}
+
+async fn given(
+    workspace: &Path,
+    (run, then): (&Run, impl FnOnce() -> CliResult<()>),
     record: &Record,
     service: &Service,
     ui: &Ui,
@@ -98,8 +124,10 @@ pub(crate) async fn reclaim(
         done = work => done,
         caught = signals.next_end() => Err(CliError::new(Exit::Signal(caught.number()), "interrupted")),
     };
-    // Before anything is said of it.
+    // Before anything else, and also if only some of it was given.
+    let cleared = then();
     sandbox.remove().await?;
+    cleared?;
     match done.map_err(|error| explained(error, workspace))? {
         0 => Ok(()),
         code => Err(CliError::new(

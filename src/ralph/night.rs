@@ -5,7 +5,7 @@ mod patience;
 mod asking;
 mod checking;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -162,6 +162,25 @@ impl Night {
             }),
             None => Ok(()),
         }
+    }
+
+    /// What of the workspace would be obeyed, relative to it, whether it is there or not.
+    pub fn obeyed(&self) -> Vec<PathBuf> {
+        Quarantine::of(&self.run, &self.record).places()
+    }
+
+    /// As [`Self::clear_top`], of these places alone; what has to stay is said in the journal.
+    ///
+    /// # Errors
+    /// The workspace is gone, or the journal cannot be written.
+    pub fn clear_of(&mut self, places: &[PathBuf]) -> Result<()> {
+        let root = self.checkpoints.root()?;
+        let is_meant = |path: &Path| places.iter().any(|place| place == path);
+        let quarantine = Quarantine::of(&self.run, &self.record);
+        for event in quarantine.clear_of(&root, &is_meant)?.events {
+            self.note(event)?;
+        }
+        Ok(())
     }
 
     /// Works until there is a verdict, which is the journal's last event. The container stays.

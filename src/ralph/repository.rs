@@ -11,7 +11,7 @@
 
 use std::ffi::CStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::Result;
 use super::event::Event;
@@ -193,8 +193,25 @@ impl Quarantine {
         }
     }
 
+    /// What of a workspace would be obeyed, relative to it, whether it is there or not.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let modules = self.repository.iter().flat_map(|all| &all.modules);
+        let below = modules.map(|module| module.path.join(".git"));
+        let top = [GIT, CONFIGURATION, HEAD].map(|name| PathBuf::from(&*name.to_string_lossy()));
+        top.into_iter().chain(below).collect()
+    }
+
     /// Moves away what may not stay, and says so. Blocks.
     pub(super) fn clear(&self, root: &Root) -> Result<Cleared> {
+        self.clear_of(root, &|_| true)
+    }
+
+    /// The same, of some places.
+    pub(super) fn clear_of(
+        &self,
+        root: &Root,
+        is_meant: &dyn Fn(&Path) -> bool,
+    ) -> Result<Cleared> {
         let (mut events, mut stays) = (Vec::new(), Vec::new());
         let Some(repository) = &self.repository else {
             return Ok(Cleared { events, stays });
@@ -224,15 +241,16 @@ impl Quarantine {
             (CONFIGURATION, configured && !repository.configured),
         ];
         for (name, goes) in goes {
-            if goes {
+            if goes && is_meant(Path::new(&*name.to_string_lossy())) {
                 aside(root, name, name.to_string_lossy().into_owned());
             }
         }
-        if is_bare(root)? && !repository.bare {
+        if is_bare(root)? && !repository.bare && is_meant(Path::new(&*HEAD.to_string_lossy())) {
             aside(root, HEAD, HEAD.to_string_lossy().into_owned());
         }
         let (mut warnings, mut unseen) = (Vec::new(), Vec::new());
-        for module in &repository.modules {
+        let modules = repository.modules.iter();
+        for module in modules.filter(|module| is_meant(&module.path.join(".git"))) {
             warnings.extend(match module.keep(root, &mut aside, &self.intent) {
                 Ok(warning) => warning,
                 Err(error) => {

@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::night::{ended, ralph, record, wait_until};
 use crate::repository::{git, listing, names, repository, used_up, with_git};
 use crate::support::dir::TestDir;
+use crate::support::gate::{Gate, Hold};
 
 const ALLOW: &str = "-c protocol.file.allow=always submodule --quiet";
 
@@ -248,7 +249,14 @@ fn what_another_user_of_the_sandbox_made_there_is_taken_back() {
         let dir = with_submodules();
         let before = fs::read(dir.work().join("sub/.git")).unwrap();
         let agent = format!("{}rm -rf sub; plant sub; {plant}", planted(&dir));
-        let output = with_git(&dir, &agent, 3, &["--as-root"]).run();
+        // By the time that what gave it to the person goes it is not obeyed any more.
+        let gate = Gate::start(Hold::Request("DELETE /containers/*"));
+        let flags = ["--as-root", "--url", &gate.url()];
+        let running = with_git(&dir, &agent, 3, &flags).spawn();
+        gate.wait_held();
+        assert!(!runs(&dir), "{plant}");
+        gate.release();
+        let output = running.finish();
         let output = ended(&dir, output, 1, 1).complains("is not what it was when the run began");
         assert!(!runs(&dir), "{plant}\n{output}");
         assert_eq!(fs::read(dir.work().join("sub/.git")).ok(), Some(before));

@@ -16,7 +16,7 @@ use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::reclaim::{is_foreign, reclaim};
+use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{host, night, prompt};
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     let now = match original.is_some() && has_closed(&repository, &now, place)? {
         true => {
             let service = Service::connect(global, ui).await?;
-            reclaim(place, &run, &record, &service, ui).await?;
+            reclaim_clear(place, (&run, &mut night), &record, &service, ui).await?;
             let (mine, event) = checkpoints.take("before it is accepted")?;
             night.note(event)?;
             repository.refresh().map_err(failed)?;

@@ -10,7 +10,7 @@ use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
-use crate::cli::reclaim::{is_foreign, reclaim};
+use crate::cli::reclaim::{is_foreign, reclaim, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::ralph::{Event, Night};
@@ -88,7 +88,10 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     {
         let reclaimed = async {
             let service = Service::connect(global, ui).await?;
-            reclaim(place, &run, &record, &service, ui).await
+            match args.original {
+                true => reclaim(place, &run, &record, &service, ui).await,
+                false => reclaim_clear(place, (&run, &mut night), &record, &service, ui).await,
+            }
         };
         match reclaimed.await {
             // What is done is done, and noted below.

@@ -11,7 +11,7 @@ use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::notify::{self, Notify};
-use crate::cli::reclaim::reclaim;
+use crate::cli::reclaim::reclaim_clear;
 use crate::cli::ui::Ui;
 use crate::cli::{awake, night};
 use crate::ralph::journal::Reader;
@@ -119,7 +119,15 @@ fn give_up(night: &mut Night, error: CliError) -> CliError {
 /// What another user of the sandbox made is the person's from now on, and can be moved away.
 async fn take_back(run: &Run, night: &mut Night, service: &Service, ui: &Ui) -> CliResult<()> {
     let record = night.record().clone();
-    if let Err(error) = reclaim(&record.workspace.path, run, &record, service, ui).await {
+    if let Err(error) = reclaim_clear(
+        &record.workspace.path,
+        (run, &mut *night),
+        &record,
+        service,
+        ui,
+    )
+    .await
+    {
         let why = std::iter::once(&error.message).chain(&error.causes);
         let why = why.cloned().collect::<Vec<_>>().join(": ");
         let text = format!("what belongs to other users of the sandbox stays theirs: {why}");
