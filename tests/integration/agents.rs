@@ -252,6 +252,24 @@ fn what_aider_keeps_for_itself_is_no_change() {
     assert!(!dir.work().join(".aider.tags.cache.v4").exists());
 }
 
+/// It is asked to end like every other agent, and what was there before it stays.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn aider_is_asked_to_end() {
+    let dir = TestDir::new();
+    let script = "mkdir -p .aider.tags.cache.v5; trap 'echo asked; touch asked; exit 0' TERM; touch ready\n\
+                  while :; do sleep 0.05; done";
+    program(&dir, "aider", script);
+    fs::create_dir(dir.work().join(".aider.tags.cache.v4")).unwrap();
+    let run = agent(&dir, "aider", &["-d"]).run().success().line();
+    wait_until(|| dir.work().join("ready").exists());
+    let output = dir.stockade(&["stop", &run]).run().success();
+    assert!(dir.work().join("asked").exists(), "{output}");
+    assert!(dir.work().join(".aider.tags.cache.v4").exists());
+    assert!(!dir.work().join(".aider.tags.cache.v5").exists());
+    dir.assert_nothing_left();
+}
+
 #[test]
 #[ignore = "needs podman: runs an agent"]
 fn an_api_that_is_overloaded_is_given_time() {
