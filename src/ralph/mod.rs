@@ -56,7 +56,7 @@ pub use night::{Fault, Gate, Night};
 pub use notes::Note;
 pub use pace::{Answer, Pace};
 pub use promise::{Claim, Promise, Reading};
-pub use prompt::{Finding, Prompt};
+pub use prompt::{Failure, Finding, Prompt};
 pub use record::{Image, Keep, Record, Sleep, Workspace};
 pub use report::{Iteration, Report, SetAside};
 pub use repository::{GitAccess, Identity, IdentityKind, Repository};

@@ -18,7 +18,7 @@ use super::journal::Journal;
 use super::life::{self, Bounds, Deadline, Life, Stop};
 use super::past::{Open, Past, Step};
 use super::promise::Claim;
-use super::prompt::Prompt;
+use super::prompt::{Failure, Prompt};
 use super::record::Record;
 use super::repository::Quarantine;
 use super::room::Room;
@@ -339,16 +339,18 @@ impl Night {
     /// What the agent is told now.
     fn compose(&self) -> String {
         let promise = self.task().promise.as_ref();
-        let failure = self.past.check_failed.map(|number| {
+        let failure = self.past.check_failed.map(|number| Failure {
             // Without it the agent still learns that the check failed.
-            super::segments::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+            output: super::segments::read_end(&self.run.check_path(number), FAILURE)
+                .unwrap_or_default(),
+            put_back: &self.past.put_back,
         });
         let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
         let prompt = match &self.past.prompt {
             Some(text) => Prompt::new(text.clone()),
             None => prompt.cloned().unwrap_or_default(),
         };
-        prompt.compose(promise, &self.past.notes(), failure.as_deref())
+        prompt.compose(promise, &self.past.notes(), failure.as_ref())
     }
 
     /// The task of the phase that is worked on.

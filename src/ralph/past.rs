@@ -55,6 +55,8 @@ pub(super) struct Past {
     stale: bool,
     /// The last iteration whose claim did not pass its check.
     pub(super) check_failed: Option<u32>,
+    /// What was put back for the last check.
+    pub(super) put_back: Vec<String>,
     /// The last that was checked, and what it rests on if it passed.
     checked: Option<(u32, Option<Grade>)>,
     /// The container of a check that began and whose end nobody has seen.
@@ -249,6 +251,7 @@ impl Past {
                 self.checking = None;
                 self.checked = Some((*number, passed.then_some(grade)));
                 self.check_failed = (!passed).then_some(*number);
+                self.put_back.clone_from(&findings.put_back);
             }
             Event::Told { id, text, always } => {
                 self.heard.insert(id.clone());
