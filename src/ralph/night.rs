@@ -22,7 +22,7 @@ use super::prompt::{Failure, Prompt};
 use super::record::Record;
 use super::repository::Quarantine;
 use super::room::Room;
-use super::started::started_after;
+use super::started::{End, started_after, this_boot};
 use super::store::Run;
 use super::task::Task;
 use super::transcript::Transcript;
@@ -298,7 +298,12 @@ impl Night {
         self.run.show_prompt(&prompt)?;
         self.transcript.begin();
         let output = self.transcript.length();
-        self.note(Event::Iteration { number, output })?;
+        let boot = this_boot();
+        self.note(Event::Iteration {
+            number,
+            output,
+            boot,
+        })?;
         let (begun, moment) = (Instant::now(), Moment::now());
         let bounds = self.bounds(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
@@ -322,7 +327,8 @@ impl Night {
     ) -> Result<()> {
         let container = sandbox.inspect().await?;
         let before = self.past.started.as_deref();
-        let Some(started) = started_after(&container.state, &open.at, before) else {
+        let end = End::of(open.boot.as_deref(), this_boot().as_deref());
+        let Some(started) = started_after(&container.state, &open.at, before, end) else {
             self.past.never_started();
             return Ok(());
         };

@@ -91,6 +91,8 @@ pub(super) struct Open {
     pub(super) output: u64,
     /// When it was about to begin (RFC 3339).
     pub(super) at: String,
+    /// In which of the machine's boots.
+    pub(super) boot: Option<String>,
 }
 
 /// How things were before an iteration.
@@ -157,11 +159,16 @@ impl Past {
     /// One more thing.
     pub(super) fn add(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::Iteration { number, output } => {
+            Event::Iteration {
+                number,
+                output,
+                boot,
+            } => {
                 self.open = Some(Open {
                     number: *number,
                     output: *output,
                     at: entry.at.clone(),
+                    boot: boot.clone(),
                 });
                 self.refused.waited();
             }

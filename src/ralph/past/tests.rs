@@ -50,6 +50,7 @@ fn past(events: &[Then]) -> Past {
             Began(number) => Event::Iteration {
                 number: *number,
                 output: 7,
+                boot: None,
             },
             Ended(number, words) => ended(*number, words, Claim::None, None, 0),
             Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
@@ -327,6 +328,7 @@ fn a_note_joins_the_next_prompt_or_all() {
     past.add(&entry(Event::Iteration {
         number: 1,
         output: 0,
+        boot: None,
     }));
     assert_eq!(past.notes(), ["1", "2"]);
     past.add(&entry(ended(1, "x", Claim::None, None, 0)));
