@@ -234,8 +234,9 @@ fn an_agent_has_to_be_named_whole() {
     let _ = with(&[]).complains("which agent is to work?");
     let _ = with(&["--agent", "command"]).complains("which agent is to work?");
     let _ = with(&["--agent", "patchpal"]).complains("--completion-promise");
+    // It is no preset's, for which an image would be built.
     let _ = dir
-        .stockade(&["ralph", "--agent", "claude", "--prompt", "Do it."])
+        .stockade(&["ralph", "--prompt", "Do it.", "--", "true"])
         .run()
         .code(2)
         .complains("which image is it");
