@@ -11,6 +11,7 @@ use super::promise::Claim;
 use super::record::Record;
 use super::refused::Refused;
 use super::room::Low;
+use super::started::Open;
 use super::task::{Check, Task};
 use super::trouble::{Refusal, Trouble};
 use super::verdict::{Grade, Verdict};
@@ -81,18 +82,6 @@ pub(super) struct Before {
     iterations: u32,
     pub(super) spent: Duration,
     verdict: Option<Verdict>,
-}
-
-/// An iteration whose end nobody has seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) number: u32,
-    /// Bytes of output before it.
-    pub(super) output: u64,
-    /// When it was about to begin (RFC 3339).
-    pub(super) at: String,
-    /// In which of the machine's boots.
-    pub(super) boot: Option<String>,
 }
 
 /// How things were before an iteration.

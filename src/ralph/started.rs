@@ -8,6 +8,18 @@ use crate::sandbox::Sandbox;
 /// How long a process may talk before the service has noted its start.
 const BEFORE: Duration = Duration::from_secs(1);
 
+/// An iteration whose end nobody has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) number: u32,
+    /// Bytes of output before it.
+    pub(super) output: u64,
+    /// When it was about to begin (RFC 3339).
+    pub(super) at: String,
+    /// In which of the machine's boots.
+    pub(super) boot: Option<String>,
+}
+
 /// When a life began that we did not begin.
 #[derive(Debug, Clone)]
 pub(super) struct Started {

@@ -124,6 +124,7 @@ fn a_run_begins_with_a_checkpoint_and_goes_on_with_one_after_each_iteration() {
         number: 1,
         output: 7,
         at: "2026-11-24T10:00:00Z".into(),
+        boot: None,
     };
     assert_eq!(next(&[Kept(0, 0), Began(1)]), Step::TakeUp(open));
     assert_eq!(
