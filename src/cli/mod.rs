@@ -23,6 +23,7 @@ mod launch;
 mod night;
 mod notify;
 mod outcome;
+mod page;
 mod pager;
 mod program;
 mod progress;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::terminal::{Filter, Policy};
+
 /// Replaces what a terminal would act on, or what would make it show other text than is there:
 /// control characters except newline and tab, and the marks that turn the writing direction.
 pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
@@ -24,6 +26,34 @@ pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
 /// As [`sanitize`], and on one line.
 pub(crate) fn sanitize_line(text: &str) -> String {
     sanitize(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// Somebody's text without what steers a terminal, colours included; as [`sanitize`].
+pub(crate) fn plain(text: &str) -> String {
+    let passed = Filter::new(Policy::Text).feed(text.as_bytes());
+    let passed = String::from_utf8_lossy(&without_colors(&passed)).into_owned();
+    sanitize(&passed).into_owned()
+}
+
+/// As [`plain`], and on one line.
+pub(crate) fn plain_line(text: &str) -> String {
+    sanitize_line(&plain(text))
+}
+
+/// Text in which the only sequences are colours, without them.
+pub(crate) fn without_colors(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == 0x1b) {
+        let (before, sequence) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let end = sequence.iter().position(|byte| *byte == b'm');
+        rest = sequence
+            .get(end.map_or(sequence.len(), |end| end + 1)..)
+            .unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 fn is_harmful(character: char) -> bool {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 
 use super::error::CliError;
-use super::sanitize::sanitize;
+use super::sanitize::{sanitize, without_colors};
 use super::terminal::{Filter, Policy};
 
 /// Standard output and error, and how much may be said there.
@@ -154,22 +154,6 @@ impl Ui {
             let _ = err.flush();
         }
     }
-}
-
-/// Text in which the only sequences are colours, without them.
-fn without_colors(text: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| *byte == 0x1b) {
-        let (before, sequence) = rest.split_at(at);
-        plain.extend_from_slice(before);
-        let end = sequence.iter().position(|byte| *byte == b'm');
-        rest = sequence
-            .get(end.map_or(sequence.len(), |end| end + 1)..)
-            .unwrap_or_default();
-    }
-    plain.extend_from_slice(rest);
-    plain
 }
 
 /// Why data could not be written.

@@ -1,25 +1,32 @@
 //! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
 //! go; the run does not mind.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::night;
+use super::page::{Look, Page};
 use super::signals::{Caught, Signals};
 use super::steps::Keyboard;
-use super::terminal::{Output, Policy};
+use super::terminal::{Gone, Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
 use crate::ralph::{
-    Claim, Cut, Entry, Event, Follow, Pace, Piece, Record, Run, Stop, Verdict, ranges, read_output,
+    Claim, Cut, Entry, Event, Follow, Message, Pace, Piece, Record, Run, Stop, Verdict, ranges,
+    read_output,
 };
 
 /// How much of the output is read at once, in bytes.
 const READ: u64 = 64 << 10;
+/// How much of what is shown is handed on at once, in bytes.
+const PART: usize = 64 << 10;
 
 /// What a person does with a run that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +40,7 @@ pub(crate) enum Interrupt {
 /// Shows a run until it has ended, from its beginning.
 pub(crate) async fn follow(
     run: &Run,
+    look: Look,
     interrupt: Interrupt,
     signals: &mut Signals,
     global: &Global,
@@ -49,6 +57,7 @@ pub(crate) async fn follow(
         run,
         record: &record,
         output,
+        page: Page::new(look, &record.voice.message),
         shown: 0,
         ui,
     };
@@ -66,6 +75,7 @@ pub(crate) async fn follow(
                     _ => {}
                 }
                 if let Some(verdict) = view.entry(&entry).await? {
+                    view.end().await;
                     // A reader that has gone is no failure.
                     let _ = view.output.finish().await;
                     // Until the container is gone, too.
@@ -77,6 +87,8 @@ pub(crate) async fn follow(
             }
             view.output(u64::MAX).await?;
             if !held {
+                view.end().await;
+                view.output.written().await;
                 return Err(gone(run));
             }
             let open = |keyboard: &&mut Keyboard<'_>| !keyboard.has_answered(asks);
@@ -134,6 +146,7 @@ struct View<'a> {
     run: &'a Run,
     record: &'a Record,
     output: Output,
+    page: Page,
     /// Bytes of output that were shown.
     shown: u64,
     ui: &'a Ui,
@@ -144,6 +157,7 @@ impl View<'_> {
     async fn entry(&mut self, entry: &Entry) -> CliResult<Option<Verdict>> {
         if let Event::Iteration { output, .. } | Event::Ended { output, .. } = &entry.event {
             self.output(*output).await?;
+            self.end().await;
             self.output.written().await;
         }
         if let Event::Verdict { verdict } = &entry.event {
@@ -153,15 +167,22 @@ impl View<'_> {
         if let Some(text) = words(&entry.event, self.record)
             && !matches!(entry.event, Event::Awake { .. })
         {
-            self.ui.status(&format!("== {text}"));
+            say(&format!("== {text}"), &mut self.page, &self.output, self.ui).await;
         }
         Ok(None)
     }
 
     async fn output(&mut self, until: u64) -> CliResult<()> {
         let path = self.run.output_path();
-        self.shown = copy(&path, &self.output, self.shown, until, self.ui).await?;
+        let (page, output) = (&mut self.page, &self.output);
+        self.shown = copy(&path, page, output, self.shown..until, self.ui).await?;
         Ok(())
+    }
+
+    /// Nothing follows on what was shown last.
+    async fn end(&mut self) {
+        // A reader that has gone is noticed by the next output.
+        let _ = write(self.page.finish(), &self.output).await;
     }
 }
 
@@ -181,19 +202,31 @@ pub(crate) async fn output(run: &Run, output: &Output, ui: &Ui) -> CliResult<()>
 
 /// All of a file with somebody else's words.
 pub(crate) async fn file(path: &Path, output: &Output, ui: &Ui) -> CliResult<()> {
-    copy(path, output, 0, u64::MAX, ui).await.map(drop)
+    let mut page = Page::new(Look::AsItIs, &Message::default());
+    copy(path, &mut page, output, 0..u64::MAX, ui)
+        .await
+        .map(drop)
 }
 
-/// Shows output from one byte to another, as far as there is any; where it ends now.
-async fn copy(path: &Path, output: &Output, mut shown: u64, until: u64, ui: &Ui) -> CliResult<u64> {
+/// Shows a part of the output, as far as there is any; where it ends now.
+async fn copy(
+    path: &Path,
+    page: &mut Page,
+    output: &Output,
+    part: Range<u64>,
+    ui: &Ui,
+) -> CliResult<u64> {
+    let mut shown = part.start;
     // Rewound after a loss: what was shown already comes no second time.
-    while shown < until {
-        let piece = read_output(path, shown, READ.min(until - shown));
+    while shown < part.end {
+        let piece = read_output(path, shown, READ.min(part.end - shown));
         let Piece { at, bytes } = piece.doing("read the output")?;
         if bytes.is_empty() {
             break;
         }
         if at > shown {
+            // A line that is torn does not go on behind what is missing.
+            let _ = write(page.finish(), output).await;
             output.written().await;
             ui.status(&match shown {
                 0 => format!("== the first {at} bytes of the output are not kept"),
@@ -201,16 +234,35 @@ async fn copy(path: &Path, output: &Output, mut shown: u64, until: u64, ui: &Ui)
             });
         }
         shown = at + bytes.len() as u64;
-        let chunk = Chunk {
-            channel: Channel::Stdout,
-            bytes: bytes.into(),
-        };
-        if output.write(chunk).await.is_err() {
+        if write(page.feed(bytes), output).await.is_err() {
             // Whoever read it has had enough; the run goes on.
             return Ok(u64::MAX);
         }
     }
     Ok(shown)
+}
+
+/// Hands it to the writer, in parts.
+async fn write(mut shown: Bytes, output: &Output) -> Result<(), Gone> {
+    while !shown.is_empty() {
+        let part = shown.len().min(PART);
+        let chunk = Chunk {
+            channel: Channel::Stdout,
+            bytes: shown.split_to(part),
+        };
+        output.write(chunk).await?;
+    }
+    Ok(())
+}
+
+/// Says something of ours, on a line of its own.
+async fn say(text: &str, page: &mut Page, output: &Output, ui: &Ui) {
+    let end = page.pause();
+    if !end.is_empty() {
+        let _ = write(end, output).await;
+        output.written().await;
+    }
+    ui.status(text);
 }
 
 /// An event in words; `None` for what only matters to us.

@@ -83,6 +83,9 @@ pub enum Event {
         number: u32,
         /// Bytes of output before it.
         output: u64,
+        /// Which of the machine's boots it is (`/proc/sys/kernel/random/boot_id`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<String>,
     },
     /// Its process has ended.
     Ended {

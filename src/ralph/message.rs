@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use super::readable::Show;
+
 /// How much of the end of a message is kept, in bytes.
 const MAX: usize = 64 << 10;
 /// The longest line that is read as JSON, in bytes.
-const LINE: usize = 4 << 20;
+pub(super) const LINE: usize = 4 << 20;
 
 /// How an agent's final message is told from the rest of its output.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,6 +49,9 @@ pub enum Message {
         /// Where it says why it failed: all of these that a line has.
         #[serde(default)]
         failure: Vec<Field>,
+        /// What of it a person sees who looks on.
+        #[serde(default)]
+        show: Vec<Show>,
     },
 }
 
@@ -89,6 +94,9 @@ impl Message {
                 Some("a section needs lines that begin and end it")
             }
             Self::Json { text, .. } if text.is_empty() => Some("`text` names no field"),
+            Self::Json { show, .. } if show.iter().any(|one| one.fields.is_empty()) => {
+                Some("`show` names no field")
+            }
             _ => None,
         }
     }
@@ -186,6 +194,7 @@ impl Listener {
                 text,
                 comes,
                 failure,
+                ..
             } => {
                 let object = match is_long {
                     true => Value::Null,
@@ -220,24 +229,26 @@ impl Listener {
 
 impl Field {
     fn of(&self, object: &Value) -> Option<String> {
-        let fits = |(path, wanted): (&String, &String)| {
-            at(object, path).is_some_and(|value| as_text(value).is_some_and(|is| is == *wanted))
-        };
-        match self.when.iter().all(fits) {
+        match self.when.iter().all(|(path, is)| holds(object, path, is)) {
             true => at(object, &self.field).and_then(as_text),
             false => None,
         }
     }
 }
 
-fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+/// Whether what is at a path reads so.
+pub(super) fn holds(object: &Value, path: &str, wanted: &str) -> bool {
+    at(object, path).is_some_and(|value| as_text(value).is_some_and(|is| is == wanted))
+}
+
+pub(super) fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(object, |value, name| match value {
         Value::Array(values) => values.get(name.parse::<usize>().ok()?),
         value => value.get(name),
     })
 }
 
-fn as_text(value: &Value) -> Option<String> {
+pub(super) fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),

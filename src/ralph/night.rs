@@ -17,13 +17,13 @@ use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::journal::Journal;
 use super::life::{self, Bounds, Deadline, Life, Stop};
-use super::past::{Open, Past, Step};
+use super::past::{Past, Step};
 use super::promise::Claim;
-use super::prompt::Prompt;
+use super::prompt::{Failure, Prompt};
 use super::record::Record;
 use super::repository::Quarantine;
 use super::room::Room;
-use super::started::started_after;
+use super::started::{End, Open, started_after, this_boot};
 use super::store::Run;
 use super::task::Task;
 use super::transcript::Transcript;
@@ -323,7 +323,12 @@ impl Night {
         self.run.show_prompt(&prompt)?;
         self.transcript.begin();
         let output = self.transcript.length();
-        self.note(Event::Iteration { number, output })?;
+        let boot = this_boot();
+        self.note(Event::Iteration {
+            number,
+            output,
+            boot,
+        })?;
         let (begun, moment) = (Instant::now(), Moment::now());
         let bounds = self.bounds(begun, Duration::ZERO);
         let transcript = &mut self.transcript;
@@ -347,7 +352,8 @@ impl Night {
     ) -> Result<()> {
         let container = sandbox.inspect().await?;
         let before = self.past.started.as_deref();
-        let Some(started) = started_after(&container.state, &open.at, before) else {
+        let end = End::of(open.boot.as_deref(), this_boot().as_deref());
+        let Some(started) = started_after(&container.state, &open.at, before, end) else {
             self.past.never_started();
             return Ok(());
         };
@@ -364,16 +370,18 @@ impl Night {
     /// What the agent is told now.
     fn compose(&self) -> String {
         let promise = self.task().promise.as_ref();
-        let failure = self.past.check_failed.map(|number| {
+        let failure = self.past.check_failed.map(|number| Failure {
             // Without it the agent still learns that the check failed.
-            super::segments::read_end(&self.run.check_path(number), FAILURE).unwrap_or_default()
+            output: super::segments::read_end(&self.run.check_path(number), FAILURE)
+                .unwrap_or_default(),
+            put_back: &self.past.put_back,
         });
         let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
         let prompt = match &self.past.prompt {
             Some(text) => Prompt::new(text.clone()),
             None => prompt.cloned().unwrap_or_default(),
         };
-        prompt.compose(promise, &self.past.notes(), failure.as_deref())
+        prompt.compose(promise, &self.past.notes(), failure.as_ref())
     }
 
     /// The task of the phase that is worked on.

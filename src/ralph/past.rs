@@ -11,6 +11,7 @@ use super::promise::Claim;
 use super::record::Record;
 use super::refused::Refused;
 use super::room::Low;
+use super::started::Open;
 use super::task::{Check, Task};
 use super::trouble::{Refusal, Trouble};
 use super::verdict::{Grade, Verdict};
@@ -55,6 +56,8 @@ pub(super) struct Past {
     stale: bool,
     /// The last iteration whose claim did not pass its check.
     pub(super) check_failed: Option<u32>,
+    /// What was put back for the last check.
+    pub(super) put_back: Vec<String>,
     /// The last that was checked, and what it rests on if it passed.
     checked: Option<(u32, Option<Grade>)>,
     /// The container of a check that began and whose end nobody has seen.
@@ -79,16 +82,6 @@ pub(super) struct Before {
     iterations: u32,
     pub(super) spent: Duration,
     verdict: Option<Verdict>,
-}
-
-/// An iteration whose end nobody has seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) number: u32,
-    /// Bytes of output before it.
-    pub(super) output: u64,
-    /// When it was about to begin (RFC 3339).
-    pub(super) at: String,
 }
 
 /// How things were before an iteration.
@@ -155,11 +148,16 @@ impl Past {
     /// One more thing.
     pub(super) fn add(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::Iteration { number, output } => {
+            Event::Iteration {
+                number,
+                output,
+                boot,
+            } => {
                 self.open = Some(Open {
                     number: *number,
                     output: *output,
                     at: entry.at.clone(),
+                    boot: boot.clone(),
                 });
                 self.refused.waited();
             }
@@ -249,6 +247,7 @@ impl Past {
                 self.checking = None;
                 self.checked = Some((*number, passed.then_some(grade)));
                 self.check_failed = (!passed).then_some(*number);
+                self.put_back.clone_from(&findings.put_back);
             }
             Event::Told { id, text, always } => {
                 self.heard.insert(id.clone());

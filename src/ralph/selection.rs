@@ -27,6 +27,10 @@ const STEERING: &[&str] = &[
     "sitecustomize.py",
     "usercustomize.py",
     "*.pth",
+    "*.dist-info/",
+    "*.egg-info/",
+    "rust-toolchain",
+    "rust-toolchain.toml",
     ".cargo/",
     "build.rs",
     ".config/nextest.toml",
@@ -35,6 +39,11 @@ const STEERING: &[&str] = &[
     "makefile",
     "GNUmakefile",
     ".npmrc",
+    ".yarn/",
+    ".yarnrc",
+    ".yarnrc.yml",
+    ".pnp.*",
+    ".pnpmfile.cjs",
     ".mocharc*",
     ".nycrc*",
     ".c8rc*",
@@ -48,7 +57,35 @@ const STEERING: &[&str] = &[
 ];
 /// Files that may steer a check but hold more than that: new or changed ones are told. Those of which the part that steers
 /// is known are in [`super::sections`].
-const DECIDING: &[&str] = &["vite.config.*", "Rakefile", "pom.xml", "build.gradle*"];
+const DECIDING: &[&str] = &[
+    ".babelrc*",
+    ".eslintrc*",
+    ".flake8",
+    ".mvn/",
+    ".mypy.ini",
+    ".ruff.toml",
+    "Justfile",
+    "Rakefile",
+    "Taskfile*",
+    "babel.config.*",
+    "biome.json*",
+    "build.gradle*",
+    "clippy.toml",
+    ".clippy.toml",
+    "deno.json*",
+    "eslint.config.*",
+    "gradle/",
+    "gradlew",
+    "justfile",
+    "mvnw",
+    "mypy.ini",
+    "pom.xml",
+    "ruff.toml",
+    "setup.py",
+    "tsconfig*.json",
+    "vite.config.*",
+    "vitest.workspace.*",
+];
 /// What runs the file that is named next.
 const RUNNERS: &[&str] = &[
     "sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "php",
@@ -126,7 +163,7 @@ impl Selection {
             let mended = match change.before.map(read) {
                 None => sections::mend(path, None, &after),
                 Some(Some(before)) => sections::mend(path, Some(&before), &after),
-                Some(None) => Mended::Unclear,
+                Some(None) => Mended::UNCLEAR,
             };
             self.mended.insert(path.to_owned(), mended);
         }
@@ -138,9 +175,13 @@ impl Selection {
         if covers(&self.protected, path, true) || covers(&self.steering, path, true) {
             return Selected::Base;
         }
-        match self.mended.get(path) {
-            Some(Mended::Replaced(content, _)) => Selected::Replace(content.clone()),
-            _ => Selected::Keep,
+        match self
+            .mended
+            .get(path)
+            .and_then(|mended| mended.content.as_ref())
+        {
+            Some((content, _)) => Selected::Replace(content.clone()),
+            None => Selected::Keep,
         }
     }
 
@@ -157,9 +198,7 @@ impl Selection {
     pub(super) fn is_agents_test(&self, change: &Change) -> bool {
         let path = change.path.as_path();
         let decides = || match self.mended.get(path) {
-            // What steers in it is the person's.
-            Some(Mended::Same | Mended::Replaced(..)) => false,
-            Some(Mended::Unclear) => true,
+            Some(mended) => mended.decides,
             None => sections::is_known(path),
         };
         !matches!(self.select(path), Selected::Base)
@@ -171,7 +210,8 @@ impl Selection {
         let mut findings = Findings::default();
         for change in changes {
             let path = change.path.as_path();
-            if let Some(Mended::Replaced(_, keys)) = self.mended.get(path)
+            let mended = self.mended.get(path);
+            if let Some((_, keys)) = mended.and_then(|mended| mended.content.as_ref())
                 && matches!(self.select(path), Selected::Replace(_))
                 && findings.put_back.len() < NAMED
             {

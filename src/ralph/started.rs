@@ -8,6 +8,18 @@ use crate::sandbox::Sandbox;
 /// How long a process may talk before the service has noted its start.
 const BEFORE: Duration = Duration::from_secs(1);
 
+/// An iteration whose end nobody has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) number: u32,
+    /// Bytes of output before it.
+    pub(super) output: u64,
+    /// When it was about to begin (RFC 3339).
+    pub(super) at: String,
+    /// In which of the machine's boots.
+    pub(super) boot: Option<String>,
+}
+
 /// When a life began that we did not begin.
 #[derive(Debug, Clone)]
 pub(super) struct Started {
@@ -17,10 +29,40 @@ pub(super) struct Started {
     is_lost: bool,
 }
 
+/// What an end that nobody has seen can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The agent's own.
+    Own,
+    /// That of the machine: it was booted since. The service may have an exit code of that time, which says nothing.
+    Machines,
+}
+
+impl End {
+    /// Of a life that began in one boot of the machine and is asked for in another one, by their identifiers.
+    pub(super) fn of(begun: Option<&str>, now: Option<&str>) -> Self {
+        match (begun, now) {
+            (Some(begun), Some(now)) if begun != now => Self::Machines,
+            _ => Self::Own,
+        }
+    }
+}
+
+/// The identifier of this boot of the machine.
+pub(super) fn this_boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// When the container's last life began, if it is none that had ended before the moment that we noted.
 /// The clock may have been set back since: where it is known when the life `before` began, that
 /// decides.
-pub(super) fn started_after(state: &State, noted: &str, before: Option<&str>) -> Option<Started> {
+pub(super) fn started_after(
+    state: &State,
+    noted: &str,
+    before: Option<&str>,
+    end: End,
+) -> Option<Started> {
     let moment = |text: &str| text.parse::<jiff::Timestamp>().ok();
     let noted = moment(noted)?;
     // One that never began is of the year 1.
@@ -34,7 +76,8 @@ pub(super) fn started_after(state: &State, noted: &str, before: Option<&str>) ->
         noted,
         at,
         // What it says of an end is that of another life.
-        is_lost: !state.status.is_live() && moment(&state.finished_at).is_none_or(|end| end < at),
+        is_lost: !state.status.is_live()
+            && (end == End::Machines || moment(&state.finished_at).is_none_or(|end| end < at)),
     })
 }
 
@@ -93,7 +136,7 @@ mod tests {
     }
 
     fn begun(status: &str, started: &str, finished: &str, before: Option<&str>) -> Option<Started> {
-        started_after(&state(status, started, finished), NOTED, before)
+        started_after(&state(status, started, finished), NOTED, before, End::Own)
     }
 
     #[test]
@@ -129,6 +172,23 @@ mod tests {
             None,
         );
         assert_eq!(usual.unwrap().since().to_string(), NOTED);
+    }
+
+    #[test]
+    fn an_end_before_the_machine_was_booted_is_the_machines() {
+        assert_eq!(End::of(Some("a"), Some("b")), End::Machines);
+        for (begun, now) in [(Some("a"), Some("a")), (None, Some("a")), (Some("a"), None)] {
+            assert_eq!(End::of(begun, now), End::Own);
+        }
+        let (started, finished) = ("2026-11-24T10:00:01Z", "2026-11-24T10:00:05Z");
+        let after = |status| {
+            let state = state(status, started, finished);
+            started_after(&state, NOTED, Some(FIRST), End::Machines).unwrap()
+        };
+        assert!(after("exited").is_lost());
+        assert!(!after("running").is_lost());
+        assert_eq!(this_boot(), this_boot());
+        assert!(this_boot().is_some_and(|boot| boot.len() == 36));
     }
 
     #[test]

@@ -126,6 +126,43 @@ fn codex_has_the_key_by_its_own_name() {
     }
 }
 
+/// Who looks on reads it; what is kept is what the agent wrote.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn lines_of_json_are_readable_and_kept_as_they_are() {
+    let dir = TestDir::new();
+    let wrote = r#"{"type":"step_start","part":{}}
+{"type":"text","part":{"text":"I \u001b]0;title\u0007look.\nAgain."}}
+no JSON
+{"type":"tool_use","part":{"tool":"bash","state":{"input":{"command":"pytest -q"},"output":"1 passed\n"}}}
+{"type":"text","part":{"text":"Not yet."}}"#;
+    dir.write("lines", wrote);
+    program(&dir, "opencode", "cat >told; cat lines");
+    let flags = ["--max-iterations", "2", "--no-progress", "0"];
+    let output = agent(&dir, "opencode", &flags).run();
+    let output = ended(&dir, output, 11, 2);
+    let read =
+        "· step_start\nI look.\nAgain.\nno JSON\n· tool_use: bash pytest -q 1 passed\nNot yet.\n"
+            .repeat(2);
+    assert_eq!(output.stdout(), read);
+    for (arguments, expected) in [
+        (&["watch"][..], &*read),
+        (&["attach"], &read),
+        (&["watch", "--raw"], &wrote.repeat(2)),
+        (&["logs"], &wrote.repeat(2)),
+    ] {
+        let output = dir.stockade(arguments).run();
+        assert_eq!(output.stdout(), expected, "{arguments:?}");
+    }
+    let id = dir.stockade(&["runs", "-q"]).run().line();
+    let followed = dir.stockade(&["logs", "-f", &id]).run();
+    assert_eq!(followed.stdout(), wrote.repeat(2));
+    let kept = fs::read_to_string(record(&dir).join("output.log")).unwrap();
+    assert_eq!(kept, wrote.repeat(2));
+    let raw = agent(&dir, "opencode", &["--raw", "--max-iterations", "1"]).run();
+    assert_eq!(raw.stdout(), wrote);
+}
+
 /// What the service's log has is heard again, from its beginning.
 #[test]
 #[ignore = "needs podman: runs an agent"]
@@ -197,10 +234,9 @@ fn an_agent_has_to_be_named_whole() {
     let _ = with(&[]).complains("which agent is to work?");
     let _ = with(&["--agent", "command"]).complains("which agent is to work?");
     let _ = with(&["--agent", "patchpal"]).complains("--completion-promise");
+    // It is no preset's, for which an image would be built.
     let _ = dir
-        .stockade(&[
-            "ralph", "--prompt", "Do it.", "--agent", "command", "--", "true",
-        ])
+        .stockade(&["ralph", "--prompt", "Do it.", "--", "true"])
         .run()
         .code(2)
         .complains("which image is it");

@@ -105,3 +105,54 @@ fn long_output_goes_through_the_persons_pager() {
     let plain = dir.stockade(&["diff", "--name-only"]).env("PAGER", &pager);
     let _ = plain.run().success().lacks("paged");
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn runs_and_their_checkpoints_are_listed_as_json() {
+    let dir = TestDir::new();
+    let json = |arguments: &[&str]| {
+        let output = dir.stockade(&[arguments, &["--format", "json"]].concat());
+        output.run().success().json()
+    };
+    assert_eq!(json(&["runs"]), serde_json::json!([]));
+    let flags = ["--no-check", "--max-iterations", "2", "--name", "listed"];
+    let output = ralph(&dir, "touch made-$n", &flags).run();
+    let _ = ended(&dir, output, 11, 2);
+    let id = dir.stockade(&["runs", "-q"]).run().line();
+    let runs = json(&["runs"]);
+    let [run] = &**runs.as_array().unwrap() else {
+        panic!("{runs}")
+    };
+    assert_eq!(run["Id"], id);
+    assert_eq!(run["Name"], "listed");
+    assert_eq!(
+        (&run["State"], &run["Verdict"]),
+        (&"ended".into(), &"iterations".into())
+    );
+    assert_eq!(
+        (&run["Iterations"], &run["MaxIterations"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(run["Workspace"], dir.work().to_str().unwrap());
+    let table = dir.stockade(&["runs"]).run().success();
+    let _ = table.has(run["Status"].as_str().unwrap()).has("2/2");
+    let kept = json(&["history", "listed"]);
+    let numbers: Vec<_> = kept
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["Number"].clone())
+        .collect();
+    assert_eq!(numbers, [0, 1, 2]);
+    // What it has made, and how often it has lived.
+    assert_eq!(kept[2]["Changed"], 2);
+    assert_eq!(kept[2]["Reference"], format!("refs/checkpoints/{id}/2"));
+    // One that cannot be read hides none of the others.
+    let path = crate::night::record(&dir).join("run.json");
+    fs::write(&path, "{").unwrap();
+    let runs = json(&["runs"]);
+    assert_eq!(
+        (&runs[0]["Id"], &runs[0]["State"]),
+        (&id.into(), &"unreadable".into())
+    );
+}

@@ -168,28 +168,42 @@ fn what_decides_the_outcome_is_the_persons() {
 
 #[test]
 #[ignore = "needs podman: runs an agent and checks"]
-fn of_a_file_that_holds_more_only_what_steers_is_put_back() {
+fn of_a_file_that_holds_more_only_what_steered_is_put_back() {
     let dir = TestDir::new();
     dir.write("package.json", "{\"scripts\": {\"test\": \"run\"}}");
-    dir.write("pyproject.toml", "[project]\nname = 'a'\n");
-    let agent = "printf '[project]\\nname = \"better\"\\n[tool.pytest.ini_options]\\naddopts = \"--collect-only\"\\n' >pyproject.toml\n\
-        echo '{\"scripts\": {\"test\": \"true\"}, \"main\": \"x.js\"}' >package.json\n\
-        printf '[package]\\nautotests = false\\n' >Cargo.toml";
-    let check = "grep better py*.toml && ! grep addopts py*.toml && \
-        grep x.js pack*.json && grep run pack*.json && ! grep autotests Car*.toml";
+    let pyproject = "[project]\nversion = '1'\n[tool.pytest.ini_options]\naddopts = ''\n";
+    dir.write("pyproject.toml", pyproject);
+    let agent = "printf '[project]\\nversion = \"better\"\\n[tool.pytest.ini_options]\\naddopts = \"--collect-only\"\\n' >pyproject.toml\n\
+        echo '{\"scripts\": {\"test\": \"true\"}, \"version\": \"2.'$n'\"}' >package.json\n\
+        cat \"$STOCKADE_PROMPT_FILE\"";
+    let check = "grep better py*.toml && ! grep collect py*.toml && \
+        grep 2.2 pack*.json && grep run pack*.json";
     let output = claiming(&dir, agent, &["--check", check]).run();
-    let _ = ended(&dir, output, 0, 1).complains("verified (protected)");
+    let output = ended(&dir, output, 0, 2).complains("verified (protected)");
+    // The agent is told, as its first claim failed.
+    let _ = output.has(
+        "as they were in the beginning:\npackage.json (scripts)\npyproject.toml (tool.pytest)\n",
+    );
     let put_back = event(&dir, "checked")["findings"]["put_back"].to_string();
-    for name in [
-        "pyproject.toml (tool.pytest)",
-        "package.json (scripts)",
-        "Cargo.toml (package.autotests)",
-    ] {
+    for name in ["pyproject.toml (tool.pytest)", "package.json (scripts)"] {
         assert!(put_back.contains(name), "{put_back}");
     }
-    // What cannot be read is not the person's.
-    let output = claiming(&dir, "echo '[' >pyproject.toml", &["--check", "true"]).run();
-    let _ = output.success().complains("agent's tests");
+}
+
+#[test]
+#[ignore = "needs podman: runs agents and checks"]
+fn what_is_new_in_such_a_file_or_cannot_be_read_is_told() {
+    let dir = TestDir::new();
+    for agent in [
+        "printf '[tool.pytest.ini_options]\\naddopts = \"--collect-only\"\\n' >pyproject.toml",
+        "echo '[' >pyproject.toml",
+        "printf '[metadata]\\nname = x\\r[tool:pytest]\\raddopts = -q\\r' >setup.cfg",
+        "printf '[project]\\nautotests = false\\n' >Cargo.toml",
+    ] {
+        let output = claiming(&dir, agent, &["--check", "true"]).run();
+        let _ = output.success().complains("agent's tests");
+        let _ = dir.shell("rm -f *.toml *.cfg").run().success();
+    }
     dir.assert_nothing_left();
 }
 

@@ -11,6 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
 use crate::cli::night;
 use crate::cli::outcome;
+use crate::cli::page::Look;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::DetachKeys;
 use crate::cli::ui::Ui;
@@ -55,7 +56,8 @@ pub(crate) async fn run(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResul
 /// The run is in another's hands.
 async fn look_at(run: &Run, global: &Global, ui: &Ui) -> CliResult {
     let mut signals = Signals::catch().doing("catch signals")?;
-    view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await
+    let (look, interrupt) = (Look::Readable, Interrupt::Leaves);
+    view::follow(run, look, interrupt, &mut signals, global, ui).await
 }
 
 async fn inner(args: &AttachArgs, global: &Global, ui: &Ui) -> CliResult {

@@ -1,6 +1,9 @@
 //! `stockade history`
 
+use std::fmt::Display;
+
 use clap::Args;
+use serde::Serialize;
 
 use crate::cli::argv::named;
 use crate::cli::error::{CliError, CliResult, Context as _};
@@ -9,8 +12,7 @@ use crate::cli::night;
 use crate::cli::pager::{self, PagerArgs};
 use crate::cli::table::Table;
 use crate::cli::ui::Ui;
-use crate::ralph::ranges;
-use crate::workspace::Checkpoint;
+use crate::ralph::{Run, ranges};
 
 /// List the checkpoints of a run
 ///
@@ -22,11 +24,26 @@ pub(crate) struct HistoryArgs {
     /// Only the numbers
     #[arg(short, long)]
     quiet: bool,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", value_parser = ["table", "json"], default_value = "table")]
+    format: String,
     /// Run: its id, the end of it, or its name [default: the last one]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]
     pager: PagerArgs,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row<'a> {
+    number: u32,
+    /// In UTC, as in RFC 3339.
+    taken: String,
+    changed: usize,
+    reason: &'a str,
+    /// What the repository has it as.
+    reference: String,
 }
 
 /// Runs the verb.
@@ -41,37 +58,61 @@ fn written(args: &HistoryArgs, ui: &Ui) -> CliResult {
     let all = repository
         .list(checkpoints.series())
         .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
-    let mut table = Table::new(&["NUMBER", "TAKEN", "CHANGED", "REASON"]);
+    if args.quiet {
+        let numbers = all.iter().map(|one| format!("{}\n", one.number()));
+        ui.data(&numbers.collect::<String>()).doing("write")?;
+        return Ok(Exit::Done);
+    }
+    let mut rows = Vec::new();
     let mut before = None;
     for checkpoint in &all {
-        if args.quiet {
-            ui.line(&checkpoint.number().to_string()).doing("write")?;
-            continue;
-        }
-        let changes = match before {
+        let changed = match before {
             Some(before) => checkpoints.changes(&repository, before, checkpoint)?.len(),
             None => 0,
         };
-        let first = before.map_or(0, |before: &Checkpoint| before.number() + 1);
-        let gone: Vec<u32> = (first..checkpoint.number()).collect();
+        let at = jiff::Timestamp::from_second(checkpoint.seconds()).unwrap_or_default();
+        rows.push(Row {
+            number: checkpoint.number(),
+            taken: at.to_string(),
+            changed,
+            reason: checkpoint.reason(),
+            reference: reference(&run, checkpoint.number()),
+        });
+        before = Some(checkpoint);
+    }
+    if args.format == "json" {
+        let text = serde_json::to_string_pretty(&rows).doing("write JSON")?;
+        ui.line(&text).doing("write")?;
+        return Ok(Exit::Done);
+    }
+    ui.data(&table(&rows)).doing("write")?;
+    let place = checkpoints.place().display();
+    ui.status(&format!("{place}: {}", reference(&run, "NUMBER")));
+    Ok(Exit::Done)
+}
+
+fn reference(run: &Run, number: impl Display) -> String {
+    format!("refs/checkpoints/{}/{number}", run.id())
+}
+
+/// With those that are gone.
+fn table(rows: &[Row<'_>]) -> String {
+    let mut table = Table::new(&["NUMBER", "TAKEN", "CHANGED", "REASON"]);
+    let mut next = 0;
+    for row in rows {
+        let gone: Vec<u32> = (next..row.number).collect();
         if !gone.is_empty() {
             let none = String::new;
             let why = "dropped, to make room".to_owned();
             table.row([ranges(&gone), none(), none(), why]);
         }
-        let at = jiff::Timestamp::from_second(checkpoint.seconds()).unwrap_or_default();
         table.row([
-            checkpoint.number().to_string(),
-            at.to_string(),
-            changes.to_string(),
-            checkpoint.reason().to_owned(),
+            row.number.to_string(),
+            row.taken.clone(),
+            row.changed.to_string(),
+            row.reason.to_owned(),
         ]);
-        before = Some(checkpoint);
+        next = row.number.saturating_add(1);
     }
-    if !args.quiet {
-        ui.data(&table.render()).doing("write")?;
-        let place = checkpoints.place().display();
-        ui.status(&format!("{place}: refs/checkpoints/{}/NUMBER", run.id()));
-    }
-    Ok(Exit::Done)
+    table.render()
 }

@@ -11,6 +11,7 @@ use crate::cli::containers::{Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
+use crate::cli::page::Look;
 use crate::cli::signals::Signals;
 use crate::cli::terminal::{Output, Policy};
 use crate::cli::ui::Ui;
@@ -95,7 +96,9 @@ pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult 
 async fn of_run(run: &Run, follow: bool, global: &Global, ui: &Ui) -> CliResult {
     if follow {
         let mut signals = Signals::catch().doing("catch signals")?;
-        return view::follow(run, Interrupt::Leaves, &mut signals, global, ui).await;
+        // Not a view, but the record.
+        let (look, interrupt) = (Look::AsItIs, Interrupt::Leaves);
+        return view::follow(run, look, interrupt, &mut signals, global, ui).await;
     }
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
     view::output(run, &output, ui).await?;

@@ -29,6 +29,7 @@ use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::notify::Notify;
+use crate::cli::page::LookArgs;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::Signals;
 use crate::cli::supervisor;
@@ -97,6 +98,8 @@ pub(crate) struct RalphArgs {
     read_only_workspace: bool,
     #[command(flatten)]
     kept: KeptArgs,
+    #[command(flatten)]
+    look: LookArgs,
     /// Show what would be created, and create nothing
     #[arg(long)]
     dry_run: bool,
@@ -162,7 +165,8 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     if args.survive_reboot {
         ui.status(&format!("the run survives a reboot: {}", reboot(global)));
     }
-    view::follow(&run, Interrupt::Stops, &mut signals, global, ui).await
+    let look = args.look.look();
+    view::follow(&run, look, Interrupt::Stops, &mut signals, global, ui).await
 }
 
 fn reboot(global: &Global) -> Reboot {

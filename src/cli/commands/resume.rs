@@ -7,6 +7,7 @@ use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::page::LookArgs;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::signals::Signals;
 use crate::cli::ui::Ui;
@@ -30,6 +31,8 @@ pub(crate) struct ResumeArgs {
     /// Run: its id, the end of it, or its name [default: the last one]
     #[arg(value_parser = named)]
     run: Option<String>,
+    #[command(flatten)]
+    look: LookArgs,
 }
 
 /// Removes the container of a run that has ended, if whoever had it in hand came no further.
@@ -118,6 +121,7 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     if args.all {
         return all(global, ui).await;
     }
+    let look = args.look.look();
     let mut signals = Signals::catch().doing("catch signals")?;
     let run = night::find(args.run.as_deref())?;
     // Nobody else can have it; the supervisor takes it at once.
@@ -133,7 +137,7 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     if night::verdict(&run)?.is_some() {
         // It stays as it ended: there is nothing to take up.
         clear_up(&run, global, ui).await?;
-        return view::follow(&run, Interrupt::Leaves, &mut signals, global, ui).await;
+        return view::follow(&run, look, Interrupt::Leaves, &mut signals, global, ui).await;
     }
     let service = Service::connect(global, ui).await?;
     run.withdraw_stop()?;
@@ -142,5 +146,5 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
         ui.line(run.id().as_str()).doing("write")?;
         return Ok(Exit::Done);
     }
-    view::follow(&run, Interrupt::Stops, &mut signals, global, ui).await
+    view::follow(&run, look, Interrupt::Stops, &mut signals, global, ui).await
 }

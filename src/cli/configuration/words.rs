@@ -20,6 +20,7 @@ const NOT_KEYS: &[&str] = &[
     "no-config",
     "not-a-sandbox",
     "privileged",
+    "raw",
     "raw-terminal",
     "rm",
     "sig-proxy",

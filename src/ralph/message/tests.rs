@@ -103,6 +103,7 @@ fn claude() -> Message {
             &[("type", "result"), ("is_error", "false")],
             "result",
         )],
+        show: Vec::new(),
         comes: Comes::Whole,
         failure: vec![field(&[("type", "result"), ("is_error", "true")], "result")],
     }
@@ -130,6 +131,7 @@ fn a_failure_that_it_went_on_after_is_none() {
             &[("type", "item.completed"), ("item.type", "agent_message")],
             "item.text",
         )],
+        show: Vec::new(),
         comes: Comes::Whole,
         failure: vec![
             field(&[("type", "turn.failed")], "error.message"),
@@ -182,6 +184,7 @@ fn pieces_belong_together_while_nothing_comes_between() {
                 "content.1.text",
             ),
         ],
+        show: Vec::new(),
         comes: Comes::InPieces,
         failure: vec![
             field(&[("content.0.type", "error")], "content.0.kind"),

@@ -50,6 +50,7 @@ fn past(events: &[Then]) -> Past {
             Began(number) => Event::Iteration {
                 number: *number,
                 output: 7,
+                boot: None,
             },
             Ended(number, words) => ended(*number, words, Claim::None, None, 0),
             Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
@@ -123,6 +124,7 @@ fn a_run_begins_with_a_checkpoint_and_goes_on_with_one_after_each_iteration() {
         number: 1,
         output: 7,
         at: "2026-11-24T10:00:00Z".into(),
+        boot: None,
     };
     assert_eq!(next(&[Kept(0, 0), Began(1)]), Step::TakeUp(open));
     assert_eq!(
@@ -327,6 +329,7 @@ fn a_note_joins_the_next_prompt_or_all() {
     past.add(&entry(Event::Iteration {
         number: 1,
         output: 0,
+        boot: None,
     }));
     assert_eq!(past.notes(), ["1", "2"]);
     past.add(&entry(ended(1, "x", Claim::None, None, 0)));

@@ -1,121 +1,181 @@
-use std::path::Path;
-
 use super::*;
 
-fn mended(name: &str, base: Option<&str>, agents: &str) -> Mended {
-    mend(
-        Path::new("sub").join(name).as_path(),
-        base.map(str::as_bytes),
-        agents.as_bytes(),
-    )
+fn mended(name: &str, base: &str, agents: &str) -> Mended {
+    let path = Path::new("sub").join(name);
+    let base = (!base.is_empty()).then_some(base.as_bytes());
+    mend(&path, base, agents.as_bytes())
 }
 
+/// What it is then, what was put back, and whether the agent may have decided something.
 #[track_caller]
-fn replaced(name: &str, base: Option<&str>, agents: &str) -> (String, Vec<&'static str>) {
-    match mended(name, base, agents) {
-        Mended::Replaced(bytes, keys) => (String::from_utf8(bytes).unwrap(), keys),
-        other => panic!("{other:?}"),
-    }
+fn replaced(name: &str, base: &str, agents: &str) -> (String, Vec<&'static str>, bool) {
+    let mended = mended(name, base, agents);
+    let (bytes, back) = mended.content.expect("something is put back");
+    (String::from_utf8(bytes).unwrap(), back, mended.decides)
 }
+
+const WORK: Mended = Mended {
+    content: None,
+    decides: false,
+};
 
 const PYPROJECT: &str =
     "[project]\nname = 'a'\ndependencies = []\n[tool.pytest.ini_options]\nminversion = '8'\n";
+const CARGO: &str =
+    "[package]\nname = 'a'\nversion = '1'\n[[test]]\nname = 't'\n[dependencies]\nb = '1'\n";
+const NPM: &str = "{\"name\": \"a\", \"scripts\": {\"test\": \"jest\"}, \"exports\": {\"import\": \"./a\", \"default\": \"./b\"}}";
 
 #[test]
 fn what_does_not_steer_is_work() {
-    let agents = PYPROJECT.replace("[]", "['new']");
-    let same = mended("pyproject.toml", Some(PYPROJECT), &agents);
-    assert_eq!(same, Mended::Same);
-    let base = r#"{"name": "a", "scripts": {"test": "jest"}}"#;
-    let agents = r#"{"scripts": {"test": "jest"}, "dependencies": {"b": "1"}}"#;
-    assert_eq!(mended("package.json", Some(base), agents), Mended::Same);
-    assert_eq!(
-        mended("Cargo.toml", None, "[package]\nname = 'a'\n"),
-        Mended::Same
+    let agents = PYPROJECT.replace("[]", "['new>=2; python_version < \"3.9\"']\nversion = '2'");
+    assert_eq!(mended("pyproject.toml", PYPROJECT, &agents), WORK);
+    let agents = CARGO.replace("b = '1'", "c = { version = '1', features = ['x'] }");
+    assert_eq!(mended("Cargo.toml", CARGO, &agents), WORK);
+    let agents = NPM.replace(
+        "\"name\"",
+        "\"devDependencies\": {\"b\": \"^1.0\"}, \"name\"",
     );
-    assert_eq!(
-        mended("setup.cfg", Some("[metadata]\nname = a\n"), ""),
-        Mended::Same
-    );
+    assert_eq!(mended("package.json", NPM, &agents), WORK);
+    let agents = "[metadata]\r\nname = a\r\n";
+    assert_eq!(mended("setup.cfg", "", agents), WORK);
 }
 
 #[test]
-fn what_steers_is_put_back_in_the_agents_file() {
-    let agents =
-        PYPROJECT.replace("[]", "['new']") + "addopts = '--collect-only'\n[tool.\"poe\"]\nx = 1\n";
-    let (text, keys) = replaced("pyproject.toml", Some(PYPROJECT), &agents);
-    assert_eq!(keys, ["tool.poe", "tool.pytest"]);
+fn what_steered_is_put_back() {
+    let agents = PYPROJECT.replace("[]", "['new']") + "addopts = '--collect-only'\n";
+    let (text, back, decides) = replaced("pyproject.toml", PYPROJECT, &agents);
+    assert_eq!((back, decides), (vec!["tool.pytest"], false));
     assert!(
         text.contains("new") && text.contains("minversion"),
         "{text}"
     );
-    assert!(!text.contains("addopts") && !text.contains("poe"), "{text}");
+    assert!(!text.contains("addopts"), "{text}");
     // Removed, or something else in its place.
-    for agents in ["[project]\nname = 'a'\n", "tool = 'none'\n"] {
-        let (text, keys) = replaced("pyproject.toml", Some(PYPROJECT), agents);
-        assert_eq!(keys, ["tool.pytest"]);
+    for (agents, decided) in [
+        ("[project]\nname = 'a'\ndependencies = []\n", false),
+        ("tool = 'none'\n", true),
+        (
+            "project = { name = 'a', dependencies = [] }\ntool.pytest = 1\n",
+            false,
+        ),
+    ] {
+        let (text, back, decides) = replaced("pyproject.toml", PYPROJECT, agents);
+        assert_eq!((back, decides), (vec!["tool.pytest"], decided), "{agents}");
         assert!(text.contains("minversion"), "{text}");
     }
-    let (text, keys) = replaced("pyproject.toml", None, PYPROJECT);
-    assert_eq!(keys, ["tool.pytest"]);
-    assert!(
-        text.contains("project") && !text.contains("minversion"),
-        "{text}"
-    );
-    let base = r#"{"scripts": {"test": "jest"}}"#;
-    let agents = r#"{"scripts": {"test": "true"}, "jest": {}, "main": "x.js"}"#;
-    let (text, keys) = replaced("package.json", Some(base), agents);
-    assert_eq!(keys, ["jest", "scripts"]);
-    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let want = serde_json::json!({"scripts": {"test": "jest"}, "main": "x.js"});
-    assert_eq!(found, want);
+    let agents = CARGO.replace("name = 't'", "name = 't'\nharness = false");
+    let (text, back, decides) = replaced("Cargo.toml", CARGO, &agents);
+    assert_eq!((back, decides), (vec!["test"], false));
+    assert!(!text.contains("harness"), "{text}");
+    let agents = NPM.replace("jest", "true");
+    let (text, back, decides) = replaced("package.json", NPM, &agents);
+    assert_eq!((back, decides), (vec!["scripts"], false));
+    // The order is as it was: it counts in some of it.
+    assert!(text.find("\"import\"") < text.find("\"default\""), "{text}");
+    assert!(text.contains("\"jest\""), "{text}");
+    let base = "[tool:pytest]\ntestpaths =\n  tests\n[coverage:run]\nbranch = 1\n";
+    let agents = "[metadata]\nname = b\n[tool:pytest]\ntestpaths =\n  none\n[coverage:run]\nbranch = 1\n[coverage:x]\nz = 1\n";
+    let (text, back, decides) = replaced("setup.cfg", base, agents);
+    assert_eq!((back, decides), (vec!["coverage:*", "tool:*"], false));
+    assert_eq!(text, format!("[metadata]\nname = b\n{base}"));
 }
 
 #[test]
-fn parts_of_a_list_are_known_by_their_names() {
-    let base = "[package]\nname = 'a'\n[[bin]]\nname = 'one'\ntest = true\n[[bin]]\nname = 'two'\n";
-    let agents = "[package]\nname = 'a'\nautotests = false\n[[bin]]\nname = 'two'\ntest = false\n\
-                  [[bin]]\nname = 'one'\ntest = true\n[[bin]]\nname = 'new'\n[lib]\ntest = false\n";
-    let (text, keys) = replaced("Cargo.toml", Some(base), agents);
-    assert_eq!(keys, ["bin.*.test", "lib.test", "package.autotests"]);
-    assert!(!text.contains("false") && text.contains("new"), "{text}");
-    assert!(text.contains("test = true"), "{text}");
-}
-
-#[test]
-fn sections_of_lines_are_put_back() {
-    let base =
-        "[metadata]\nname = a\n[tool:pytest]\ntestpaths =\n  tests\n[coverage:run]\nbranch = 1\n";
-    let agents = "[tool:pytest]\ntestpaths =\n  none\n[metadata]\nname = b\n  [coverage:x]\nz = 1\n[aliases]\ntest = x\n";
-    let (text, keys) = replaced("setup.cfg", Some(base), agents);
-    assert_eq!(keys, ["aliases", "coverage:*", "tool:pytest"]);
-    assert_eq!(
-        text,
-        "[metadata]\nname = b\n[tool:pytest]\ntestpaths =\n  tests\n[coverage:run]\nbranch = 1\n"
-    );
-}
-
-#[test]
-fn what_cannot_be_read_is_not_mended() {
+fn what_is_new_and_steers_or_is_not_known_is_told() {
     for (name, base, agents) in [
-        ("pyproject.toml", Some(PYPROJECT), "[tool"),
-        ("pyproject.toml", Some("[tool"), PYPROJECT),
-        ("package.json", None, "[]"),
-        ("package.json", None, "{"),
-        ("other.toml", None, ""),
+        // From nothing on it is the agent's own.
+        ("package.json", "", NPM),
+        ("pyproject.toml", "", PYPROJECT),
+        (
+            "pyproject.toml",
+            "[project]\nname = 'a'\n",
+            "[project]\nname = 'a'\n[tool.pytest]\nx = 1\n",
+        ),
+        (
+            "pyproject.toml",
+            "",
+            "[project.scripts]\npytest = 'evil:main'\n",
+        ),
+        (
+            "pyproject.toml",
+            "",
+            "[project]\ndependencies = ['pytest @ file:///evil']\n",
+        ),
+        (
+            "pyproject.toml",
+            "",
+            "[tool.poetry.dependencies]\npytest = { path = 'evil' }\n",
+        ),
+        ("pyproject.toml", "[a]\n[tool]\n", "[tool]\n"),
+        (
+            "Cargo.toml",
+            CARGO,
+            "[project]\nname = 'a'\nautotests = false\n[[test]]\nname = 't'\n",
+        ),
+        ("Cargo.toml", "", "[package]\nautotests = false\n"),
+        ("Cargo.toml", "", "[lib]\npath = 'evil.rs'\n"),
+        ("Cargo.toml", "", "[[bin]]\nname = 'a'\ntest = false\n"),
+        ("Cargo.toml", "", "[workspace]\nmembers = []\n"),
+        (
+            "Cargo.toml",
+            "",
+            "[dependencies]\nassert = { package = 'evil', version = '1' }\n",
+        ),
+        ("package.json", "", "{\"imports\": {}}"),
+        (
+            "package.json",
+            "",
+            "{\"devDependencies\": {\"jest\": \"file:evil\"}}",
+        ),
+        (
+            "package.json",
+            "{\"devDependencies\": {}}",
+            "{\"devDependencies\": []}",
+        ),
+        ("setup.cfg", "", "[DEFAULT]\nexclude_lines = .\n"),
+        ("setup.cfg", "", "[mypy]\nignore_errors = 1\n"),
+        ("setup.cfg", "", "x = 1\n"),
     ] {
-        assert_eq!(
-            mended(name, base, agents),
-            Mended::Unclear,
-            "{name}: {agents}"
-        );
+        let found = mended(name, base, agents);
+        assert_eq!(found, Mended::UNCLEAR, "{name}: {agents}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_or_is_read_otherwise_by_others_is_told() {
+    let deep = "[".repeat(100_000);
+    for (name, base, agents) in [
+        ("pyproject.toml", PYPROJECT, "[tool"),
+        ("pyproject.toml", "[tool", PYPROJECT),
+        ("pyproject.toml", "", &format!("a = {deep}")),
+        ("package.json", "", "[]"),
+        ("package.json", "", "{"),
+        (
+            "package.json",
+            "",
+            "{\"version\": \"1\", \"version\": \"2\"}",
+        ),
+        ("package.json", "", &deep),
+        (
+            "setup.cfg",
+            "",
+            "[metadata]\nname = x\r[tool:pytest]\raddopts = -q\r",
+        ),
+        ("setup.cfg", "", "[metadata]\nname = x\u{c}[tool:pytest]\n"),
+        ("setup.cfg", "", "[metadata]\nname = x\u{85}[tool:pytest]\n"),
+        (
+            "setup.cfg",
+            "",
+            "[metadata]\nname = x\u{2028}[tool:pytest]\n",
+        ),
+        ("setup.cfg", "", "[metadata]\nname = x\n [tool:pytest]\n"),
+        ("setup.cfg", "", "[metadata] ]\n"),
+        ("setup.cfg", "", "[metadata] # x\n"),
+        ("other.toml", "", ""),
+    ] {
+        let found = mended(name, base, agents);
+        assert_eq!(found, Mended::UNCLEAR, "{name}: {agents:.80}");
     }
     let broken = mend(Path::new("setup.cfg"), None, b"\xff");
-    assert_eq!(broken, Mended::Unclear);
-    let deep = "[".repeat(100_000);
-    assert_eq!(mended("package.json", None, &deep), Mended::Unclear);
-    assert_eq!(
-        mended("pyproject.toml", None, &format!("a = {deep}")),
-        Mended::Unclear
-    );
+    assert_eq!(broken, Mended::UNCLEAR);
 }

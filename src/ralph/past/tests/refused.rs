@@ -37,7 +37,11 @@ fn add(past: &mut Past, events: Vec<Event>) {
 }
 
 fn begun(number: u32) -> Event {
-    Event::Iteration { number, output: 7 }
+    Event::Iteration {
+        number,
+        output: 7,
+        boot: None,
+    }
 }
 
 fn back_off(seconds: u64, most: u64) -> Step {
