@@ -81,9 +81,10 @@ impl Raw<'_> {
             .push_str(&format!("Content-Length: {length}\r\n\r\n"));
         let mut stream = UnixStream::connect(&self.podman.socket).expect("the service listens");
         stream.set_read_timeout(Some(patience)).expect("a time");
-        stream.write_all(self.head.as_bytes()).expect("sent");
-        // Some answers come before all of the body is taken.
-        let _ = stream.write_all(&self.body);
+        // At once: an answer that does not wait for the body would else be followed by a reset.
+        // Some come before all of it is taken.
+        let whole = [self.head.as_bytes(), &self.body].concat();
+        let _ = stream.write_all(&whole);
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -107,7 +108,11 @@ impl Raw<'_> {
         let begun = self.begin(PATIENCE);
         let (mut answer, mut stream) = begun.expect("an answer in time");
         let mut body = Vec::new();
-        stream.read_to_end(&mut body).expect("the whole answer");
+        match stream.read_to_end(&mut body) {
+            // It had not taken all that was sent; what it said is there.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            read => drop(read.expect("the whole answer")),
+        }
         answer.body = if answer.head.contains("transfer-encoding: chunked") {
             chunks(&body)
         } else {
