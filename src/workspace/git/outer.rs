@@ -4,23 +4,16 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::workspace::disk;
-use crate::workspace::disk::Root;
-use crate::workspace::error::Error;
-use crate::workspace::error::Result;
-use crate::workspace::git::Directory;
-use crate::workspace::git::modules::gitlinks;
-use crate::workspace::git::place::line;
-use crate::workspace::git::place::plain;
-use crate::workspace::git::place::read;
-use crate::workspace::git::place::resolve;
+use super::Directory;
+use super::modules::gitlinks;
+use super::place::{line, plain, read, resolve};
+use crate::workspace::disk::{self, Root};
+use crate::workspace::error::{Error, Result};
 
 /// The longest file `.git`.
 const MAX_FILE: u64 = 8 << 10;
