@@ -109,9 +109,11 @@ impl AgentImage {
                 Ok(Some(text)) => text,
                 Ok(None) => break,
                 Err(error) => {
-                    ui.live_done();
-                    // What the failing step said.
-                    ui.status(&sanitize_line(&last));
+                    // What the failing step said last stays to be read.
+                    if ui.is_live() && !last.is_empty() {
+                        ui.live_done();
+                        ui.status(&last);
+                    }
                     return Err(error.into());
                 }
             };
