@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crate::support::command::TestCommand;
+use crate::support::command::Output;
 use crate::support::dir::TestDir;
+use crate::support::image;
 
 /// An agent of the person's own, and its name.
 fn own(dir: &TestDir, base: &str, says: &str) -> String {
@@ -19,18 +20,20 @@ fn own(dir: &TestDir, base: &str, says: &str) -> String {
     name
 }
 
-fn ralph(dir: &TestDir, name: &str, more: &[&str]) -> TestCommand {
+#[track_caller]
+fn ralph(dir: &TestDir, name: &str, more: &[&str]) -> Output {
+    let _building = image::building();
     let flags = ["ralph", "--allow-unenforced-limits", "--network", "none"];
     let task = ["--prompt", "Do it.", "--completion-promise", "DONE"];
     let task = [&task[..], &["--no-check", "--agent", name]].concat();
-    dir.stockade(&[&flags[..], &task, more].concat())
+    dir.stockade(&[&flags[..], &task, more].concat()).run()
 }
 
 /// The images that were built for it.
 fn images(dir: &TestDir, name: &str) -> Vec<String> {
     let format = "{{.Repository}}:{{.Tag}}";
-    let listed = dir.podman().command(&["images", "--format", format]).run();
-    let listed = listed.success().stdout();
+    let podman = dir.podman();
+    let listed = image::listed(|| podman.command(&["images", "--format", format]).run()).stdout();
     let prefix = format!("localhost/stockade-agent:{name}-");
     let ours = listed.lines().filter(|line| line.starts_with(&prefix));
     ours.map(str::to_owned).collect()
@@ -41,17 +44,17 @@ fn images(dir: &TestDir, name: &str) -> Vec<String> {
 fn it_is_built_once_and_again_when_it_would_be_another() {
     let dir = TestDir::new();
     let name = own(&dir, dir.tiny(), "first");
-    let dry = ralph(&dir, &name, &["--dry-run"]).run().code(30);
+    let dry = ralph(&dir, &name, &["--dry-run"]).code(30);
     let _ = dry.complains("a dry run builds none");
-    let output = ralph(&dir, &name, &[]).run().success();
+    let output = ralph(&dir, &name, &[]).success();
     let _ = output.has("first").complains("that is done once");
     let built = images(&dir, &name);
     assert_eq!(built.len(), 1, "{built:?}");
     dir.image(&built[0]);
-    let output = ralph(&dir, &name, &[]).run().success();
+    let output = ralph(&dir, &name, &[]).success();
     let _ = output.has("first").does_not_complain("that is done once");
     let _ = own(&dir, dir.tiny(), "second");
-    let output = ralph(&dir, &name, &[]).run().success();
+    let output = ralph(&dir, &name, &[]).success();
     let _ = output.has("second").complains("that is done once");
     for image in images(&dir, &name) {
         dir.image(&image);
@@ -64,7 +67,7 @@ fn it_is_built_once_and_again_when_it_would_be_another() {
 fn it_is_renewed_when_that_is_asked_for() {
     let dir = TestDir::new();
     let name = own(&dir, dir.tiny(), "$(cat /proc/sys/kernel/random/uuid)");
-    let lives = |more: &[&str]| ralph(&dir, &name, more).run().success().stdout();
+    let lives = |more: &[&str]| ralph(&dir, &name, more).success().stdout();
     let first = lives(&[]);
     dir.image(&images(&dir, &name)[0]);
     assert_eq!(lives(&[]), first);
@@ -79,7 +82,7 @@ fn it_is_renewed_when_that_is_asked_for() {
 fn what_cannot_be_built_is_said() {
     let dir = TestDir::new();
     let name = own(&dir, "localhost/no-such:base", "never");
-    let output = ralph(&dir, &name, &["--pull", "never"]).run().code(30);
+    let output = ralph(&dir, &name, &["--pull", "never"]).code(30);
     let _ = output
         .complains("cannot build an image for")
         .complains("built from localhost/no-such:base")

@@ -2,7 +2,7 @@
 
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
-use crate::support::image::{build, tiny};
+use crate::support::image::{self, build, tiny};
 use crate::support::listener::Listener;
 
 /// Builds with a `RUN` that tries to reach the listener and tells which links it has.
@@ -61,6 +61,7 @@ fn a_proxy_of_the_host_does_not_come_in() {
         "Containerfile",
         format!("FROM {}\nRUN env | grep -i proxy; echo done\n", tiny()),
     );
+    let _building = image::building();
     let build = dir.stockade(&["build", "--no-cache", "."]);
     let output = build.env("http_proxy", "http://user:pass@proxy:1").run();
     let output = output.success().has("done\n").lacks("user:pass");

@@ -66,7 +66,8 @@ fn an_image_with_all_our_labels_makes_no_container_of_ours() {
         &["--memory", "64m", "--allow-unenforced-limits"],
         "sleep 300",
     );
-    let lines: String = labels(&dir, &real)
+    let labels = labels(&dir, &real);
+    let lines: String = labels
         .iter()
         .map(|label| format!("LABEL {label}\n"))
         .collect();
@@ -87,7 +88,9 @@ fn an_image_with_all_our_labels_makes_no_container_of_ours() {
     }
     // It is an image as any other: one without a name is what a prune is for, and this one has.
     let _no_builds = image::no_builds();
-    let _ = dir.stockade(&["image", "prune", "-f"]).run().success();
+    let forged = format!("label={}", labels[0]);
+    let prune = ["image", "prune", "-f", "--filter", &forged];
+    let _ = dir.stockade(&prune).run().success();
     let _ = dir
         .podman()
         .command(&["image", "exists", &image])

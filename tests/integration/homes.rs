@@ -7,7 +7,7 @@ use stockade::sandbox::Sandbox;
 
 use crate::night::{COUNTING, ended, ralph};
 use crate::support::dir::TestDir;
-use crate::support::image::tiny;
+use crate::support::image::{self, tiny};
 
 /// Where `HOME` is, whose it is, and that it is not memory.
 const LOOK: &str = "[ $HOME = /home/agent ] && [ -O $HOME ] && ! grep -q 'tmpfs /home/agent ' /proc/mounts || echo bad home\n";
@@ -40,8 +40,8 @@ fn an_image_that_has_it_already_keeps_its_own() {
             dir.tiny()
         ),
     );
-    let built = ["build", "-q", "--network", "none", "-t", &name, "image"];
-    let _ = dir.stockade(&built).run().success();
+    let built = image::build(&dir, &["-q", "--network", "none", "-t", &name, "image"]);
+    let _ = built.success();
     let agent = format!("{COUNTING}{LOOK}ls -A ~; echo $n >~/life");
     dir.write("agent.sh", agent);
     let flags = [

@@ -92,6 +92,7 @@ fn a_context_without_a_containerfile_is_told_once() {
         observed,
     );
     let context = archive(&[("data", "x")]);
+    let _building = building();
     let said = dir.stockade(&["build", "-"]).stdin(context).run();
     let said = said.code(1).complains("ontainerfile");
     assert_eq!(said.stderr().matches("error: ").count(), 1, "{said}");

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use super::command::Output;
 use super::dir::TestDir;
@@ -66,4 +67,19 @@ pub(crate) fn building() -> RwLockReadGuard<'static, ()> {
 /// While this is held no test builds.
 pub(crate) fn no_builds() -> RwLockWriteGuard<'static, ()> {
     BUILDS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A list of images, which fails while another test removes one: Podman loses its way among them,
+/// whoever asks.
+#[track_caller]
+pub(crate) fn listed(ask: impl Fn() -> Output) -> Output {
+    let mut output = ask();
+    for _ in 0..50 {
+        if output.exit_code() == Some(0) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        output = ask();
+    }
+    output.success()
 }
