@@ -318,8 +318,16 @@ stop_recorded() {
 # script ends it at once (in the foreground, the shell would wait for it first). end_group belongs in the exit trap.
 GROUP=''
 start_group() {
-  setsid env --default-signal=INT,QUIT "$@" < /dev/null 9>&- &
+  in_session env --default-signal=INT,QUIT "$@" < /dev/null 9>&- &
   GROUP=$!
+}
+
+# in_session COMMAND...: becomes it, in a session of its own. With BENCH_NICE set it takes what processors others leave:
+# where the kernel shares them out by session (autogroup), the niceness of a process counts among its session's only
+in_session() {
+  [ -n "${BENCH_NICE:-}" ] || exec setsid "$@"
+  # shellcheck disable=SC2016  # the inner shell's
+  exec setsid nice -n "$BENCH_NICE" sh -c '{ echo "$0" > /proc/self/autogroup; } 2> /dev/null; exec "$@"' "$BENCH_NICE" "$@"
 }
 
 wait_group() {

@@ -3,7 +3,8 @@
 # that need a service, on the host's the real agent too; in each guest the guests' tests. At the end a table, and what
 # failed. With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run, slot by slot.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
-#   STOCKADE_TEST_JOBS     how many jobs at once, default one: with two it takes two thirds of the time, and tests wait longer
+#   STOCKADE_TEST_JOBS     how many slots at once, default one. The checks and the guests take, beside them, what
+#                          processors the services' tests leave idle, which wait for much
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
 #   STOCKADE_UPDATE=1      without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
@@ -17,10 +18,10 @@ set -euo pipefail
 MINUTES=${STOCKADE_TEST_MINUTES:-30}
 LOGS=$BENCH/logs
 UP_LOG=$LOGS/up.log
-# Two on two processors leave nothing idle, but one in a thousand tests waited in vain then
 AT_ONCE=${STOCKADE_TEST_JOBS:-1}
 OURS=()
 declare -A AT_WORK=()   # the jobs, by process
+BESIDE=''               # the one of them that takes what processors others leave
 
 # The test programs that are run on services. What is not written yet is not run
 ON_SERVICES=(integration)
@@ -208,19 +209,43 @@ begin_job() {
   AT_WORK[$!]=$1
 }
 
-# run_jobs NAME...: some at once, in this order, beside those that are begun; their rows are in this order, too
+# begin_beside NAME: as a job that takes what processors others leave
+begin_beside() {
+  BENCH_NICE=19 begin_job "$1"
+  BESIDE=$1
+}
+
+# await_job: until one has ended
+await_job() {
+  local process status=0
+  wait -n -p process "${!AT_WORK[@]}" || status=$?
+  [ "${AT_WORK[$process]}" != "$BESIDE" ] || BESIDE=''
+  job_ended "${AT_WORK[$process]}" "$status"
+  unset "AT_WORK[$process]"
+}
+
+# run_jobs NAME...: those that are patient one after the other, beside the others; their rows are in this order
 run_jobs() {
-  local name process status all=$RESULTS
-  for name in "$@" ''; do
-    [[ -z $name || " ${AT_WORK[*]} " != *" $name "* ]] || continue
-    # a place becomes free; at the end, all do
-    while [ ${#AT_WORK[@]} -ge "$AT_ONCE" ] || [[ -z $name && ${#AT_WORK[@]} -gt 0 ]]; do
-      status=0
-      wait -n -p process "${!AT_WORK[@]}" || status=$?
-      job_ended "${AT_WORK[$process]}" "$status"
-      unset "AT_WORK[$process]"
-    done
-    [ -z "$name" ] || begin_job "$name"
+  local name at_once all=$RESULTS slots=() patient=()
+  for name in "$@"; do
+    case $name in
+      "$BESIDE") ;;
+      checks | vm/*) patient+=("$name") ;;
+      *) slots+=("$name") ;;
+    esac
+  done
+  while [ $((${#slots[@]} + ${#patient[@]} + ${#AT_WORK[@]})) -gt 0 ]; do
+    at_once=$AT_ONCE
+    [ -z "$BESIDE" ] || at_once=$((AT_ONCE + 1))
+    # at the end there is nobody to be patient with
+    [ ${#slots[@]} -gt 0 ] || { slots=("${patient[@]}"); patient=(); }
+    if [ ${#patient[@]} -gt 0 ] && [ -z "$BESIDE" ]; then
+      begin_beside "${patient[0]}"; patient=("${patient[@]:1}")
+    elif [ ${#slots[@]} -gt 0 ] && [ ${#AT_WORK[@]} -lt "$at_once" ]; then
+      begin_job "${slots[0]}"; slots=("${slots[@]:1}")
+    else
+      await_job
+    fi
   done
   RESULTS=$all
   for name in "$@"; do cat "$(job_rows "$name")" >> "$RESULTS"; done
@@ -249,7 +274,7 @@ seed_dependencies
 if [ $# -gt 0 ]; then say 'with arguments: the integration tests only'
 elif [ -n "$UPDATE" ]; then say 'for docs/compatibility.md: the matrix only'
 # beside the release, of which one processor is enough for most
-else jobs=(checks); begin_job checks; fi
+else jobs=(checks); begin_beside checks; fi
 built=0
 child "$LOGS/build.log" "$BENCH_SCRIPTS/build.sh" || built=$?
 if [ "$built" != 0 ]; then failure "the test programs could not be built, see $LOGS/build.log"; row build 0 1 0 "$start"

@@ -139,7 +139,7 @@ up() {
     slot_command "$name" up
     say "$name: bringing it up"
     is_up "$name" || BEGUN+=("$name")
-    setsid env --default-signal=INT,QUIT "${COMMAND[@]}" > "$(log_of "$name")" 2>&1 < /dev/null &
+    in_session env --default-signal=INT,QUIT "${COMMAND[@]}" > "$(log_of "$name")" 2>&1 < /dev/null &
     COMING[$!]=$name
   done
   return "$failed"

@@ -60,7 +60,7 @@ start_machine() {
     (
       # names below are relative: a comma in a path would be qemu's own
       cd "$STATE" || exit
-      exec setsid qemu-system-x86_64 "${MACHINE[@]}" "${ACCELERATION[@]}" -kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/initrd" \
+      in_session qemu-system-x86_64 "${MACHINE[@]}" "${ACCELERATION[@]}" -kernel "$IMAGE/vmlinuz" -initrd "$IMAGE/initrd" \
         -append "$KERNEL_LINE" -drive file=disk.qcow2,if=none,id=d0,cache=unsafe,discard=unmap -device virtio-blk-pci,drive=d0 \
         -netdev "user,id=n0,restrict=on,net=192.168.76.0/24,hostfwd=tcp:127.0.0.1:$port-192.168.76.15:22" -device virtio-net-pci,netdev=n0,romfile= \
         -device virtio-rng-pci -chardev file,id=c0,path=console.log -serial chardev:c0 -monitor unix:monitor,server=on,wait=off "$@"
