@@ -25,6 +25,7 @@ mod notify;
 mod outcome;
 mod page;
 mod pager;
+mod paths;
 mod program;
 mod progress;
 mod prompt;

@@ -13,7 +13,7 @@ use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Event, Follow, Run, Runs, Stop, Verdict};
+use crate::ralph::{self, Event, Follow, Named, Run, Runs, Stop, Verdict};
 use crate::sandbox::{Home, Sandbox};
 
 /// All runs of this person.
@@ -21,9 +21,39 @@ pub(crate) fn runs() -> CliResult<Runs> {
     Ok(Runs::open(&host::state_directory()?)?)
 }
 
-/// The run that a person means: the last one, if none is named.
+/// The run that a person means: the last one here, if none is named, or the last one of all.
 pub(crate) fn find(word: Option<&str>) -> CliResult<Run> {
-    Ok(runs()?.find(word)?)
+    let runs = runs()?;
+    match word {
+        Some(word) => Ok(runs.find(word)?.0),
+        None => match runs.last_at(&host::working_directory()?)? {
+            Some(run) => Ok(run),
+            None => Ok(runs.last()?),
+        },
+    }
+}
+
+/// The run that a first word means, where a path may stand in its place: then it is the last one here, and the word is left
+/// over. Where nothing is named that is no run of another directory: what is done to it cannot be seen from here.
+pub(crate) fn find_here(word: Option<&str>) -> CliResult<(Run, Option<&str>)> {
+    let (runs, here) = (runs()?, host::working_directory()?);
+    let last = runs.last_at(&here)?;
+    let Some(word) = word else {
+        let none = || {
+            CliError::new(Exit::Failed, "no run has worked in this directory")
+                .hint("`stockade runs` lists all: name one")
+        };
+        return Ok((last.ok_or_else(none)?, None));
+    };
+    match (runs.find(word), last) {
+        (Ok((_, Named::InPart)), Some(_)) if here.join(word).exists() => Err(CliError::usage(
+            format!("`{word}` is a path here, and the end or beginning of a run's id"),
+        )
+        .hint("write the id whole, or the path with `./` before it")),
+        (Ok((run, _)), _) => Ok((run, None)),
+        (Err(ralph::Error::NoSuchRun(_)), Some(run)) => Ok((run, Some(word))),
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 /// The run of this id or name, where a container could be meant as well.

@@ -74,7 +74,11 @@ impl<'a> Keyboard<'a> {
     /// Does what was typed about the question in this line of the journal.
     pub(crate) fn act(&mut self, line: &str, question: u64) -> CliResult<()> {
         let mut words = line.split_whitespace();
-        let answer = match (words.next().unwrap_or_default(), words.next()) {
+        let (first, second, more) = (words.next(), words.next(), words.next());
+        let answer = match (first.unwrap_or_default(), second) {
+            _ if more.is_some() => {
+                return self.say("a letter; and for `r` the number of a checkpoint, no more");
+            }
             ("c" | "continue", None) => Answer::GoOn,
             ("k" | "check", None) => Answer::Check,
             ("r" | "rollback", Some(number)) => match number.parse() {

@@ -198,6 +198,9 @@ pub enum Event {
         /// In their own directory, of which the workspace is a copy; the numbers are of its own checkpoints.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         original: bool,
+        /// Only these paths; all, if there are none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
     },
     /// Whether the machine stays awake while the run is at work.
     Awake {

@@ -24,6 +24,14 @@ pub struct Low {
     pub free: u64,
 }
 
+impl Low {
+    /// The first of these places whose file system has less than so many bytes left. Of one that cannot be told nothing is said.
+    pub fn find<'a>(places: impl IntoIterator<Item = &'a Path>, least: u64) -> Option<Self> {
+        let mut places = places.into_iter();
+        places.find_map(|path| low(path.to_owned(), least))
+    }
+}
+
 impl Room {
     pub(super) fn new<'a>(places: impl IntoIterator<Item = &'a Path>, least: u64) -> Self {
         Self {

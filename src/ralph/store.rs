@@ -22,6 +22,10 @@ const GLANCES: u32 = 20;
 /// The longest `run.json` that is read, in bytes.
 const MAX_RECORD: u64 = 1 << 20;
 
+mod choice;
+
+pub use choice::Named;
+
 /// The name of a run: when it began, and six hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(String);
@@ -73,7 +77,7 @@ pub struct Runs {
 }
 
 /// One run's directory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     id: RunId,
     directory: PathBuf,
@@ -176,41 +180,6 @@ impl Runs {
             seconds.then(at.cmp(then)).then(a.id.cmp(&b.id))
         });
         Ok(runs.into_iter().map(|(_, run)| run).collect())
-    }
-
-    /// The run that a person means: its id or the end or beginning of it, its name; without a word
-    /// the last one.
-    ///
-    /// # Errors
-    /// There is none, or more than one.
-    pub fn find(&self, word: Option<&str>) -> Result<Run> {
-        let mut runs = self.list()?;
-        let none = |text: String| Err(Error::NoSuchRun(text));
-        let Some(word) = word else {
-            return match runs.pop() {
-                Some(run) => Ok(run),
-                None => none("there are no runs".to_owned()),
-            };
-        };
-        if let Some(run) = runs.iter().find(|run| run.id.as_str() == word) {
-            return Ok(run.clone());
-        }
-        // Of those with one name the last: the person has used it again.
-        let named = runs.iter().rev().find(|run| {
-            let record = run.record();
-            record.is_ok_and(|record| record.name.as_deref() == Some(word))
-        });
-        if let Some(run) = named {
-            return Ok(run.clone());
-        }
-        let fits =
-            |run: &&Run| run.id.as_str().starts_with(word) || run.id.as_str().ends_with(word);
-        let mut fitting = runs.iter().filter(fits);
-        match (fitting.next(), fitting.next()) {
-            (Some(run), None) if !word.is_empty() => Ok(run.clone()),
-            (Some(_), Some(_)) => none(format!("more than one run fits `{word}`")),
-            _ => none(format!("there is no run `{word}`")),
-        }
     }
 }
 

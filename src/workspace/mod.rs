@@ -242,6 +242,26 @@ impl Repository {
         at.snapshot(&self.store).map(Entries::new)
     }
 
+    /// Of these paths, relative to the tree, those that none of the checkpoints has.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged.
+    pub fn lacks(&self, at: &[&Checkpoint], paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let mut unknown: Vec<_> = paths.to_vec();
+        // The tree itself has no name.
+        unknown.retain(|path| path.components().next().is_some());
+        for checkpoint in at {
+            if unknown.is_empty() {
+                break;
+            }
+            for (path, _) in self.entries(checkpoint)? {
+                unknown.retain(|wanted| *wanted != path);
+            }
+        }
+        Ok(unknown)
+    }
+
     /// The content of a file, or the target of a link.
     ///
     /// # Errors

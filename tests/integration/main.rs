@@ -22,6 +22,7 @@ mod agents; // agents that Stockade knows: how they are started, and what they m
 mod boot; // `ralph --survive-reboot`: what is called at boot
 mod build; // `stockade build`: ids, tags, errors, the cache
 mod build_network; // what RUN reaches while building
+mod chosen; // which run and which paths are meant
 mod client_life; // the library's client: a container's life and its traps
 mod client_resources; // the library's client: lists, files, secrets, volumes
 mod configured; // what a directory asks for, and what it may have

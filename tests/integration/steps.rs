@@ -84,7 +84,14 @@ fn whoever_is_not_there_is_not_asked() {
 fn a_question_outlives_whoever_asked_it() {
     let dir = TestDir::new();
     let flags = ["-i", "--max-iterations", "2", "--no-progress", "0"];
-    let terminal = Pty::spawn(ralph(&dir, "", &flags), 40, 120);
+    let mut terminal = Pty::spawn(ralph(&dir, "", &flags), 40, 120);
+    terminal.expect(KEYS);
+    // What cannot be done ends nothing.
+    terminal.type_keys(b"k\r");
+    terminal.expect("the task has no check");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"r 0 work\r");
+    terminal.expect("the number of a checkpoint, no more");
     terminal.expect(KEYS);
     drop(terminal);
     let id = dir.stockade(&["runs", "-q"]).run().success().line();

@@ -4,7 +4,7 @@ mod copied;
 mod unseen;
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,9 +19,9 @@ use crate::cli::exit::Exit;
 use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
-use crate::cli::{host, night, prompt};
+use crate::cli::{host, night, paths, prompt};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId, Verdict};
+use crate::ralph::{Checkpoints, Event, Night, Report, Run, RunId, Verdict};
 use crate::workspace::{
     self, Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, GitConfig, Prepared, Reason,
     Repository, What, Words,
@@ -61,7 +61,7 @@ pub(crate) struct AcceptArgs {
     /// After `ralph --workspace copy`: also what you have changed meanwhile is as the run has it
     #[arg(long)]
     overwrite: bool,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     /// Only these paths, relative to the workspace
@@ -72,10 +72,10 @@ pub(crate) struct AcceptArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResult {
     let failed = |e| CliError::from_source(Exit::Failed, &e);
-    let run = night::find(args.run.as_deref())?;
+    let (run, first) = night::find_here(args.run.as_deref())?;
     let id = run.id();
     let record = run.record()?;
-    let paths = below(&args.paths, &record)?;
+    let paths = paths::below(first, &args.paths, &record)?;
     if !args.yes {
         prompt::somebody("--yes")?;
     }
@@ -97,6 +97,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     night.note(event)?;
     let original = Original::keep(&run, &record)?;
     let mut repository = checkpoints.open()?;
+    paths::refuse_unknown(&repository, [&base, &now], &paths)?;
     let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
     if original.is_some() {
         // An earlier attempt may have given it to the person.
@@ -213,26 +214,6 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     })?;
     ui.status(&format!("{id}: accepted"));
     Ok(Exit::Done)
-}
-
-/// The paths as the checkpoints have them.
-fn below(paths: &[PathBuf], record: &Record) -> CliResult<Vec<PathBuf>> {
-    let one = |path: &PathBuf| {
-        let inside = path.strip_prefix(&record.original().path).unwrap_or(path);
-        let mut clean = PathBuf::new();
-        for part in inside.components() {
-            match part {
-                Component::CurDir => {}
-                Component::Normal(name) => clean.push(name),
-                _ => {
-                    let text = format!("`{}` is not in the workspace", path.display());
-                    return Err(CliError::usage(text));
-                }
-            }
-        }
-        Ok(clean)
-    };
-    paths.iter().map(one).collect()
 }
 
 fn is_among(paths: &[PathBuf], path: &Path) -> bool {

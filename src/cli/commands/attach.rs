@@ -41,7 +41,7 @@ pub(crate) struct AttachArgs {
     raw_terminal: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container, or run [default: the last run]
+    /// Container, or run [default: the last run here]
     #[arg(value_name = "CONTAINER", value_parser = named)]
     container: Option<String>,
 }

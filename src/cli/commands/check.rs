@@ -27,7 +27,7 @@ pub(crate) struct CheckArgs {
     /// Another command than the task's own
     #[arg(long, value_name = "COMMAND")]
     check: Option<String>,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
 }

@@ -44,7 +44,7 @@ pub(crate) struct DiffArgs {
     /// Again with each checkpoint, until the run has ended
     #[arg(long)]
     watch: bool,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     /// Checkpoints, as in 0..3
@@ -71,16 +71,27 @@ fn parse_range(text: &str) -> Result<Range, String> {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &DiffArgs, ui: &Ui) -> CliResult {
-    let run = night::find(args.run.as_deref())?;
+    let (run, range) = meant(args)?;
     match args.watch {
-        true => watch(args, &run, ui).await,
-        false => pager::paged(args.pager, ui, |ui| write(args, &run, ui)),
+        true => watch(args, (&run, range), ui).await,
+        false => pager::paged(args.pager, ui, |ui| write(args, (&run, range), ui)),
+    }
+}
+
+/// The run, and the range, which may be all that is said.
+fn meant(args: &DiffArgs) -> CliResult<(Run, Option<Range>)> {
+    match (args.run.as_deref(), args.range) {
+        (Some(word), None) => match (night::find(Some(word)), parse_range(word)) {
+            (Err(_), Ok(range)) => Ok((night::find(None)?, Some(range))),
+            (run, _) => Ok((run?, None)),
+        },
+        (word, range) => Ok((night::find(word)?, range)),
     }
 }
 
 /// Shows it again with each checkpoint, until the run has ended.
-async fn watch(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
-    if matches!(args.range, Some(Range(_, Some(_)))) {
+async fn watch(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliResult {
+    if matches!(range, Some(Range(_, Some(_)))) {
         let error = CliError::usage("between two checkpoints nothing changes any more");
         return Err(error.hint("to watch what comes after the first of them: `N..`"));
     }
@@ -95,7 +106,7 @@ async fn watch(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
             if ui.stdout_is_terminal() {
                 ui.clear().doing("write")?;
             }
-            write(args, run, ui)?;
+            write(args, (run, range), ui)?;
         }
         if !goes_on {
             return Ok(Exit::Done);
@@ -104,11 +115,11 @@ async fn watch(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
     }
 }
 
-fn write(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
+fn write(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliResult {
     let checkpoints = run.checkpoints(&run.record()?)?;
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let repository = checkpoints.open()?;
-    let Range(from, to) = args.range.unwrap_or(Range(0, None));
+    let Range(from, to) = range.unwrap_or(Range(0, None));
     let from = checkpoints.get(from)?;
     let to = match to {
         Some(number) => checkpoints.get(number)?,

@@ -27,7 +27,7 @@ pub(crate) struct HistoryArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", value_parser = ["table", "json"], default_value = "table")]
     format: String,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]

@@ -46,7 +46,7 @@ pub(crate) struct LogsArgs {
     timestamps: bool,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Container, or run [default: the last run]
+    /// Container, or run [default: the last run here]
     #[arg(value_name = "CONTAINER", value_parser = named)]
     container: Option<String>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct ReportArgs {
     /// As what
     #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
     format: Format,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]

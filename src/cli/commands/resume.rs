@@ -28,7 +28,7 @@ pub(crate) struct ResumeArgs {
     /// All that are left alone, without looking at them: after a reboot
     #[arg(long, conflicts_with = "run")]
     all: bool,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]

@@ -9,10 +9,10 @@ use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::night;
 use crate::cli::reclaim::{is_foreign, reclaim, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
+use crate::cli::{night, paths};
 use crate::ralph::{Event, Night};
 use crate::workspace::Checkpoint;
 
@@ -33,7 +33,7 @@ pub(crate) struct RollbackArgs {
     /// first time
     #[arg(long)]
     original: bool,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     /// Only these paths, relative to the workspace
@@ -44,8 +44,9 @@ pub(crate) struct RollbackArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliResult {
     let failed = |e| CliError::from_source(Exit::Failed, &e);
-    let run = night::find(args.run.as_deref())?;
+    let (run, first) = night::find_here(args.run.as_deref())?;
     let record = run.record()?;
+    let paths = paths::below(first, &args.paths, &record)?;
     // Nobody may work on it meanwhile.
     night::refuse_overlap(&record.workspace.path, None)?;
     let _held = run.hold()?;
@@ -66,6 +67,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     if !args.original {
         night.note(event)?;
     }
+    paths::refuse_unknown(&checkpoints.open()?, [&now, &to], &paths)?;
     let root = checkpoints.root()?;
     let spared = match &record.repository {
         _ if args.original => vec![PathBuf::from(".git")],
@@ -75,7 +77,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let back = |now: &Checkpoint| {
         let done = checkpoints
             .open()?
-            .rollback(&root, now, &to, &args.paths, &spared);
+            .rollback(&root, now, &to, &paths, &spared);
         done.map_err(failed)
     };
     let mut done = back(&now)?;
@@ -123,13 +125,22 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         removed: done.removed,
         failed: failures,
         original: args.original,
+        paths: paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect(),
     })?;
     if let Some(error) = interrupted {
         return Err(error);
     }
     let place = place.display();
+    let what = match paths.as_slice() {
+        [] => String::new(),
+        [path] => format!("/{}", sanitize_line(&path.to_string_lossy())),
+        more => format!(": {} paths", more.len()),
+    };
     ui.status(&format!(
-        "{place}: as at checkpoint {} ({} restored, {} removed)",
+        "{place}{what}: as at checkpoint {} ({} restored, {} removed)",
         args.to, done.restored, done.removed
     ));
     let id = run.id();

@@ -37,7 +37,7 @@ pub(crate) struct ShellArgs {
     pub(super) raw_terminal: bool,
     #[command(flatten)]
     pub(super) scope: ScopeArgs,
-    /// Run, or container [default: the last run]
+    /// Run, or container [default: the last run here]
     #[arg(value_name = "RUN", value_parser = named)]
     run: Option<String>,
 }

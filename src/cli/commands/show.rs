@@ -18,7 +18,7 @@ pub(crate) struct ShowArgs {
     /// As JSON: what was asked for, and every event
     #[arg(long, value_name = "FORMAT", value_parser = ["json"])]
     format: Option<String>,
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]

@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct WaitArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Containers, or runs [default: the last run]
+    /// Containers, or runs [default: the last run here]
     #[arg(value_name = "CONTAINER", value_parser = named)]
     containers: Vec<String>,
 }

@@ -17,7 +17,7 @@ use crate::cli::view::{self, Interrupt};
 /// wrote. Ctrl-C ends the looking, not the run. The exit code is the run's.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// Run: its id, the end of it, or its name [default: the last one]
+    /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use crate::ralph::event::Event;
 use crate::ralph::follow::Follow;
 use crate::ralph::life::Stop;
 use crate::ralph::pace::Answer;
+use crate::ralph::task::Check;
 
 impl Night {
     /// Asks what comes next, waits for the answer, and does it.
@@ -36,16 +37,21 @@ impl Night {
         };
         let failed = match answer {
             Answer::GoOn => return Ok(self.note(Event::GoesOn { after })?),
-            Answer::Prompt(text) => self.note(Event::Prompted { text }).err(),
+            Answer::Prompt(text) => {
+                let noted = self.note(Event::Prompted { text });
+                noted.err().map(|e| e.to_string())
+            }
+            Answer::Check if !matches!(self.task().check, Check::Command(_)) => {
+                Some("the task has no check".to_owned())
+            }
             Answer::Check => match self.check_again(None, None, gate, stop.clone()).await {
                 Ok(_) => None,
                 Err(Fault::Refused(error)) => return Err(Fault::Refused(error)),
-                Err(Fault::Failed(error)) => Some(error),
+                Err(Fault::Failed(error)) => Some(error.to_string()),
             },
-            Answer::RollBack(to) => self.roll_back(to).await.err(),
+            Answer::RollBack(to) => self.roll_back(to).await.err().map(|e| e.to_string()),
         };
-        if let Some(error) = failed {
-            let text = error.to_string();
+        if let Some(text) = failed {
             self.note(Event::Warning { text })?;
         }
         // And again: another answer may follow.
@@ -77,6 +83,7 @@ impl Night {
             removed: done.removed,
             failed: done.failed.len() as u64 + done.failed_more,
             original: false,
+            paths: Vec::new(),
         })?;
         self.checkpoint().await
     }

@@ -71,18 +71,25 @@ fn a_run_is_found_by_what_a_person_remembers() {
     let run = run_in(dir.path());
     let runs = Runs::open(dir.path()).unwrap();
     let id = run.id().as_str();
-    for word in [
-        None,
-        Some(id),
-        Some(&id[..12]),
-        Some("010203"),
-        Some("nightly"),
+    for (word, named) in [
+        (id, Named::Whole),
+        ("nightly", Named::Whole),
+        (&id[..12], Named::InPart),
+        ("010203", Named::InPart),
+        ("0203", Named::InPart),
     ] {
-        assert_eq!(runs.find(word).unwrap().id(), run.id(), "{word:?}");
+        assert_eq!(runs.find(word).unwrap(), (run.clone(), named), "{word:?}");
     }
-    for word in ["", "other", "..", "/"] {
-        assert!(runs.find(Some(word)).is_err(), "{word:?}");
+    // Too short to be meant for it.
+    for word in ["", "other", "..", "/", "203", "3", &id[..7]] {
+        assert!(runs.find(word).is_err(), "{word:?}");
     }
+    assert_eq!(runs.last().unwrap(), run);
+    let workspace = &run.record().unwrap().workspace.path;
+    for place in [workspace.clone(), workspace.join("src")] {
+        assert_eq!(runs.last_at(&place).unwrap(), Some(run.clone()));
+    }
+    assert_eq!(runs.last_at(Path::new("/")).unwrap(), None);
     assert_eq!(run.record().unwrap().name.as_deref(), Some("nightly"));
     assert_eq!(run.prompts(1).unwrap(), [Prompt::new("Do it.")]);
 }

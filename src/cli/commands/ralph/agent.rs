@@ -19,8 +19,10 @@ use crate::sandbox::host_path::{FileKind, HostPath};
 
 /// The word that lists them.
 pub(super) const HELP: &str = "help";
-/// The one that is meant without a word.
-const DEFAULT: &str = "command";
+/// The one that is meant where a command is given whole.
+const COMMAND: &str = "command";
+/// The one that is meant without a word: the guide's.
+const DEFAULT: &str = "patchpal";
 /// The longest file of a preset, in bytes.
 const MAX: u64 = 64 << 10;
 
@@ -40,8 +42,18 @@ impl Chosen {
         tasks: &[Task],
         cwd: &Path,
         workspace: &Path,
+        ui: &Ui,
     ) -> CliResult<Self> {
-        let name = name.unwrap_or(DEFAULT);
+        let promised = tasks.iter().any(|task| task.promise.is_some());
+        let name = name.unwrap_or_else(|| match (more, promised) {
+            ([], true) => {
+                ui.status(&format!(
+                    "no agent is named: {DEFAULT} works (`--agent help` lists them)"
+                ));
+                DEFAULT
+            }
+            _ => COMMAND,
+        });
         let own = match Agent::is_name(name) {
             true => own(name, cwd, workspace)?,
             false => None,

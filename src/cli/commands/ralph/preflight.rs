@@ -1,17 +1,20 @@
 //! What is looked at before anything starts: a night is long, and nobody is there to mend it.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::RalphArgs;
 use crate::cli::args::Global;
-use crate::cli::awake::{Logout, logout};
+use crate::cli::awake::{Logout, logout, user};
 use crate::cli::boot::{self, Unit};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::notify::{self, Notify};
 use crate::cli::ui::Ui;
 use crate::cli::{host, night};
-use crate::libpod::{EnvMap, Mount};
+use crate::libpod::{Endpoint, EnvMap, Mount};
+use crate::ralph::{Low, Task};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::mounts::{self, MountSource};
 use crate::sandbox::size::ByteSize;
@@ -72,6 +75,66 @@ pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[mounts::Mount])
             root.display()
         ))),
     }
+}
+
+/// A night that would be ended for want of room is not begun.
+pub(super) fn room(tasks: &[Task], workspace: &Path) -> CliResult<()> {
+    let least = tasks.iter().map(|task| task.budget.least_free).max();
+    let (least, state) = (least.unwrap_or(0), host::state_directory()?);
+    // What is not made yet will be in the file system of what is.
+    let state = state.ancestors().find(|path| path.exists());
+    let Some(low) = Low::find([Some(workspace), state].into_iter().flatten(), least) else {
+        return Ok(());
+    };
+    let (free, place, least) = (low.free >> 20, low.path.display(), least >> 20);
+    let text = format!("{free} MiB are free where `{place}` is, and {least} MiB have to stay so");
+    Err(CliError::new(Exit::Preflight, text)
+        .hint("make room; or say how much has to stay: `--min-free SIZE`, 0 for none"))
+}
+
+/// Files in the workspace belong to the person by way of subordinate ids: without any no container can be made.
+pub(super) fn subordinate_ids(endpoint: &Endpoint) -> CliResult<()> {
+    let uid = rustix::process::geteuid().as_raw();
+    let ours = std::fs::metadata(endpoint.socket()).is_ok_and(|socket| socket.uid() == uid);
+    match missing_subordinates(Path::new("/"), uid) {
+        Some((user, file)) if ours && uid != 0 => Err(CliError::new(
+            Exit::Preflight,
+            format!("{user} has no subordinate ids in /{file}, which rootless containers need"),
+        )
+        .hint(format!(
+            "`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"
+        ))
+        .hint("and then, as you: `podman system migrate`")),
+        _ => Ok(()),
+    }
+}
+
+/// The file below `root` that gives a user none; who has them from elsewhere (subid in nsswitch.conf) lacks nothing.
+fn missing_subordinates(root: &Path, uid: u32) -> Option<(String, &'static str)> {
+    let read = |file: &str| std::fs::read_to_string(root.join(file));
+    let elsewhere = read("etc/nsswitch.conf").unwrap_or_default();
+    if elsewhere
+        .lines()
+        .any(|line| line.trim_start().starts_with("subid:"))
+    {
+        return None;
+    }
+    let (user, id) = (user(root, uid)?, uid.to_string());
+    let gives = |line: &str| {
+        let mut fields = line.split(':').map(str::trim);
+        let whose = fields.next();
+        let count = fields.nth(1).and_then(|count| count.parse::<u64>().ok());
+        (whose == Some(user.as_str()) || whose == Some(id.as_str())) && count > Some(0)
+    };
+    let missing = ["etc/subuid", "etc/subgid"].into_iter().find(|file| {
+        let text = read(file);
+        // A file that cannot be read says nothing.
+        text.map_or_else(
+            |e| e.kind() == ErrorKind::NotFound,
+            |text| !text.lines().any(gives),
+        )
+    })?;
+    Some((user, missing))
 }
 
 /// What is to be taken up at boot needs somebody who does that.
@@ -169,6 +232,29 @@ fn is_placeholder(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_no_subordinate_ids_is_told_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+            std::fs::write(dir.path().join("etc").join(file), text).unwrap();
+        };
+        let missing = || missing_subordinates(dir.path(), 1000);
+        write(
+            "passwd",
+            "root:x:0:0::/:/bin/sh\nann:x:1000:1000::/:/bin/sh\n",
+        );
+        assert_eq!(missing(), Some(("ann".to_owned(), "etc/subuid")));
+        write("subuid", "ann:100000:65536\n");
+        write("subgid", "anna:100000:65536\nann:100000:0\n");
+        assert_eq!(missing(), Some(("ann".to_owned(), "etc/subgid")));
+        write("subgid", "1000:100000:65536\n");
+        assert_eq!(missing(), None);
+        write("subuid", "");
+        write("nsswitch.conf", "passwd: files\nsubid: sss\n");
+        assert_eq!(missing(), None);
+    }
 
     #[test]
     fn a_key_that_is_not_filled_in_is_told_without_its_value() {

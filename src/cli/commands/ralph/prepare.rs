@@ -107,7 +107,7 @@ pub(super) async fn prepare(
         tasks.push(asked.task(directory));
     }
     let (agent, more) = (args.agent.as_deref(), &args.command);
-    let agent = Chosen::find(agent, more, &tasks, &cwd, &workspace.path)?;
+    let agent = Chosen::find(agent, more, &tasks, &cwd, &workspace.path, ui)?;
     let agents_own = match wanted {
         Some(_) => None,
         None => Some(agent.image()?),
@@ -131,7 +131,9 @@ pub(super) async fn prepare(
     preflight::survives_logout(args)?;
     preflight::told(args, &workspace.path, &request.mounts)?;
     preflight::survives_reboot(args)?;
+    preflight::room(&tasks, &workspace.path)?;
     let service = Service::connect(global, ui).await?;
+    preflight::subordinate_ids(&service.endpoint)?;
     let (client, pull) = (&service.client, args.sandbox.pull);
     let image = match (&here, &agents_own) {
         (Some(here), _) => here.image(client).await?,

@@ -15,7 +15,7 @@ use crate::cli::reclaim::reclaim;
 use crate::cli::state::State;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Event, Report, Run};
+use crate::ralph::{self, Decision, Event, Run};
 use crate::sandbox::Home;
 
 /// Remove runs that have ended, and their checkpoints
@@ -186,10 +186,9 @@ fn look(run: &Run) -> Result<Ended, Stays> {
     let mut all = entries.iter();
     let verdict = all.find(|entry| matches!(entry.event, Event::Verdict { .. }));
     let verdict = verdict.ok_or(Stays::NotEnded)?;
-    let report = Report::of(&entries);
     Ok(Ended {
         at: clock::unix_seconds(&verdict.at).unwrap_or(i64::MAX),
-        is_decided: report.accepted.is_some() || report.rolled_back,
+        is_decided: Decision::of(entries.iter().map(|entry| &entry.event)) != Decision::Open,
     })
 }
 

@@ -1,0 +1,58 @@
+//! Paths below a run's workspace, as people name them.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::error::{CliError, CliResult};
+use super::exit::Exit;
+use super::sanitize::sanitize_line;
+use crate::ralph::Record;
+use crate::workspace::{Checkpoint, Repository};
+
+/// As the checkpoints have them: `first`, if it is one, and the others.
+pub(crate) fn below(
+    first: Option<&str>,
+    paths: &[PathBuf],
+    record: &Record,
+) -> CliResult<Vec<PathBuf>> {
+    let one = |path: &Path| {
+        let roots = [&record.original().path, &record.workspace.path];
+        let inside = roots.iter().find_map(|root| path.strip_prefix(root).ok());
+        let mut clean = PathBuf::new();
+        for part in inside.unwrap_or(path).components() {
+            match part {
+                Component::CurDir => {}
+                Component::Normal(name) => clean.push(name),
+                _ => {
+                    let text = format!("`{}` is not in the workspace", path.display());
+                    return Err(CliError::usage(text));
+                }
+            }
+        }
+        Ok(clean)
+    };
+    let paths = paths.iter().map(PathBuf::as_path);
+    first
+        .map(Path::new)
+        .into_iter()
+        .chain(paths)
+        .map(one)
+        .collect()
+}
+
+/// Refuses what neither of two checkpoints has, before anything is done.
+pub(crate) fn refuse_unknown(
+    repository: &Repository,
+    at: [&Checkpoint; 2],
+    paths: &[PathBuf],
+) -> CliResult<()> {
+    let unknown = repository.lacks(&at, paths);
+    let unknown = unknown.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+    let Some(path) = unknown.first() else {
+        return Ok(());
+    };
+    let path = sanitize_line(&path.to_string_lossy());
+    Err(CliError::usage(format!(
+        "no checkpoint has `{path}`, and no run is named so"
+    ))
+    .hint("paths are relative to the workspace; `stockade runs` lists the runs"))
+}
