@@ -6,40 +6,11 @@
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/scripted.sh
+. "$(dirname "$0")/scripted.sh"
 
 AGENTS=(claude codex gemini opencode goose aider)
 IMAGE=localhost/stockade-bench/agents
-OURS='' WORK=''
-
-# ---- ends with everything it started ----------------------------------------
-
-# shellcheck disable=SC2317  # called by the trap
-clean_up() {
-  set +e; trap '' INT TERM
-  end_group TERM
-  if [ -n "$WORK" ]; then
-    stop_recorded "$STATE/agents-model.pid"
-    as_root rm -rf --one-file-system "$WORK"
-    rm -f "$STATE"/agents-*
-  fi
-  if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down 9>&-; fi
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# Sets PORT
-start_model() {
-  local n
-  (cd "$WORK" && exec setsid "${TYPED[@]}" python3 -B scripted_apis.py record) < /dev/null > "$STATE/agents-model.out" 9>&- &
-  record_pid "$STATE/agents-model.pid" $!
-  for ((n = 0; n < 600; n++)); do
-    if read -r PORT < "$STATE/agents-model.out"; then return; fi
-    running "$STATE/agents-model.pid" || break
-    sleep 0.1
-  done
-  die 'the model server has printed nothing'
-}
 
 # ---- the image ----------------------------------------------------------------
 
@@ -76,26 +47,6 @@ When complete, output exactly this line, alone, at the end:
 <promise>COMPLETE</promise>
 EOF
   ) task.md
-  as_service mkdir -p "$WORK/checks"
-  give <(cat <<'EOF'
-import sys
-
-import pytest
-
-sys.path.insert(0, "/workspace")
-import calculator
-
-
-def test_subtract():
-    assert calculator.subtract(5, 3) == 2
-
-
-def test_divide():
-    assert calculator.divide(6, 3) == 2
-    with pytest.raises(ValueError):
-        calculator.divide(1, 0)
-EOF
-  ) checks/test_person.py
 }
 
 # told AGENT FATE: sets ENVIRONMENT and MORE, which lead it to the model server
@@ -118,49 +69,26 @@ told() {
   esac
 }
 
-# loop AGENT FATE FLAG...: sets STATUS; in a directory that the agent has never seen
+# loop AGENT FATE FLAG...: sets STATUS; in a directory that the agent has never seen, with a repository: there agents do more
 # shellcheck disable=SC2016
 loop() {
   local agent=$1 fate=$2; shift 2
-  SANDBOX=$WORK/$agent-$fate NAME=$agent-$fate
-  as_service mkdir -p "$SANDBOX"
-  # in one with a repository agents do more
-  as_service sh -euc 'cd "$1"; git init --quiet; git config user.name "Ralph Test"; git config user.email ralph@test.local
-    touch .gitkeep; git add .; git commit --quiet -m "Initial commit"' _ "$SANDBOX"
+  SANDBOX=$WORK/$agent-$fate NAME=$agent-$fate OUTPUT=$STATE/scripted-out
+  make_repository "$SANDBOX"
   told "$agent" "$fate"
   as_service sh -c 'umask 077; cat > "$1"' _ "$WORK/env" < <(printf '%s\n' "${ENVIRONMENT[@]}")
-  STATUS=0
-  typed "$SANDBOX" stockade ralph --agent "$agent" --image "$IMAGE" --name "$NAME" --env-file "$WORK/env" \
-    --network slirp4netns:allow_host_loopback=true --add-host host.containers.internal:10.0.2.2 --allow-unenforced-limits \
-    --prompt-file "$WORK/task.md" --completion-promise COMPLETE --max-iterations 5 "$@" -- "${MORE[@]}" \
-    > "$STATE/agents-out" 2>&1 || STATUS=$?
+  ralph "$agent" "$SANDBOX" "$OUTPUT" --env-file "$WORK/env" --prompt-file "$WORK/task.md" "$@" -- "${MORE[@]}"
 }
 
-PASSED=0
-
-# holds TEXT COMMAND...
-holds() {
-  local text=$1; shift
-  "$@" || { cat "$STATE/agents-out" >&2; die "$NAME: not so: $text"; }
-  printf '   ok: %s\n' "$text"
-  PASSED=$((PASSED + 1))
-}
-
-is() { [ "$1" = "$2" ] || { printf 'this is:\n%s\nand not:\n%s\n' "$1" "$2" >&2; return 1; }; }
-stockade() { "${TYPED[@]}" stockade "$@"; }
-iterations() { stockade report --format json "$NAME" | jq --raw-output '.report.iterations | map("\(.claim) \(.check)") | join(", ")'; }
-# asked FILTER: jq's over the requests of this run
-asked() {
-  jq --exit-status --slurp --arg key "$KEY" --arg before "$ASKED_BEFORE" "[.[(\$before | tonumber):][] | select(.request)] | $1" \
-    "$WORK/record" > /dev/null
-}
+# asked FILTER: over the requests of this run
+asked() { on_record "[.[(\$before | tonumber):][] | select(.request)] | $1" --arg before "$ASKED_BEFORE"; }
 
 # work AGENT
 # shellcheck disable=SC2016
 work() {
   local start=$EPOCHREALTIME
   ASKED_BEFORE=$(wc -l < "$WORK/record")
-  loop "$1" works --check 'pytest -q -p no:cacheprovider /check' --check-dir "$WORK/checks"
+  loop "$1" works "${CHECKED[@]}"
   holds 'its exit status is 0' is "$STATUS" 0
   holds 'it claims three times, and is verified the third' is "$(iterations)" 'complete 1, complete 1, complete 0'
   holds 'what the check said has joined the next prompt' asked \
@@ -172,7 +100,7 @@ work() {
   # where a key is wrong Claude Code asks again for three minutes
   case $1 in claude) loop "$1" forbidden --no-check ;; *) loop "$1" auth --no-check ;; esac
   holds 'a key that is refused ends the run' is "$STATUS" 15
-  holds 'it is said why' grep -qE 'API refuses it \(the key is refused\): .*(key|permission)' "$STATE/agents-out"
+  holds 'it is said why' grep -qE 'API refuses it \(the key is refused\): .*(key|permission)' "$OUTPUT"
   printf '   %s: %s s\n' "$1" "$(seconds_since "$start")"
 }
 
@@ -186,12 +114,11 @@ start=$EPOCHREALTIME
 prepare_host bsdutils jq git python3
 need_space "$SERVE" 8192
 make_work agents
-KEY=sk-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+make_key
 give_python_base
-give "$BENCH_SCRIPTS/scripted_apis.py" scripted_apis.py
-give "$BENCH_SCRIPTS/scripted_model.py" scripted_model.py
 make_image
 make_task
-start_model
+make_checks
+start_model scripted_apis.py
 for agent in "$@"; do work "$agent"; done
 say "the real agents: $PASSED checks hold, $(seconds_since "$start") s"

@@ -11,69 +11,19 @@
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/bench/scripted.sh
+. "$(dirname "$0")/scripted.sh"
 
 IMAGE=ralph-env
 KEPT=localhost/stockade-bench/patchpal   # the same image: the demonstration gives its name to another one
 GUIDE_PORT=8000
-OURS='' WORK='' NAME='' PORT='' PROCESS=''
-
-# ---- ends with everything it started ----------------------------------------
-
-# shellcheck disable=SC2317  # called by the trap
-clean_up() {
-  set +e; trap '' INT TERM
-  end_group TERM
-  if [ -n "$WORK" ]; then
-    end_helpers
-    [ -z "$NAME" ] || as_service "$SERVE/bin/podman-host" rm --force --ignore --time 0 "$NAME" > /dev/null
-    as_root rm -rf --one-file-system "$WORK"
-    rm -f "$STATE"/patchpal-*
-  fi
-  if [ -n "$OURS" ]; then "$BENCH_SCRIPTS/host.sh" down 9>&-; fi
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# start_helper NAME COMMAND...: in the background and in WORK, as the service's user
-start_helper() {
-  local name=$1; shift
-  (cd "$WORK" && exec setsid "${TYPED[@]}" "$@") < /dev/null > "$STATE/patchpal-$name.out" 9>&- &
-  record_pid "$STATE/patchpal-$name.pid" $!
-}
-
-# first_line NAME: what a helper prints first; it may take a minute
-first_line() {
-  local n
-  for ((n = 0; n < 600; n++)); do
-    if read -r FIRST < "$STATE/patchpal-$1.out"; then return; fi
-    running "$STATE/patchpal-$1.pid" || break
-    sleep 0.1
-  done
-  die "$1 has printed nothing"
-}
-
-# A stopped process is not ended gently
-end_helpers() {
-  local name
-  signal_model CONT
-  for name in model forward events; do stop_recorded "$STATE/patchpal-$name.pid"; done
-}
-
-signal_model() {
-  local pid
-  ! running "$STATE/patchpal-model.pid" || { read -r pid _ < "$STATE/patchpal-model.pid"; kill "-$1" "$pid"; }
-}
+PROCESS=''
 
 # ---- the workspace ----------------------------------------------------------
 
 # Steps 1 to 6 of the guide. $1: port of the model in the sandbox
-# shellcheck disable=SC2016
 make_sandbox() {
-  as_root rm -rf --one-file-system "$SANDBOX"
-  as_service mkdir -p "$SANDBOX"
-  as_service sh -euc 'cd "$1"; git init --quiet; git config user.name "Ralph Test"; git config user.email ralph@test.local
-    touch .gitkeep; echo .env.ralph > .gitignore; git add .; git commit --quiet -m "Initial commit - Ralph sandbox"' _ "$SANDBOX"
+  make_repository "$SANDBOX" .env.ralph
   give "$REPO/examples/ralph.py" ralph-sandbox/ralph.py
   give <(cat <<EOF
 PATCHPAL_MODEL=hosted_vllm/openai/qwen2.5-coder-32b-instruct
@@ -94,39 +44,22 @@ Fix failures until tests pass.
 When done, output: <promise>COMPLETE</promise>
 EOF
   ) ralph-sandbox/prompt_simple.md
-  listing > "$STATE/patchpal-before"
+  listing > "$STATE/scripted-before"
 }
 
 # Every name below the workspace with its type and owner
 listing() { as_root find "$SANDBOX" -mindepth 1 -printf '%P %y %u\n' | sort; }
 
 # new_names [PATTERN]: what came since make_sandbox; names that match are left out
-new_names() { comm -13 "$STATE/patchpal-before" <(listing) | { grep -vE "${1:-^$}" || true; }; }
+new_names() { comm -13 "$STATE/scripted-before" <(listing) | { grep -vE "${1:-^$}" || true; }; }
 
 # ---- what has to hold -------------------------------------------------------
 
-PASSED=0
-
-# holds TEXT COMMAND...
-holds() {
-  local text=$1; shift
-  "$@" || die "$MODE: not so: $text"
-  printf '   ok: %s\n' "$text"
-  PASSED=$((PASSED + 1))
-}
-
-is() { [ "$1" = "$2" ] || { printf 'this is:\n%s\nand not:\n%s\n' "$1" "$2" >&2; return 1; }; }
 shown() { grep -qF -e "$1" "$WORK/typescript"; }
 # from a file: a pattern among the arguments would be found there
-with_key() { grep -F -f "$STATE/patchpal-key" > /dev/null; }
+with_key() { grep -F -f "$STATE/scripted-key" > /dev/null; }
 without_key() { ! with_key; }
 
-# on_record FILTER: jq's over all requests that the model has had
-on_record() {
-  jq --exit-status --slurp --arg key "$KEY" --rawfile prompt "$SANDBOX/prompt_simple.md" "$1" "$WORK/record" > /dev/null
-}
-
-stockade() { "${TYPED[@]}" stockade "$@"; }
 containers() { as_service "$SERVE/bin/podman-host" ps --all --quiet --no-trunc | sort; }
 
 # while the model is silent
@@ -151,9 +84,10 @@ hold_afterwards() {
   holds 'every request was a chat completion, streamed, for the model of the env file' on_record \
     'all(.path == "/chat/completions" and .request.stream and .request.model == "openai/qwen2.5-coder-32b-instruct")'
   holds 'the key arrived as bearer token each time, and in no message' on_record \
-    'all(.authorization == "Bearer " + $key and (.request | tostring | contains($key) | not))'
+    'all(.key == "Bearer " + $key and (.request | tostring | contains($key) | not))'
   holds 'the prompt file arrived, once for each iteration' on_record \
-    'last.request.messages | map(select(.role == "user") | .content) == [$prompt, $prompt]'
+    'last.request.messages | map(select(.role == "user") | .content) == [$prompt, $prompt]' \
+    --rawfile prompt "$SANDBOX/prompt_simple.md"
   holds 'the tests had failed, and then passed' on_record \
     '[last.request.messages[] | select(.role == "tool").content | scan("[0-9]+ (?:failed|passed)")] == ["1 failed", "1 passed"]'
   holds 'hello.py is the corrected one' grep -qF 'return "Hello, World!"' "$SANDBOX/hello.py"
@@ -169,7 +103,7 @@ hold_afterwards() {
 # Sets PROCESS to the container's first process on this machine, as soon as there is one
 wait_for_container() {
   first_line events
-  stop_recorded "$STATE/patchpal-events.pid"
+  stop_beside events
   PROCESS=$(stockade inspect "$NAME" | jq --raw-output '.[0].State.Pid')
 }
 
@@ -181,7 +115,7 @@ wait_until_shown() {
     kill -0 "$GROUP" 2> /dev/null || break
     sleep 0.1
   done
-  die "$MODE: '$1' was not shown"
+  die "$NAME: '$1' was not shown"
 }
 
 # agent_run MODE
@@ -189,22 +123,21 @@ wait_until_shown() {
 agent_run() {
   local network agent status=0 start=$EPOCHREALTIME
   MODE=$1 NAME=ralph-$1
-  as_service rm -f "$WORK/record" "$WORK/typescript" "$WORK/keyboard"
+  as_service rm -f "$WORK/typescript" "$WORK/keyboard"
   as_service sh -c '> "$1"; mkfifo "$2"' _ "$WORK/typescript" "$WORK/keyboard"
-  start_helper model python3 -B scripted_model.py record
-  first_line model; PORT=$FIRST
+  start_model scripted_model.py
   network=(--network none --add-host host.containers.internal:127.0.0.1)
   agent=(python ralph.py)
   case $MODE in
     slirp)
-      network=(--network slirp4netns:allow_host_loopback=true --add-host host.containers.internal:10.0.2.2)
+      network=("${LOOPBACK[@]}")
       make_sandbox "$PORT" ;;
     autopilot) agent=(patchpal-autopilot); make_sandbox "$GUIDE_PORT" ;;
     *) make_sandbox "$GUIDE_PORT" ;;
   esac
   # until all is looked at
-  signal_model STOP
-  start_helper events stockade events --since "$EPOCHSECONDS" --filter "container=$NAME" --filter event=start
+  signal_beside STOP model
+  start_beside events stockade events --since "$EPOCHSECONDS" --filter "container=$NAME" --filter event=start
   # for reading and writing: no end of file
   exec 7<> "$WORK/keyboard"
   start_typed_on_terminal "$WORK/typescript" "$WORK/keyboard" "$SANDBOX" \
@@ -213,7 +146,7 @@ agent_run() {
     "$IMAGE" "${agent[@]}" --prompt-file prompt_simple.md --completion-promise COMPLETE --max-iterations 10
   wait_for_container
   if [ "$MODE" != slirp ]; then
-    start_helper forward python3 -B netns_forward.py "$PROCESS" "$GUIDE_PORT" "$PORT"
+    start_beside forward python3 -B netns_forward.py "$PROCESS" "$GUIDE_PORT" "$PORT"
     first_line forward
   fi
   hold_meanwhile
@@ -221,11 +154,11 @@ agent_run() {
     wait_until_shown 'Continue with autopilot mode? (yes/no):'
     printf 'yes\r' >&7
   fi
-  signal_model CONT
+  signal_beside CONT model
   wait_group || status=$?
   exec 7>&-
   holds "the agent's exit status is 0" is "$status" 0
-  end_helpers
+  end_beside
   hold_afterwards
   printf '   %s: %s s\n' "$MODE" "$(seconds_since "$start")"
 }
@@ -246,25 +179,25 @@ EOF
 
 install_run() {
   local status=0
-  MODE='pip install' NAME=ralph-install
+  NAME=ralph-install
   make_sandbox "$GUIDE_PORT"
   make_wheel
-  listing > "$STATE/patchpal-before"
+  listing > "$STATE/scripted-before"
   typed "$SANDBOX" stockade run --rm --name "$NAME" -v "$SANDBOX:/workspace:Z" --env-file .env.ralph --network none "$IMAGE" \
     sh -euc 'pip install --user --no-index ./tiny-1.0-py3-none-any.whl; python -c "import tiny; print(tiny.WHERE)"; wc -c < .env.ralph' \
-    > "$STATE/patchpal-install.out" 2>&1 || status=$?
-  cat "$STATE/patchpal-install.out"
+    > "$STATE/scripted-install.out" 2>&1 || status=$?
+  cat "$STATE/scripted-install.out"
   holds 'its exit status is 0' is "$status" 0
   holds 'the package was installed, and not in the workspace' grep -qE '^/.*/\.local/lib/python3\.11/site-packages/tiny\.py$' \
-    "$STATE/patchpal-install.out"
-  holds 'the env file is empty in the sandbox' is "$(tail -1 "$STATE/patchpal-install.out")" 0
+    "$STATE/scripted-install.out"
+  holds 'the env file is empty in the sandbox' is "$(tail -1 "$STATE/scripted-install.out")" 0
   holds 'nothing in the workspace is new' is "$(new_names)" ''
   holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
 }
 
 # ---- the loop -----------------------------------------------------------------
 
-# The guide's calculator, and what the person knows of it
+# The guide's calculator
 make_calculator() {
   give <(cat <<'EOT'
 # Task: Create a Simple Calculator
@@ -293,74 +226,46 @@ Build a Python calculator module with tests.
 When complete, output: <promise>COMPLETE</promise>
 EOT
   ) ralph-sandbox/calculator.md
-  as_service mkdir -p "$WORK/checks"
-  give <(cat <<'EOT'
-import sys
-
-import pytest
-
-sys.path.insert(0, "/workspace")
-import calculator
-
-
-def test_subtract():
-    assert calculator.subtract(5, 3) == 2
-
-
-def test_divide():
-    assert calculator.divide(6, 3) == 2
-    with pytest.raises(ValueError):
-        calculator.divide(1, 0)
-EOT
-  ) checks/test_person.py
 }
-
-# asked FILTER: jq's over all requests that the model has had
-asked() { jq --exit-status --slurp --arg key "$KEY" "$1" "$WORK/record" > /dev/null; }
 
 # kept: all that is kept of runs
 kept() { as_service find "$AREA/home/.local/state/stockade/runs" -type f -exec cat {} +; }
 
-# loop_typed NAME OUTPUT FLAG...: sets LOOP_STATUS
-loop_typed() {
-  local name=$1 output=$2; shift 2
-  LOOP_STATUS=0
-  typed "$SANDBOX" stockade ralph --agent patchpal --image "$IMAGE" --name "$name" --env-file .env.ralph \
-    --network slirp4netns:allow_host_loopback=true --add-host host.containers.internal:10.0.2.2 --allow-unenforced-limits \
-    --prompt-file calculator.md --completion-promise COMPLETE --max-iterations 5 "$@" > "$output" 2>&1 || LOOP_STATUS=$?
+# loop OUTPUT FLAG...: sets STATUS
+loop() {
+  local output=$1; shift
+  ralph patchpal "$SANDBOX" "$output" --env-file .env.ralph --prompt-file calculator.md "$@"
   cat "$output"
 }
 
 # shellcheck disable=SC2016
 ralph_run() {
   local start=$EPOCHREALTIME
-  MODE=ralph NAME=ralph-loop
-  as_service rm -f "$WORK/record"
-  start_helper model python3 -B scripted_model.py record
-  first_line model; PORT=$FIRST
+  NAME=ralph-loop
+  start_model scripted_model.py
   make_sandbox "$PORT"
   make_calculator
-  loop_typed "$NAME" "$STATE/patchpal-ralph.out" --check 'pytest -q -p no:cacheprovider /check' --check-dir "$WORK/checks"
-  end_helpers
-  holds 'its exit status is 0' is "$LOOP_STATUS" 0
-  holds 'it was verified in the third iteration' is "$(stockade report --format json "$NAME" |
-    jq --raw-output '.report.iterations | map("\(.claim) \(.check)") | join(", ")')" 'complete 1, complete 1, complete 0'
-  holds 'the autopilot was not asked whether to go on' is "$(grep -cF 'Continue with autopilot mode' "$STATE/patchpal-ralph.out")" 0
-  holds 'each iteration is one invocation of one round' is "$(grep -cF 'Autopilot Iteration 1/1' "$STATE/patchpal-ralph.out")" 3
-  holds 'what the check said has joined the next prompt' asked \
+  make_checks
+  loop "$STATE/scripted-ralph.out" "${CHECKED[@]}"
+  end_beside
+  holds 'its exit status is 0' is "$STATUS" 0
+  holds 'it was verified in the third iteration' is "$(iterations)" 'complete 1, complete 1, complete 0'
+  holds 'the autopilot was not asked whether to go on' is "$(grep -cF 'Continue with autopilot mode' "$STATE/scripted-ralph.out")" 0
+  holds 'each iteration is one invocation of one round' is "$(grep -cF 'Autopilot Iteration 1/1' "$STATE/scripted-ralph.out")" 3
+  holds 'what the check said has joined the next prompt' on_record \
     '[.[].request.messages | map(select(.role == "user").content | capture("FAILED .*::(?<test>test_[a-z]+)").test)] | unique == [[], ["test_divide"], ["test_subtract"]]'
-  holds 'the key arrived as bearer token each time, and in no message' asked \
-    'all(.authorization == "Bearer " + $key and (.request | tostring | contains($key) | not))'
+  holds 'the key arrived as bearer token each time, and in no message' on_record \
+    'all(.key == "Bearer " + $key and (.request | tostring | contains($key) | not))'
   holds 'what is kept of the run is found' grep -qF '"agent": "patchpal"' <(kept)
   holds 'the key is not in it' without_key < <(kept)
   holds 'nor in what is said of it' without_key < <(stockade show --format json "$NAME"; stockade logs "$NAME")
   holds 'calculator.py is the right one' grep -qF 'raise ValueError' "$SANDBOX/calculator.py"
   NAME=ralph-refused
-  loop_typed "$NAME" "$STATE/patchpal-refused.out" --no-check --api-patience 1s
-  holds 'a model that is gone ends it once patience is used up' is "$LOOP_STATUS" 16
-  holds 'it is said why' grep -qF 'could not be used for too long (unreachable)' "$STATE/patchpal-refused.out"
+  loop "$STATE/scripted-refused.out" --no-check --api-patience 1s
+  holds 'a model that is gone ends it once patience is used up' is "$STATUS" 16
+  holds 'it is said why' grep -qF 'could not be used for too long (unreachable)' "$STATE/scripted-refused.out"
   holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
-  printf '   %s: %s s\n' "$MODE" "$(seconds_since "$start")"
+  printf '   ralph: %s s\n' "$(seconds_since "$start")"
 }
 
 # ---- all of it --------------------------------------------------------------
@@ -370,12 +275,11 @@ prepare_host bsdutils jq git python3
 need_space "$SERVE" 3072
 make_work patchpal
 SANDBOX=$WORK/ralph-sandbox
-KEY=sk-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-(umask 077; printf '%s\n' "$KEY" > "$STATE/patchpal-key")
+make_key
+(umask 077; printf '%s\n' "$KEY" > "$STATE/scripted-key")
 give_python_base
 as_service mkdir "$WORK/stockade"
 give "$REPO/Containerfile" stockade/Containerfile
-give "$BENCH_SCRIPTS/scripted_model.py" scripted_model.py
 give "$BENCH_SCRIPTS/netns_forward.py" netns_forward.py
 step 'a local Python image, from Debian packages' typed "$WORK" stockade build --quiet -t "$PYTHON_BASE" base
 step 'the default agent image' typed "$WORK/stockade" stockade build -f Containerfile -t "$IMAGE" .

@@ -2,29 +2,19 @@
 """scripted_apis.py RECORD: the APIs of several providers for tests, on 127.0.0.1, at a free port that it prints.
 
 Anthropic's messages, OpenAI's responses and chat completions, Google's generateContent. There is no model: the agent is
-told to write the calculator of scripted_model.py by whatever shell it has offered, twice with a bug that it says it has not.
+told to write a calculator by whatever shell it has offered, twice with a bug that it says it has not.
 The first part of a path is what becomes of the request: "works", or the name of an error, which is answered as that provider
 answers it. Each request is appended to RECORD as a line of JSON, credentials included. Standard library only.
 """
 
-import http.server
-import itertools
 import json
-import os
-import re
 import sys
-import time
 
-from scripted_model import CALCULATOR, GUARD, Confused, Server, completion, events, find, text
+import scripted
+from scripted import Confused, calculator, completion, events, find, played, text, told
 
-BODY_BYTES = 64 << 20
 # what a program calls its shell
 SHELLS = ["Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command", "exec"]
-
-
-def calculator(told):
-    """The module, when a check has told so much: of two bugs the first is corrected."""
-    return CALCULATOR.format(subtract="a - b" if told else "b - a", guard=GUARD if told == "test_divide" else "")
 
 
 def answer(turn):
@@ -34,8 +24,7 @@ def answer(turn):
         # a title for the session, and the like
         return "A calculator", None
     promise = find(r"(<promise>[^<]+</promise>)", prompt)
-    told = re.search(r"FAILED \S*::(test_\w+)", prompt)
-    module = calculator(told[1] if told else None)
+    module = calculator(told(prompt))
     done = f"calculator.py is written and works.\n\n{promise}"
     shell = next((name for name in SHELLS if name in tools), None)
     if shell is None:
@@ -325,56 +314,29 @@ def error(path, name):
 # ---- the server --------------------------------------------------------------------
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 60
+class Handler(scripted.Handler):
+    def place(self):
+        """What becomes of the request, and the path that is meant."""
+        fate, _, path = self.path[1:].partition("/")
+        return fate, "/" + path
 
-    def do_POST(self):
-        fate, path = self.path[1:].partition("/")[::2]
-        path = "/" + path
-        try:
-            length = int(self.headers.get("Content-Length", ""))
-            if not 0 < length <= BODY_BYTES:
-                raise ValueError("bad length")
-            request = json.loads(self.rfile.read(length))
-        except ValueError:
-            self.record(None, None)
-            return self.reply(400, {"error": {"message": "no JSON of a known length"}})
+    def answer_to(self, request):
+        fate, path = self.place()
         fate, _, later = fate.partition("-")
         if fate in OPENAI:
             status, body = error(path, fate)
             self.record(request, fate)
             return self.reply(status, body, {"retry-after": later} if later else {})
-        asked, say = self.api(path)
+        asked, say = api(path)
         if fate != "works" or not asked:
-            self.record(request, None)
-            return self.reply(404, {"error": {"message": f"no {self.path} here"}})
-        try:
-            said, call = answer(asked(request))
-        except Confused as confused:
-            said, call = f"I cannot go on: {confused}", None
-        except (KeyError, TypeError, AttributeError) as odd:
-            said, call = f"I cannot go on: malformed request: {odd!r}", None
+            return self.nothing_here(request)
+        said, call = played(lambda: answer(asked(request)), None)
         self.record(request, {"content": said, "tool": call and call[0]})
         whole, stream = say(said, call, request, next(self.server.numbers))
         return self.reply(200, whole if stream is None else stream)
 
-    def api(self, path):
-        route = path.partition("?")[0]
-        if route.endswith("/messages"):
-            return asked_messages, say_messages
-        if route.endswith("/responses"):
-            return asked_responses, say_responses
-        if route.endswith("/chat/completions"):
-            return asked_chat, say_chat
-        if route.endswith(":generateContent"):
-            return asked_contents, say_contents
-        if route.endswith(":streamGenerateContent"):
-            return asked_contents, say_contents_streamed
-        return None, None
-
     def do_GET(self):
-        fate, path = self.path[1:].partition("/")[::2]
+        fate, path = self.place()
         self.record(None, None)
         if fate in OPENAI:
             self.reply(*error(path, fate))
@@ -386,35 +348,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def record(self, request, answered):
-        keys = ("Authorization", "X-Api-Key", "X-Goog-Api-Key")
-        key = next((self.headers[name] for name in keys if self.headers[name]), None)
-        line = {"at": time.time(), "method": self.command, "path": self.path, "key": key, "request": request, "answer": answered}
-        os.write(self.server.file, (json.dumps(line) + "\n").encode())
 
-    def reply(self, status, body, headers=()):
-        is_stream = isinstance(body, str)
-        body = (body if is_stream else json.dumps(body)).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/event-stream" if is_stream else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def main(argv):
-    if len(argv) != 1:
-        sys.exit(__doc__)
-    server = Server(argv[0], Handler)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+def api(path):
+    """How a request at this path is read, and how it is answered."""
+    route = path.partition("?")[0]
+    if route.endswith("/messages"):
+        return asked_messages, say_messages
+    if route.endswith("/responses"):
+        return asked_responses, say_responses
+    if route.endswith("/chat/completions"):
+        return asked_chat, say_chat
+    if route.endswith(":generateContent"):
+        return asked_contents, say_contents
+    if route.endswith(":streamGenerateContent"):
+        return asked_contents, say_contents_streamed
+    return None, None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    scripted.serve(sys.argv[1:], __doc__, Handler)
