@@ -39,6 +39,7 @@ mod transcript;
 mod trouble;
 mod verdict;
 mod verification;
+mod way_back;
 mod weakened;
 
 pub mod files;
@@ -70,6 +71,7 @@ pub use store::{Held, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
 pub use trouble::{Errors, Refusal, Trouble};
 pub use verdict::{Grade, Verdict};
+pub use way_back::{Spared, WayBack};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";
