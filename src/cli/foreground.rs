@@ -129,7 +129,7 @@ pub(crate) async fn run(
     }
     let mut finished = converse(sandbox, attached, watch, streams, terminal, signals, ui).await?;
     if let Finished::Ended(outcome, _) = &mut finished {
-        outcome.oom_killed |= memory.has_seen_a_kill();
+        outcome.oom_killed |= memory.end();
     }
     Ok(finished)
 }

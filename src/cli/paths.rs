@@ -3,10 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{CliError, CliResult};
-use super::exit::Exit;
 use super::sanitize::sanitize_line;
 use crate::ralph::Record;
-use crate::workspace::{Checkpoint, Repository};
 
 /// As the checkpoints have them: `first`, if it is one, and the others.
 pub(crate) fn below(
@@ -39,14 +37,8 @@ pub(crate) fn below(
         .collect()
 }
 
-/// Refuses what neither of two checkpoints has, before anything is done.
-pub(crate) fn refuse_unknown(
-    repository: &Repository,
-    at: [&Checkpoint; 2],
-    paths: &[PathBuf],
-) -> CliResult<()> {
-    let unknown = repository.lacks(&at, paths);
-    let unknown = unknown.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+/// Refuses what no checkpoint has, before anything is done.
+pub(crate) fn refuse_unknown(unknown: &[PathBuf]) -> CliResult<()> {
     let Some(path) = unknown.first() else {
         return Ok(());
     };

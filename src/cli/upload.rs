@@ -3,12 +3,11 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::progress::Meter;
 use crate::context;
-use crate::libpod::{TarBody, TarChunk};
+use crate::libpod::{TarBody, TarWriter};
 
 /// Chunks that may wait between walking and sending.
 const DEPTH: usize = 4;
@@ -41,20 +40,18 @@ impl From<context::Error> for SendError {
     }
 }
 
-/// Where an archive is written to. Blocks while the service is behind.
+/// Where an archive is written to, with what is shown of that.
 #[derive(Debug)]
-struct Uplink {
-    chunks: mpsc::Sender<TarChunk>,
+struct Metered {
+    writer: TarWriter,
     meter: Meter,
 }
 
-impl Write for Uplink {
+impl Write for Metered {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.chunks
-            .blocking_send(TarChunk::Bytes(bytes.to_vec().into()))
-            .map_err(|_| io::ErrorKind::BrokenPipe)?;
-        self.meter.add(bytes.len());
-        Ok(bytes.len())
+        let written = self.writer.write(bytes)?;
+        self.meter.add(written);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -68,17 +65,14 @@ pub(crate) fn upload<T: Send + 'static>(
     meter: Meter,
     write: impl FnOnce(&mut dyn Write) -> Result<T, SendError> + Send + 'static,
 ) -> (TarBody, Upload<T>) {
-    let (chunks, body) = TarBody::channel(DEPTH);
+    let (writer, body) = TarBody::written(DEPTH);
     let task = tokio::task::spawn_blocking(move || {
-        let mut uplink = Uplink { chunks, meter };
-        let result = write(&mut uplink);
-        let last = match &result {
-            Ok(_) => TarChunk::End,
-            Err(error) => TarChunk::Failed(error.to_string().into()),
-        };
-        uplink.meter.finish();
-        // The service may have answered before the end: then nobody listens any more.
-        let _ = uplink.chunks.blocking_send(last);
+        let mut metered = Metered { writer, meter };
+        let result = write(&mut metered);
+        metered.meter.finish();
+        let written = result.as_ref().map(|_| ());
+        let written = written.map_err(|error| io::Error::other(error.to_string()));
+        metered.writer.finish(written);
         result
     });
     (body, Upload(task))

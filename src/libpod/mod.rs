@@ -53,7 +53,7 @@ pub use events::{Actor, Event, EventOptions, EventStream};
 pub use exec::{ExecSpec, ExecState};
 pub use ids::{ContainerId, ExecId, ImageId};
 pub use images::*;
-pub use request::{TarBody, TarChunk};
+pub use request::{TarBody, TarChunk, TarWriter};
 pub use response::ByteStream;
 pub use secrets::{Secret, SecretSpec};
 pub use socket::{Discovery, Endpoint, Source};

@@ -1,6 +1,7 @@
 //! A request as data. Nothing here waits, connects or sends.
 
 use std::fmt::Write as _;
+use std::io;
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -95,6 +96,40 @@ impl TarBody {
     pub fn channel(depth: usize) -> (mpsc::Sender<TarChunk>, Self) {
         let (sender, chunks) = mpsc::channel(depth);
         (sender, Self { chunks })
+    }
+
+    /// The same, where what feeds it blocks while the service is behind.
+    pub fn written(depth: usize) -> (TarWriter, Self) {
+        let (chunks, body) = Self::channel(depth);
+        (TarWriter(chunks), body)
+    }
+}
+
+/// Writes a [`TarBody`]. Blocks; dropped before the end it breaks the request off.
+#[derive(Debug)]
+pub struct TarWriter(mpsc::Sender<TarChunk>);
+
+impl TarWriter {
+    /// Ends the archive, or breaks it off with what went wrong.
+    pub fn finish(self, written: io::Result<()>) {
+        let last = match written {
+            Ok(()) => TarChunk::End,
+            Err(error) => TarChunk::Failed(error.into()),
+        };
+        // The service may have answered before the end: then nobody listens any more.
+        let _ = self.0.blocking_send(last);
+    }
+}
+
+impl io::Write for TarWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.0.blocking_send(TarChunk::Bytes(bytes.to_vec().into()));
+        sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

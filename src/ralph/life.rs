@@ -124,10 +124,10 @@ pub(super) struct Life {
 }
 
 impl Life {
-    fn has_used(&mut self, seen: &LifeWatch) {
+    fn has_used(&mut self, seen: LifeWatch) {
         self.forks_refused = seen.forks_were_refused();
-        self.outcome.oom_killed |= seen.has_seen_an_oom_kill();
         self.used = seen.usage();
+        self.outcome.oom_killed |= seen.had_an_oom_kill();
     }
 }
 
@@ -170,13 +170,13 @@ pub(super) async fn live<G: Gate>(
         Ok(sandbox.outcome(watch).await?)
     };
     let mut life = until_over(sandbox, work, bounds, stop).await?;
-    life.has_used(&seen);
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
         transcript.rewind(before)?;
         harvest(sandbox, begun, transcript, &mut seen).await?;
     }
+    life.has_used(seen);
     Ok(life)
 }
 
@@ -234,7 +234,7 @@ pub(super) async fn join(
         life.cut = Some(Cut::MachineDown);
         (life.outcome.exit_code, life.outcome.oom_killed) = (KILLED, false);
     }
-    life.has_used(&seen);
+    life.has_used(seen);
     Ok(life)
 }
 

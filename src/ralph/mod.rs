@@ -40,6 +40,7 @@ mod transcript;
 mod trouble;
 mod verdict;
 mod verification;
+mod way_back;
 mod weakened;
 
 pub mod files;
@@ -72,6 +73,7 @@ pub use store::{Held, Named, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
 pub use trouble::{Errors, Refusal, Trouble};
 pub use verdict::{Grade, Verdict};
+pub use way_back::{Spared, WayBack};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.
 pub const PROMPT_DIRECTORY: &str = "/run/stockade";

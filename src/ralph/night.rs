@@ -218,10 +218,7 @@ impl Night {
     /// # Errors
     /// The journal cannot be written.
     pub async fn sandbox_removed(&mut self) -> Result<Verdict> {
-        if let Err(error) = self.keep("when the sandbox was removed".to_owned()).await {
-            let text = format!("there is no checkpoint of what the agent did last: {error}");
-            self.note(Event::Warning { text })?;
-        }
+        self.keep_last("when the sandbox was removed").await?;
         let reason = "the sandbox was removed".to_owned();
         let verdict = Verdict::Failed { reason };
         self.note(Event::Verdict {
@@ -229,6 +226,19 @@ impl Night {
         })?;
         self.journal.give_back();
         Ok(verdict)
+    }
+
+    /// Keeps what the agent has done last, of a run that ends otherwise than it should; or says why there is none of it.
+    /// Nothing of the agent may be alive.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub async fn keep_last(&mut self, reason: &str) -> Result<()> {
+        if let Err(error) = self.keep(reason.to_owned()).await {
+            let text = format!("there is no checkpoint of what the agent did last: {error}");
+            self.note(Event::Warning { text })?;
+        }
+        Ok(())
     }
 
     /// One step; a verdict, if it was the last one.

@@ -1,7 +1,6 @@
 //! What a check is made on: the agent's tree, but for what decides the outcome. That is the person's.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -39,10 +38,11 @@ const STEERING: &[&str] = &[
     "makefile",
     "GNUmakefile",
     ".npmrc",
-    ".yarn/",
+    "**/.yarn/releases/",
+    "**/.yarn/plugins/",
+    "**/.yarn/sdks/",
     ".yarnrc",
     ".yarnrc.yml",
-    ".pnp.*",
     ".pnpmfile.cjs",
     ".mocharc*",
     ".nycrc*",
@@ -63,6 +63,9 @@ const DECIDING: &[&str] = &[
     ".flake8",
     ".mvn/",
     ".mypy.ini",
+    // What yarn installs, where that is kept with the work: a dependency that is new has to be there.
+    ".pnp.*",
+    ".yarn/",
     ".ruff.toml",
     "Justfile",
     "Rakefile",
@@ -112,6 +115,8 @@ pub(super) struct Selection {
     protected: Vec<Pattern>,
     steering: Vec<Pattern>,
     tests: Vec<Pattern>,
+    /// Directories of which a part is the person's.
+    above: Vec<Pattern>,
     /// What the check's command names, and whether it runs it.
     named: Vec<(PathBuf, bool)>,
     /// Files of which a part steers, as far as they could be read, with what takes the place of the agent's.
@@ -138,7 +143,13 @@ impl Selection {
         let read = |texts: &mut dyn Iterator<Item = &str>| {
             texts.filter_map(|text| Pattern::parse(text).ok()).collect()
         };
+        let whole = protect.iter().map(String::as_str);
+        let above: Vec<_> = whole
+            .chain(STEERING.iter().copied())
+            .flat_map(above)
+            .collect();
         Self {
+            above: read(&mut above.iter().map(String::as_str)),
             protected: read(&mut protect.iter().map(String::as_str)),
             steering: read(&mut STEERING.iter().copied()),
             tests: read(&mut TESTS.iter().chain(DECIDING).copied()),
@@ -201,8 +212,16 @@ impl Selection {
             Some(mended) => mended.decides,
             None => sections::is_known(path),
         };
+        // What it leads to may be a directory, and has any name.
+        let is_link = [change.before, change.after]
+            .iter()
+            .flatten()
+            .any(|entry| entry.kind == EntryKind::Symlink);
         !matches!(self.select(path), Selected::Base)
-            && (covers(&self.tests, path, false) || decides() || self.is_named(change))
+            && (covers(&self.tests, path, is_link)
+                || is_link && fits(&self.above, path, true)
+                || decides()
+                || self.is_named(change))
     }
 
     /// What of the agent's changes matters for a check.
@@ -261,86 +280,31 @@ fn named(check: &str) -> Vec<(PathBuf, bool)> {
     named
 }
 
+/// The directories that what fits a pattern is in, as patterns.
+fn above(pattern: &str) -> impl Iterator<Item = String> {
+    let body = pattern.trim_end_matches('/').trim_start_matches('/');
+    let ends = body.match_indices('/').map(|(at, _)| at);
+    let names = ends.filter_map(|at| body.get(..at));
+    // From the top on, also where it is one name; any directory whatever says nothing.
+    let names = names.filter(|names| !names.split('/').all(|name| name == "**"));
+    names.map(|names| format!("/{names}/"))
+}
+
 /// Whether a path, or a directory that it is in, fits.
 fn covers(patterns: &[Pattern], path: &Path, is_directory: bool) -> bool {
-    let fits = |path: &OsStr, directory| {
-        patterns
-            .iter()
-            .any(|pattern| pattern.matches(path.as_bytes(), directory))
-    };
-    let above = path
+    let mut above = path
         .ancestors()
         .skip(1)
         .filter(|above| *above != Path::new(""));
-    fits(path.as_os_str(), is_directory)
-        || above.into_iter().any(|above| fits(above.as_os_str(), true))
+    fits(patterns, path, is_directory) || above.any(|above| fits(patterns, above, true))
+}
+
+fn fits(patterns: &[Pattern], path: &Path, is_directory: bool) -> bool {
+    let path = path.as_os_str().as_bytes();
+    patterns
+        .iter()
+        .any(|pattern| pattern.matches(path, is_directory))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_decides_the_outcome_is_the_persons() {
-        let selection = Selection::new(&["tests/".into(), "check.sh".into()], "");
-        let base = |path: &str| selection.select(Path::new(path)) == Selected::Base;
-        for path in [
-            "tests/test_a.py",
-            "tests/deep/down/x",
-            "tests",
-            "check.sh",
-            "sub/check.sh",
-            "conftest.py",
-            "sub/conftest.py",
-            "a.pth",
-            ".cargo/config.toml",
-            "Makefile",
-            "pytest/__init__.py",
-            "_pytest/x.py",
-            "sub/unittest/case.py",
-            "unittest.py",
-        ] {
-            assert!(base(path), "{path}");
-        }
-        for path in [
-            "src/main.py",
-            "test_a.py",
-            "tests.py",
-            "src/conftest.pyc",
-            "unittests/a.cc",
-            "unittest_a.py",
-            "check.sh.bak",
-        ] {
-            assert!(!base(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_the_check_names_and_the_agent_wrote_is_told() {
-        let changes = ["check.sh", "sub/run.sh", "pyproject.toml", "main.py"].map(|path| Change {
-            path: path.into(),
-            kind: ChangeKind::Modified,
-            before: None,
-            after: None,
-        });
-        let findings =
-            |protect: &[String], check| Selection::new(protect, check).findings(&changes);
-        let told = findings(&[], "sh ./check.sh && (cd sub; 'run.sh')");
-        // One that could not be read.
-        assert_eq!(
-            told.agents_tests,
-            ["check.sh", "sub/run.sh", "pyproject.toml"]
-        );
-        assert!(!told.is_protected());
-        let new = ["check.sh", "made.txt"].map(|path| Change {
-            path: path.into(),
-            kind: ChangeKind::Added,
-            before: None,
-            after: None,
-        });
-        let told = Selection::new(&[], "sh check.sh && cat made.txt").findings(&new);
-        assert_eq!(told.agents_tests, ["check.sh"]);
-        let protect = ["check.sh".to_owned(), "pyproject.toml".to_owned()];
-        assert!(findings(&protect, "sh /workspace/check.sh").is_protected());
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
@@ -13,7 +13,7 @@ use super::night::{Fault, Gate};
 use super::selection::{Findings, Selection};
 use super::transcript::Transcript;
 use super::weakened::weakened;
-use crate::libpod::{TarBody, TarChunk};
+use crate::libpod::TarBody;
 use crate::sandbox::Sandbox;
 use crate::workspace::{Checkpoint, Repository};
 
@@ -116,31 +116,12 @@ fn directory(name: &str, out: &mut dyn Write) -> io::Result<()> {
 
 /// A request body that a thread of its own writes; if it fails, the request is broken off.
 fn upload(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> TarBody {
-    let (chunks, body) = TarBody::channel(DEPTH);
+    let (mut writer, body) = TarBody::written(DEPTH);
     tokio::task::spawn_blocking(move || {
-        let mut uplink = Uplink(chunks);
-        let last = match write(&mut uplink) {
-            Ok(()) => TarChunk::End,
-            Err(error) => TarChunk::Failed(error.into()),
-        };
-        // The service may have answered before the end: then nobody listens any more.
-        let _ = uplink.0.blocking_send(last);
+        let written = write(&mut writer);
+        writer.finish(written);
     });
     body
-}
-
-struct Uplink(mpsc::Sender<TarChunk>);
-
-impl Write for Uplink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = self.0.blocking_send(TarChunk::Bytes(bytes.to_vec().into()));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// What a blocking task returned.

@@ -117,9 +117,9 @@ impl LifeWatch {
         self.usage
     }
 
-    /// Whether anything in it was killed for want of memory so far.
-    pub fn has_seen_an_oom_kill(&self) -> bool {
-        self.memory.has_seen_a_kill()
+    /// Whether anything in it was killed for want of memory until now. It is not watched any more.
+    pub fn had_an_oom_kill(self) -> bool {
+        self.memory.end()
     }
 
     /// Whether anything in it was refused a process so far.

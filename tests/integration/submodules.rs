@@ -249,6 +249,7 @@ fn what_another_user_of_the_sandbox_made_there_is_taken_back() {
         let dir = with_submodules();
         let before = fs::read(dir.work().join("sub/.git")).unwrap();
         let agent = format!("{}rm -rf sub; plant sub; {plant}", planted(&dir));
+        let agent = format!("echo x >last; {agent}");
         // By the time that what gave it to the person goes it is not obeyed any more.
         let gate = Gate::start(Hold::Request("DELETE /containers/*"));
         let flags = ["--as-root", "--url", &gate.url()];
@@ -260,6 +261,11 @@ fn what_another_user_of_the_sandbox_made_there_is_taken_back() {
         let output = ended(&dir, output, 1, 1).complains("is not what it was when the run began");
         assert!(!runs(&dir), "{plant}\n{output}");
         assert_eq!(fs::read(dir.work().join("sub/.git")).ok(), Some(before));
+        // What it did last is kept, without what could not stay.
+        let kept = dir.stockade(&["diff", "--name-only"]).run().success();
+        let kept = kept.has("last").stdout();
+        let stayed = |line: &str| line == "sub/.git" || line.starts_with("sub/.git/");
+        assert!(!kept.lines().any(stayed), "{plant}: {kept}");
         fs::rename(&moved(&dir)[0], dir.work().join("sub/.git.new")).unwrap();
         fs::remove_file(dir.work().join("sub/.git")).unwrap();
         fs::rename(dir.work().join("sub/.git.new"), dir.work().join("sub/.git")).unwrap();

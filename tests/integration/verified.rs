@@ -191,6 +191,18 @@ fn of_a_file_that_holds_more_only_what_steered_is_put_back() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_dependency_that_yarn_has_installed_is_there_and_told() {
+    let dir = TestDir::new();
+    let agent = "mkdir -p .yarn/cache .yarn/releases; echo new | tee .pnp.cjs >.yarn/cache/a.zip; ln -s ../cache .yarn/sdks\n\
+        echo exit >.yarn/releases/yarn.cjs";
+    let check =
+        "grep new .pnp.cjs .yarn/cache/a.zip && [ ! -e .yarn/releases ] && [ ! -L .yarn/sdks ]";
+    let output = claiming(&dir, agent, &["--check", check]).run();
+    let _ = ended(&dir, output, 0, 1).complains("agent's tests");
+}
+
+#[test]
 #[ignore = "needs podman: runs agents and checks"]
 fn what_is_new_in_such_a_file_or_cannot_be_read_is_told() {
     let dir = TestDir::new();

@@ -97,7 +97,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     night.note(event)?;
     let original = Original::keep(&run, &record)?;
     let mut repository = checkpoints.open()?;
-    paths::refuse_unknown(&repository, [&base, &now], &paths)?;
+    paths::refuse_unknown(&repository.lacks(&[&base, &now], &paths).map_err(failed)?)?;
     let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
     if original.is_some() {
         // An earlier attempt may have given it to the person.

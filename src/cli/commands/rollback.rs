@@ -13,8 +13,7 @@ use crate::cli::reclaim::{is_foreign, reclaim, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{night, paths};
-use crate::ralph::{Event, Night};
-use crate::workspace::Checkpoint;
+use crate::ralph::{Night, Spared, WayBack};
 
 /// So many names are shown.
 const SHOWN: usize = 20;
@@ -43,7 +42,6 @@ pub(crate) struct RollbackArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliResult {
-    let failed = |e| CliError::from_source(Exit::Failed, &e);
     let (run, first) = night::find_here(args.run.as_deref())?;
     let record = run.record()?;
     let paths = paths::below(first, &args.paths, &record)?;
@@ -62,25 +60,16 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     };
     night::refuse_overlap(&workspace.path, Some(&run))?;
     let flag = if args.original { " --original" } else { "" };
-    let to = checkpoints.get(args.to)?;
-    let (now, event) = checkpoints.take(&format!("before going back to {}", args.to))?;
+    let spared = match args.original {
+        true => Spared::Original,
+        false => Spared::Untouched(record.repository.as_ref()),
+    };
+    let (mut way, event) = WayBack::begin(&checkpoints, args.to, spared)?;
     if !args.original {
         night.note(event)?;
     }
-    paths::refuse_unknown(&checkpoints.open()?, [&now, &to], &paths)?;
-    let root = checkpoints.root()?;
-    let spared = match &record.repository {
-        _ if args.original => vec![PathBuf::from(".git")],
-        Some(repository) if repository.is_untouched(&root)? => vec![PathBuf::from(".git")],
-        _ => Vec::new(),
-    };
-    let back = |now: &Checkpoint| {
-        let done = checkpoints
-            .open()?
-            .rollback(&root, now, &to, &paths, &spared);
-        done.map_err(failed)
-    };
-    let mut done = back(&now)?;
+    paths::refuse_unknown(&way.lacks(&paths)?)?;
+    let mut done = way.go(&paths)?;
     let place = &workspace.path;
     let mut interrupted = None;
     let failed_at = done.failed.iter().map(|one| &one.path);
@@ -104,32 +93,19 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
             )),
             Ok(()) => {
                 // With what could not be read before.
-                let (mine, event) =
-                    checkpoints.take(&format!("before going back to {}", args.to))?;
+                let (mine, event) = way.keep_again()?;
                 if !args.original {
                     night.note(event)?;
                 }
-                done = back(&mine)?;
+                done = way.go(&paths)?;
                 ui.status(&format!(
-                    "what could not be read before that is in checkpoint {}",
-                    mine.number()
+                    "what could not be read before that is in checkpoint {mine}"
                 ));
             }
         }
     }
     let failures = done.failed.len() as u64 + done.failed_more;
-    night.note(Event::RolledBack {
-        to: args.to,
-        from: now.number(),
-        restored: done.restored,
-        removed: done.removed,
-        failed: failures,
-        original: args.original,
-        paths: paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect(),
-    })?;
+    night.note(way.event(&done, &paths))?;
     if let Some(error) = interrupted {
         return Err(error);
     }
@@ -144,7 +120,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         args.to, done.restored, done.removed
     ));
     let id = run.id();
-    let number = now.number();
+    let number = way.from();
     ui.status(&format!(
         "what it was before is checkpoint {number}: `stockade rollback {id}{flag} --to {number}`"
     ));

@@ -246,6 +246,8 @@ async fn supervise(
                 }
                 if stays {
                     take_back(run, night, &service, ui).await?;
+                    // It was not kept with what stayed, and its life is over.
+                    night.keep_last("when the run was given up").await?;
                 }
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);

@@ -9,6 +9,7 @@ use crate::ralph::follow::Follow;
 use crate::ralph::life::Stop;
 use crate::ralph::pace::Answer;
 use crate::ralph::task::Check;
+use crate::ralph::way_back::{Spared, WayBack};
 
 impl Night {
     /// Asks what comes next, waits for the answer, and does it.
@@ -63,28 +64,14 @@ impl Night {
         let checkpoints = self.checkpoints.clone();
         let repository = self.record.repository.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let target = checkpoints.get(to)?;
-            let (now, event) = checkpoints.take(&format!("before going back to {to}"))?;
-            let root = checkpoints.root()?;
-            let spared = match repository {
-                Some(repository) if repository.is_untouched(&root)? => vec![".git".into()],
-                _ => Vec::new(),
-            };
-            let all = checkpoints.open()?;
-            let done = all.rollback(&root, &now, &target, &[], &spared)?;
-            Result::Ok((event, now.number(), done))
+            let spared = Spared::Untouched(repository.as_ref());
+            let (way, event) = WayBack::begin(&checkpoints, to, spared)?;
+            let done = way.go(&[])?;
+            Result::Ok([event, way.event(&done, &[])])
         });
-        let (event, from, done) = joined(done.await)?;
-        self.note(event)?;
-        self.note(Event::RolledBack {
-            to,
-            from,
-            restored: done.restored,
-            removed: done.removed,
-            failed: done.failed.len() as u64 + done.failed_more,
-            original: false,
-            paths: Vec::new(),
-        })?;
+        for event in joined(done.await)? {
+            self.note(event)?;
+        }
         self.checkpoint().await
     }
 }

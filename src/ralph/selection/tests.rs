@@ -1,0 +1,180 @@
+use std::os::unix::fs::{MetadataExt as _, symlink};
+
+use super::*;
+
+#[test]
+fn what_decides_the_outcome_is_the_persons() {
+    let selection = Selection::new(&["tests/".into(), "check.sh".into()], "");
+    let base = |path: &str| selection.select(Path::new(path)) == Selected::Base;
+    for path in [
+        "tests/test_a.py",
+        "tests/deep/down/x",
+        "tests",
+        "check.sh",
+        "sub/check.sh",
+        "conftest.py",
+        "sub/conftest.py",
+        "a.pth",
+        ".cargo/config.toml",
+        "Makefile",
+        "pytest/__init__.py",
+        "_pytest/x.py",
+        "sub/unittest/case.py",
+        "unittest.py",
+        ".yarn/releases/yarn-4.cjs",
+        "sub/.yarn/plugins/p.cjs",
+        ".yarnrc.yml",
+    ] {
+        assert!(base(path), "{path}");
+    }
+    for path in [
+        "src/main.py",
+        "test_a.py",
+        "tests.py",
+        "src/conftest.pyc",
+        "unittests/a.cc",
+        "unittest_a.py",
+        "check.sh.bak",
+        ".yarn/cache/left-pad.zip",
+        "releases/a",
+    ] {
+        assert!(!base(path), "{path}");
+    }
+}
+
+#[test]
+fn what_the_check_names_and_the_agent_wrote_is_told() {
+    let changes = ["check.sh", "sub/run.sh", "pyproject.toml", "main.py"].map(|path| Change {
+        path: path.into(),
+        kind: ChangeKind::Modified,
+        before: None,
+        after: None,
+    });
+    let findings = |protect: &[String], check| Selection::new(protect, check).findings(&changes);
+    let told = findings(&[], "sh ./check.sh && (cd sub; 'run.sh')");
+    // One that could not be read.
+    assert_eq!(
+        told.agents_tests,
+        ["check.sh", "sub/run.sh", "pyproject.toml"]
+    );
+    assert!(!told.is_protected());
+    let new = ["check.sh", "made.txt"].map(|path| Change {
+        path: path.into(),
+        kind: ChangeKind::Added,
+        before: None,
+        after: None,
+    });
+    let told = Selection::new(&[], "sh check.sh && cat made.txt").findings(&new);
+    assert_eq!(told.agents_tests, ["check.sh"]);
+    let protect = ["check.sh".to_owned(), "pyproject.toml".to_owned()];
+    assert!(findings(&protect, "sh /workspace/check.sh").is_protected());
+}
+/// What is found where an agent makes of one directory another: files, links (`name>target`), and what is gone (`-name`).
+fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, work) = (dir.path().join("state"), dir.path().join("work"));
+    std::fs::create_dir(&work).unwrap();
+    let run = crate::ralph::store::tests::run_in(&state);
+    let mut record = run.record().unwrap();
+    let found = std::fs::metadata(&work).unwrap();
+    record.workspace.path = work.canonicalize().unwrap();
+    (record.workspace.device, record.workspace.inode) = (found.dev(), found.ino());
+    let checkpoints = run.checkpoints(&record).unwrap();
+    let taken = [base, agents].map(|steps| {
+        for step in steps {
+            let name = step.split('>').next().unwrap_or_default();
+            let path = work.join(name.trim_start_matches('-'));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match step.split_once('>') {
+                _ if name.starts_with('-') && path.symlink_metadata().unwrap().is_dir() => {
+                    std::fs::remove_dir_all(path).unwrap();
+                }
+                _ if name.starts_with('-') => std::fs::remove_file(path).unwrap(),
+                Some((_, target)) => symlink(target, path).unwrap(),
+                None => std::fs::write(path, format!("{steps:?}")).unwrap(),
+            }
+        }
+        checkpoints.take("test").unwrap().0
+    });
+    let repository = checkpoints.open().unwrap();
+    let changes = repository.changes(&taken[0], &taken[1]).unwrap();
+    let protect: Vec<_> = protect.iter().map(|path| (*path).to_owned()).collect();
+    Selection::new(&protect, "").findings(&changes)
+}
+
+#[test]
+fn what_yarn_installs_stays_and_is_told_and_yarn_is_the_persons() {
+    let yarn = [
+        ".pnp.cjs",
+        ".yarn/releases/yarn.cjs",
+        ".yarn/cache/a.zip",
+        ".yarnrc.yml",
+    ];
+    let agents = [
+        ".pnp.cjs",
+        ".pnp.loader.mjs",
+        ".yarn/cache/b.zip",
+        ".yarn/unplugged/b/index.js",
+        ".yarn/releases/yarn.cjs",
+        ".yarn/plugins/p.cjs",
+        ".yarnrc.yml",
+    ];
+    let found = found(&yarn, &agents, &[]);
+    assert!(!found.is_protected());
+    assert_eq!(
+        found.put_back,
+        [
+            ".yarn/plugins",
+            ".yarn/plugins/p.cjs",
+            ".yarn/releases/yarn.cjs",
+            ".yarnrc.yml"
+        ]
+    );
+    assert_eq!(
+        found.agents_tests,
+        [
+            ".pnp.cjs",
+            ".pnp.loader.mjs",
+            ".yarn/cache/b.zip",
+            ".yarn/unplugged",
+            ".yarn/unplugged/b",
+            ".yarn/unplugged/b/index.js"
+        ]
+    );
+}
+
+#[test]
+fn a_link_where_something_decides_is_told() {
+    let told = |base: &[&str], agents: &[&str], protect: &[&str]| {
+        let found = found(base, agents, protect);
+        let told = [found.agents_tests.as_slice(), &found.tests_gone].concat();
+        assert_eq!(told.is_empty(), found.is_protected());
+        told
+    };
+    for name in ["tests", ".yarn", "sub/.yarn", ".config", "gradle"] {
+        let link = format!("{name}>/workspace/mine");
+        let agents = ["mine/a", "sub/a", &link];
+        assert_eq!(told(&["a"], &agents, &[]), [name], "new");
+        let back = format!("-{name}");
+        assert_eq!(told(&["sub/a", &link], &[&back], &[]), [name], "gone");
+        let file = format!("{name}/nextest.toml");
+        let agents = ["mine/a", back.as_str(), link.as_str()];
+        let told = told(&["sub/a", &file], &agents, &[]);
+        assert!(told.contains(&name.to_owned()), "another: {told:?}");
+    }
+    let protect = ["ci/of/checks/", "**/deep/**/x"];
+    for name in ["ci", "deep", "deep/y"] {
+        let link = format!("{name}>/workspace/mine");
+        assert_eq!(told(&["a"], &["mine/a", &link], &protect), [name]);
+    }
+    // One that leads nowhere of interest, and names that are only alike.
+    let agents = [
+        "mine/a",
+        "src>mine",
+        "cix>mine",
+        ".config/x>y",
+        "testsuite>mine",
+    ];
+    assert!(told(&[".config/a"], &agents, &protect).is_empty());
+    assert!(told(&["a"], &["test", ".yarn", ".config", "ci"], &protect).is_empty());
+}

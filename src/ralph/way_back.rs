@@ -1,0 +1,115 @@
+//! The way back to a checkpoint: what a workspace is now is kept first, as another one. Blocks.
+
+use std::path::PathBuf;
+
+use super::checkpoints::Checkpoints;
+use super::error::Result;
+use super::event::Event;
+use super::repository::Repository;
+use crate::workspace::{Checkpoint, RolledBack, Root};
+
+/// Whose `.git` is left as it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Spared<'a> {
+    /// That of the workspace, if the run knows it and it is still the person's.
+    Untouched(Option<&'a Repository>),
+    /// That of the person's own directory, which a copy of was worked on.
+    Original,
+}
+
+/// A way back that was begun.
+#[derive(Debug)]
+pub struct WayBack<'a> {
+    checkpoints: &'a Checkpoints,
+    root: Root,
+    to: Checkpoint,
+    /// As it was when the way was begun, and what is known of it by now.
+    from: u32,
+    now: Checkpoint,
+    spared: Vec<PathBuf>,
+    is_original: bool,
+}
+
+impl<'a> WayBack<'a> {
+    /// Keeps what is there; with the event that says so.
+    ///
+    /// # Errors
+    /// There is no such checkpoint, or none can be taken.
+    pub fn begin(
+        checkpoints: &'a Checkpoints,
+        to: u32,
+        spared: Spared<'_>,
+    ) -> Result<(Self, Event)> {
+        let to = checkpoints.get(to)?;
+        let root = checkpoints.root()?;
+        let is_spared = match spared {
+            Spared::Original => true,
+            Spared::Untouched(Some(repository)) => repository.is_untouched(&root)?,
+            Spared::Untouched(None) => false,
+        };
+        let (now, event) = checkpoints.take(&reason(&to))?;
+        let way = Self {
+            checkpoints,
+            root,
+            to,
+            from: now.number(),
+            now,
+            spared: is_spared.then(|| ".git".into()).into_iter().collect(),
+            is_original: matches!(spared, Spared::Original),
+        };
+        Ok((way, event))
+    }
+
+    /// The checkpoint of what was there.
+    pub fn from(&self) -> u32 {
+        self.from
+    }
+
+    /// Goes it, for these paths or all.
+    ///
+    /// # Errors
+    /// As [`crate::workspace::Repository::rollback`].
+    pub fn go(&self, paths: &[PathBuf]) -> Result<RolledBack> {
+        let repository = self.checkpoints.open()?;
+        Ok(repository.rollback(&self.root, &self.now, &self.to, paths, &self.spared)?)
+    }
+
+    /// Keeps what is there once more, with what could not be read before: the number, and the event that says so.
+    ///
+    /// # Errors
+    /// It cannot be taken.
+    pub fn keep_again(&mut self) -> Result<(u32, Event)> {
+        let (now, event) = self.checkpoints.take(&reason(&self.to))?;
+        self.now = now;
+        Ok((self.now.number(), event))
+    }
+
+    /// Of these paths those that are neither in what there was nor in what is to be.
+    ///
+    /// # Errors
+    /// A checkpoint cannot be read.
+    pub fn lacks(&self, paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        let repository = self.checkpoints.open()?;
+        Ok(repository.lacks(&[&self.now, &self.to], paths)?)
+    }
+
+    /// What is journalled of it, for these paths or all.
+    pub fn event(&self, done: &RolledBack, paths: &[PathBuf]) -> Event {
+        Event::RolledBack {
+            to: self.to.number(),
+            from: self.from,
+            restored: done.restored,
+            removed: done.removed,
+            failed: done.failed.len() as u64 + done.failed_more,
+            original: self.is_original,
+            paths: paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+        }
+    }
+}
+
+fn reason(to: &Checkpoint) -> String {
+    format!("before going back to {}", to.number())
+}
