@@ -201,3 +201,45 @@ fn a_run_ends_when_its_agent_is_refused_processes_again() {
     assert!((1..=20).contains(&number("pids")), "{used}");
     dir.assert_nothing_left();
 }
+
+/// A child's end is evidence; the agent's own, twice in a row, is the run's.
+#[test]
+#[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
+fn a_run_ends_when_its_agent_is_killed_for_its_memory_again() {
+    gate::limits_hold();
+    let dir = TestDir::new();
+    dir.write(
+        "agent.sh",
+        format!(
+            "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count\n\
+             if [ $n = 1 ]; then {HOG}; exit 0; fi\n\
+             exec {HOG}\n"
+        ),
+    );
+    let words = [
+        "ralph --network none --prompt Work.until.it.is.done --completion-promise DONE --no-check",
+        "--memory 64m --min-free 0 --image",
+        tiny(),
+        "-- sh agent.sh",
+    ];
+    let words = words.join(" ");
+    let words: Vec<_> = words.split(' ').collect();
+    let output = dir.stockade(&words).run().code(20);
+    let output = output
+        .complains("iteration 1 ended after")
+        .complains("out of memory");
+    let lives = fs::read_to_string(dir.work().join("count")).unwrap();
+    assert_eq!(lives, "3\n", "{output}");
+    let report = dir.stockade(&["report", "--format", "json"]).run().json();
+    let iterations = report["report"]["iterations"].as_array().unwrap();
+    let told: Vec<_> = iterations
+        .iter()
+        .map(|one| (&one["exit_code"], &one["oom_killed"]))
+        .collect();
+    assert_eq!(
+        format!("{told:?}").matches("Bool(true)").count(),
+        3,
+        "{told:?}"
+    );
+    dir.assert_nothing_left();
+}
