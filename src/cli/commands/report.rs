@@ -1,5 +1,7 @@
 //! `stockade report`
 
+mod advice;
+
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -155,6 +157,8 @@ fn markdown(
         lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
     }
     lines.extend([String::new(), "## What next".to_owned(), String::new()]);
+    let advice = advice::advice(record, report);
+    lines.extend(advice.iter().map(|line| format!("- {line}")));
     lines.extend(next(id, report.verdict.as_ref()));
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
     lines.push(String::new());
@@ -246,7 +250,6 @@ fn trusted(concerns: Option<&[Concern]>) -> Vec<String> {
         .collect()
 }
 
-/// Commands that fit how it ended.
 /// How the agent has it, if not as it is.
 fn how(record: &Record) -> String {
     let mut how = String::new();
@@ -260,6 +263,7 @@ fn how(record: &Record) -> String {
     how
 }
 
+/// Commands that fit how it ended.
 fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));
