@@ -227,6 +227,9 @@ impl Past {
                 self.checking = Some(container.clone());
                 self.checked_on.insert(*checkpoint);
             }
+            Event::CheckedAgain { checkpoint, .. } => {
+                self.checked_on.insert(*checkpoint);
+            }
             Event::Checked {
                 number,
                 exit_code,

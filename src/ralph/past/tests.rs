@@ -376,3 +376,28 @@ fn what_is_said_when_the_machine_goes_down_is_no_claim() {
     let cut = [Kept(0, 0), Then::Cut(1, Cut::MachineDown), Kept(1, 1)];
     assert_eq!(past(&cut).next(&checked(), Stop::No), Step::Iterate);
 }
+
+#[test]
+fn checkpoints_that_were_checked_stay_whoever_asked() {
+    let mut past = past(&[
+        Kept(0, 0),
+        Ended(1, "a"),
+        Kept(1, 1),
+        Ended(2, "b"),
+        Kept(2, 1),
+    ]);
+    past.add(&entry(Event::Checking {
+        number: 2,
+        checkpoint: 2,
+        container: "check".into(),
+    }));
+    past.add(&entry(Event::CheckedAgain {
+        checkpoint: 1,
+        other: Some("ls".into()),
+        exit_code: 1,
+        cut: None,
+        took: 1,
+        findings: Default::default(),
+    }));
+    assert_eq!(past.checked_on, BTreeSet::from([1, 2]));
+}
