@@ -80,3 +80,38 @@ fn an_agent_that_says_the_same_and_changes_nothing_makes_no_progress() {
     assert_eq!(output.stdout(), "the same\nthe same\n", "{output}");
     report(&dir, &["- the last 2 iterations changed nothing"]);
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_was_opened_is_still_known_when_the_container_is_gone() {
+    let dir = TestDir::new();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let volume = format!("{}:/data:ro", data.display());
+    let mut flags = vec!["--no-check", "--max-iterations=1", "--cap-add=NET_RAW"];
+    flags.extend(["-v", &volume, "-e", "TOKEN=not-for-records"]);
+    let _ = ralph(&dir, "true", &flags).run().code(11);
+    dir.assert_nothing_left();
+    let mount = format!("{}:/data:", data.display());
+    report(
+        &dir,
+        &["- loosened: capability CAP\\_NET\\_RAW", &mount, "`TOKEN`"],
+    );
+    let shown = dir.stockade(&["show"]).run().success();
+    let shown = shown
+        .has("loosened   capability CAP_NET_RAW")
+        .has(&format!("mount      {mount}"));
+    assert!(shown.stdout().contains("TOKEN"), "{shown}");
+    let json = dir.stockade(&["report", "--format", "json"]).run().json();
+    let found = &json["sandbox"]["loosenings"][0];
+    assert_eq!(found["name"], "CAP_NET_RAW", "{found}");
+    // In no file of the run is there a value.
+    let run = crate::night::record(&dir);
+    let files = std::fs::read_dir(run).unwrap().map(|file| file.unwrap());
+    let files = files.filter(|file| file.file_type().unwrap().is_file());
+    let texts: Vec<_> = files
+        .map(|file| std::fs::read_to_string(file.path()).unwrap())
+        .collect();
+    assert!(texts.len() > 3 && texts.iter().any(|text| text.contains("TOKEN")));
+    assert!(!texts.concat().contains("not-for-records"));
+}

@@ -15,7 +15,9 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::trust;
 use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Findings, Iteration, Record, Report, Run, RunId, Verdict};
+use crate::ralph::{
+    Claim, Cut, Described, Findings, Iteration, Record, Report, Run, RunId, Verdict,
+};
 use crate::workspace::Concern;
 
 /// Show what a run came to, and what to do next
@@ -50,12 +52,14 @@ fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;
     let report = Report::of(&entries);
+    let described = run.described();
     let concerns = concerns(&run, &record, &report);
     let text = match args.format {
         Format::Markdown => markdown(
             run.id(),
             &record,
             &report,
+            described.as_ref(),
             concerns.as_deref(),
             reader.last_hash(),
         ),
@@ -63,6 +67,7 @@ fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
             let whole = serde_json::json!({
                 "run": run.id().as_str(),
                 "asked": record,
+                "sandbox": described,
                 "report": report,
                 "trust": concerns.as_deref().map(trust::json),
                 "last_hash": reader.last_hash(),
@@ -88,6 +93,7 @@ fn markdown(
     id: &RunId,
     record: &Record,
     report: &Report,
+    described: Option<&Described>,
     concerns: Option<&[Concern]>,
     hash: &str,
 ) -> String {
@@ -111,6 +117,7 @@ fn markdown(
             night::shown(report.spent)
         ),
     ];
+    lines.extend(described.into_iter().flat_map(opened));
     for (phase, verdict) in report.phases.iter().enumerate() {
         let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
         let verdict = escaped(&verdict.to_string());
@@ -163,6 +170,23 @@ fn markdown(
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What its sandbox had beside the image.
+fn opened(described: &Described) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |what: &str, names: Vec<String>, as_it_is: fn(&str) -> String| {
+        if !names.is_empty() {
+            let names = names.iter().map(|name| as_it_is(name));
+            let names = names.collect::<Vec<_>>().join(", ");
+            lines.push(format!("- {what}: {names}"));
+        }
+    };
+    say("loosened", described.loosenings().collect(), escaped);
+    say("variables", described.variables(), code);
+    say("secrets", described.secrets(), code);
+    say("mounts", described.mounts(), code);
+    lines
 }
 
 fn row(iteration: &Iteration) -> String {
