@@ -115,3 +115,76 @@ fn what_was_opened_is_still_known_when_the_container_is_gone() {
     assert!(texts.len() > 3 && texts.iter().any(|text| text.contains("TOKEN")));
     assert!(!texts.concat().contains("not-for-records"));
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_report_says_what_each_iteration_has_changed_and_stays_with_the_run() {
+    let dir = TestDir::new();
+    let agent = "[ -e made ] && { printf 'one\nthree\n' >made; mv old new; exit 3; }\n\
+        printf 'one\ntwo\n' >made; echo >old; truncate -s 9G much; echo '_said_ <b>'";
+    let flags = ["--no-check", "--max-iterations=2", "--name=n_a_me"];
+    let output = ralph(&dir, agent, &flags).run().code(11);
+    let _ = output.complains("3 changed, 1 left out (1 since they are too much)");
+    let said = report(
+        &dir,
+        &[
+            "- not in its last checkpoint: 1 left out (1 since they are too much)",
+            "| 3 files, +3 -0, 1 left out | – | – |",
+            "| 3 | 3 files, +2 -2, 1 left out | – | – |",
+        ],
+    );
+    // When each began, as `show` has it.
+    let run = crate::night::record(&dir);
+    let kept = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+    let journal = kept("journal.jsonl");
+    let events = journal.lines().map(serde_json::from_str);
+    let events: Vec<serde_json::Value> = events.map(Result::unwrap).collect();
+    for event in events.iter().filter(|event| event["event"] == "iteration") {
+        let row = format!(
+            "| {} | {}Z | ",
+            event["number"],
+            &event["at"].as_str().unwrap()[..19]
+        );
+        assert!(said.contains(&row), "{row} in\n{said}");
+    }
+    let json = dir.stockade(&["report", "--format=json"]).run().json();
+    let first = &json["report"]["iterations"][0];
+    let at = |name: &str| events.iter().find(|event| event["event"] == name).unwrap()["at"].clone();
+    assert_eq!(
+        (&first["begun"], &first["ended"]),
+        (&at("iteration"), &at("ended"))
+    );
+    assert_eq!(first["difference"]["lines"]["added"], 3, "{first}");
+    // As it was when the run ended.
+    assert_eq!(kept("report.md"), said);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&kept("report.json")).unwrap(),
+        json
+    );
+    for format in ["text", "markdown"] {
+        let again = dir.stockade(&["report", "--format", format]).run();
+        assert_eq!(again.success().stdout(), said);
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_report_that_cannot_be_kept_changes_no_verdict() {
+    let dir = TestDir::new();
+    let agent =
+        "touch began; while [ ! -e go ]; do sleep 0.1; done; echo '<promise>COMPLETE</promise>'";
+    let id = ralph(&dir, agent, &["--no-check", "-d"])
+        .run()
+        .success()
+        .line();
+    crate::night::wait_until(|| dir.work().join("began").exists());
+    std::fs::create_dir(crate::night::record(&dir).join("report.md")).unwrap();
+    dir.write("go", "");
+    let _ = dir.stockade(&["watch", &id]).run().code(0);
+    let _ = dir
+        .stockade(&["show"])
+        .run()
+        .has("the report is not kept with the run");
+    report(&dir, &["**claimed", "the report is not kept with the run"]);
+    dir.assert_nothing_left();
+}

@@ -81,7 +81,9 @@ fn kept(number: u32, changed: u64) -> Event {
         files: 1,
         bytes: 1,
         changed,
+        difference: None,
         left_out: 0,
+        too_much: 0,
         took: 1,
     }
 }
