@@ -7,9 +7,12 @@ use serde_json::Value;
 
 use super::error::Result;
 use super::files::{read_bounded, write_whole};
+use super::segments::read_end;
 use super::store::Run;
 use crate::sandbox::Loosening;
 
+/// So much of an output is its end, in bytes.
+const LAST_WORDS: u64 = 16 << 10;
 /// The longest that is read, in bytes.
 const MAX: u64 = 4 << 20;
 
@@ -33,6 +36,12 @@ impl Run {
     pub fn described(&self) -> Option<Described> {
         let text = read_bounded(&self.sandbox_path(), MAX).ok()?;
         serde_json::from_slice(&text).ok()
+    }
+
+    /// The end of what its agent has written; nothing if that cannot be read.
+    pub fn last_words(&self) -> String {
+        let end = read_end(&self.output_path(), LAST_WORDS).unwrap_or_default();
+        String::from_utf8_lossy(&end).into_owned()
     }
 
     fn sandbox_path(&self) -> PathBuf {

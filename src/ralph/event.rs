@@ -122,6 +122,9 @@ pub enum Event {
         /// What may have kept it from its model, in its words: believed where nothing was changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Refusal>,
+        /// It did not begin to work: its program had no file, in its words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<String>,
         /// Something in it was refused a process, at the limit.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         forks_refused: bool,

@@ -97,6 +97,7 @@ struct Last {
     exit_code: i32,
     cut: Option<Cut>,
     claim: Claim,
+    missing: Option<String>,
     words: String,
     memory_limit: i64,
 }
@@ -167,6 +168,7 @@ impl Past {
                 words,
                 memory_limit,
                 refusal,
+                missing,
                 forks_refused,
                 started,
                 ..
@@ -196,6 +198,7 @@ impl Past {
                     exit_code: *exit_code,
                     cut: *cut,
                     claim: claim.clone(),
+                    missing: missing.clone(),
                     words: words.clone(),
                     memory_limit: *memory_limit,
                 });

@@ -91,6 +91,8 @@ pub struct Iteration {
     pub left_out: u64,
     /// What may have kept it from its model. Where nothing was changed it does not count, and was begun again.
     pub refusal: Option<Refusal>,
+    /// It did not begin to work: its program had no file, in its words.
+    pub missing: Option<String>,
     /// What the model's API was given after it.
     pub waited: Duration,
     /// Something in it was refused a process, at the limit.
@@ -160,6 +162,7 @@ impl Report {
                 claim,
                 used,
                 refusal,
+                missing,
                 forks_refused,
                 ..
             } => {
@@ -177,6 +180,7 @@ impl Report {
                     difference: None,
                     left_out: 0,
                     refusal: refusal.clone(),
+                    missing: missing.clone(),
                     waited: Duration::ZERO,
                     forks_refused: *forks_refused,
                     check: None,
@@ -239,6 +243,7 @@ mod tests {
             claim: Claim::None,
             words: String::new(),
             refusal,
+            missing: None,
             forks_refused: true,
             used: Usage::default(),
         }

@@ -188,3 +188,73 @@ fn a_report_that_cannot_be_kept_changes_no_verdict() {
     report(&dir, &["**claimed", "the report is not kept with the run"]);
     dir.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_program_that_is_not_there_is_not_tried_again() {
+    let dir = TestDir::new();
+    // As `python ralph.py`, which says nearly the same and ends with 2, too.
+    let output = ralph(&dir, "exec sh ralph.py", &["--no-check"])
+        .run()
+        .code(1);
+    let _ = output.complains("found no file to run: sh: can't open 'ralph.py'");
+    report(
+        &dir,
+        &[
+            "- iterations: 1 of 50",
+            "- the agent's program has to be in the workspace",
+        ],
+    );
+    let dir = TestDir::new();
+    let output = ralph(&dir, "exec no-such-agent", &["--no-check"])
+        .run()
+        .code(1);
+    let _ = output.complains("was not found in the image");
+    report(&dir, &["name another with `--image`"]);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn iterations_that_are_used_up_say_what_was_missing() {
+    let flags = ["--max-iterations=1", "--check=exit 7"];
+    for (agent, code, why) in [
+        (
+            "echo COMPLETE",
+            11,
+            "- its promise was never seen: the agent's final message has to end with `<promise>COMPLETE</promise>`",
+        ),
+        (
+            "echo '<promise>COMPLETE</promise>'",
+            10,
+            "- its last claim, in iteration 1, failed the check with 7",
+        ),
+    ] {
+        let dir = TestDir::new();
+        let _ = ralph(&dir, agent, &flags).run().code(code);
+        report(&dir, &[why, "`--max-iterations 2`"]);
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
+    let dir = TestDir::new();
+    let flags = ["--no-check", "--api-patience=1s"];
+    let output = ralph(&dir, "nc 127.0.0.1 9; exit 1", &flags).run().code(16);
+    let said = report(
+        &dir,
+        &[
+            "- its API was given 1 s in a row: with more, `--api-patience`",
+            "- at the end the agent could not reach `127.0.0.1`: with `--network none` nothing outside is reached",
+            "of it waiting for the agent's API; ",
+            ", its API: unreachable, then waited for ",
+        ],
+    );
+    assert!(said.contains("`host.containers.internal`"), "{output}");
+    let json = dir.stockade(&["report", "--format=json"]).run().json();
+    assert_eq!(
+        json["report"]["iterations"][0]["refusal"]["trouble"],
+        "unreachable"
+    );
+    dir.assert_nothing_left();
+}

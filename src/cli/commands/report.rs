@@ -83,7 +83,7 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
             &report,
             described.as_ref(),
             concerns.as_deref(),
-            reader.last_hash(),
+            (&run.last_words(), reader.last_hash()),
         ),
         Format::Json => {
             let whole = serde_json::json!({
@@ -115,7 +115,7 @@ fn markdown(
     report: &Report,
     described: Option<&Described>,
     concerns: Option<&[Concern]>,
-    hash: &str,
+    (last_words, hash): (&str, &str),
 ) -> String {
     let verdict = match &report.verdict {
         Some(verdict) => verdict.to_string(),
@@ -183,7 +183,7 @@ fn markdown(
         lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
     }
     lines.extend([String::new(), "## What next".to_owned(), String::new()]);
-    let advice = advice::advice(record, report);
+    let advice = advice::advice(record, report, last_words);
     lines.extend(advice.iter().map(|line| format!("- {line}")));
     lines.extend(next(id, report.verdict.as_ref()));
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);

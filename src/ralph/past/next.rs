@@ -88,9 +88,10 @@ impl Past {
         let last = self.last.as_ref()?;
         let in_vain = last.number == 1 && self.same_tree > 0;
         let said_nothing = last.cut.is_none() && last.claim == Claim::None;
-        let why = match last.exit_code {
-            126 => "cannot be run in the image",
-            127 => "was not found in the image",
+        let why = match (last.exit_code, &last.missing) {
+            (126, _) => "cannot be run in the image".to_owned(),
+            (127, _) => "was not found in the image".to_owned(),
+            (_, Some(words)) => format!("found no file to run: {words}"),
             _ => return None,
         };
         (in_vain && said_nothing).then(|| {

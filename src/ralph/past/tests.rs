@@ -111,6 +111,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         claim,
         words: words.into(),
         refusal: None,
+        missing: None,
         forks_refused: false,
         used: Usage::default(),
     }
