@@ -116,7 +116,7 @@ pub(crate) fn fields(run: &Run, record: &Record, report: &Report) -> serde_json:
         "verdict": verdict,
         "summary": verdict.map(ToString::to_string),
         "exit_code": verdict.map(|verdict| night::exit(verdict).code()),
-        "iterations": report.iterations.len(),
+        "iterations": report.counted(),
         "seconds": report.spent.as_secs(),
     })
 }

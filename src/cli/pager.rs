@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::night;
 use super::program;
 use super::signals::Signals;
-use super::ui::Ui;
+use super::ui::{Pages, Ui};
 
 /// Whether a pager is used
 #[derive(Debug, Clone, Copy, Args)]
@@ -48,7 +48,7 @@ pub(crate) fn paged(args: PagerArgs, ui: &Ui, write: impl FnOnce(&Ui) -> CliResu
             return write(ui);
         }
     };
-    let written = write(&ui.paged());
+    let written = write(&ui.paged(pages(&words)));
     pager.finish().doing("give the terminal back")?;
     match written {
         // The person has seen enough.
@@ -77,6 +77,16 @@ fn words(ui: &Ui) -> Option<Vec<String>> {
     Some(std::iter::once(path).chain(words).collect())
 }
 
+/// Only of less it is known what it does with colours.
+fn pages(words: &[String]) -> Pages {
+    let path = words.first().map(Path::new);
+    let path = path.map(|path| path.canonicalize().unwrap_or(path.to_owned()));
+    match path.as_deref().and_then(Path::file_name) {
+        Some(name) if name == "less" => Pages::Colors,
+        _ => Pages::Text,
+    }
+}
+
 /// A program that is in no directory that an agent has worked on, as far as all that is known.
 fn trusted(program: &str) -> Option<PathBuf> {
     let runs = night::runs().ok()?.list().ok()?;
@@ -95,9 +105,14 @@ impl Pager {
         let mut command = Command::new(program);
         // Not where an agent may have left settings for it.
         command.current_dir("/");
-        if std::env::var_os("LESS").is_none() {
-            command.env("LESS", "FRX");
-        }
+        match std::env::var("LESS") {
+            // Colours, and nothing else, come through.
+            Ok(flags) if pages(words) == Pages::Colors => {
+                command.env("LESS", format!("-R {flags}"))
+            }
+            Ok(_) => &mut command,
+            Err(_) => command.env("LESS", "FRX"),
+        };
         let terminal = io::stdout().as_fd().try_clone_to_owned()?;
         let mut child = command.args(arguments).stdin(Stdio::piped()).spawn()?;
         if let Some(input) = child.stdin.take() {

@@ -15,7 +15,42 @@ pub(crate) struct Ui {
     /// Whether standard error is a terminal: live lines only there.
     live: bool,
     /// Standard output leads to a pager, and through it to a terminal.
-    paged: bool,
+    paged: Option<Pages>,
+    /// The person wants no colours.
+    no_color: bool,
+}
+
+/// What a pager does with colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// It shows them.
+    Colors,
+    /// Nobody knows.
+    Text,
+}
+
+/// What a line of ours is painted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// What is new.
+    Added,
+    /// What is gone.
+    Removed,
+    /// Where that is.
+    Place,
+    /// What it is in.
+    Heading,
+}
+
+impl Paint {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Added => "32",
+            Self::Removed => "31",
+            Self::Place => "36",
+            Self::Heading => "1",
+        }
+    }
 }
 
 impl Ui {
@@ -25,14 +60,15 @@ impl Ui {
         Self {
             color: live && !no_color,
             live,
-            paged: false,
+            paged: None,
+            no_color,
         }
     }
 
     /// The same while a pager has the terminal: what is said goes through it.
-    pub(crate) fn paged(&self) -> Self {
+    pub(crate) fn paged(&self, pages: Pages) -> Self {
         Self {
-            paged: true,
+            paged: Some(pages),
             live: false,
             ..*self
         }
@@ -45,7 +81,7 @@ impl Ui {
 
     /// Whether data goes to a terminal, where it must be harmless.
     pub(crate) fn stdout_is_terminal(&self) -> bool {
-        self.paged || io::stdout().is_terminal()
+        self.paged.is_some() || io::stdout().is_terminal()
     }
 
     /// Data: another program may read it. On a terminal it is made harmless.
@@ -77,6 +113,27 @@ impl Ui {
         self.data(&format!("{text}\n"))
     }
 
+    /// Whether a line of data may have colours.
+    fn paints(&self) -> bool {
+        let is_dumb = || std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let shows = match self.paged {
+            Some(pages) => pages == Pages::Colors,
+            None => io::stdout().is_terminal() && !is_dumb(),
+        };
+        shows && !self.no_color
+    }
+
+    /// A line of data; where it is looked at, in a colour. What steers a terminal in it does not come through.
+    pub(crate) fn painted(&self, paint: Paint, text: &str) -> Result<(), OutputError> {
+        match self.paints() {
+            true => {
+                let (code, text) = (paint.code(), sanitize(text));
+                self.raw(format!("\x1b[{code}m{text}\x1b[m\n").as_bytes())
+            }
+            false => self.line(text),
+        }
+    }
+
     /// Clears the terminal on standard output.
     pub(crate) fn clear(&self) -> Result<(), OutputError> {
         self.raw(b"\x1b[H\x1b[2J")
@@ -100,7 +157,7 @@ impl Ui {
 
     fn word(&self, label: &str, code: &str, text: &str) {
         let text = sanitize(text);
-        if self.paged {
+        if self.paged.is_some() {
             let _ = self.raw(format!("{label}{text}\n").as_bytes());
             return;
         }

@@ -265,6 +265,15 @@ async fn say(text: &str, page: &mut Page, output: &Output, ui: &Ui) {
     ui.status(text);
 }
 
+/// What a checkpoint does not hold; `None` for nothing.
+pub(crate) fn left_out_words(left_out: u64, too_much: u64) -> Option<String> {
+    match (left_out, too_much) {
+        (0, _) => None,
+        (all, 0) => Some(format!("{all} left out")),
+        (all, many) => Some(format!("{all} left out ({many} since they are too much)")),
+    }
+}
+
 /// An event in words; `None` for what only matters to us.
 pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
     let time = |millis: u64| night::shown(Duration::from_millis(millis));
@@ -274,8 +283,14 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             number,
             files,
             changed,
+            left_out,
+            too_much,
             ..
-        } => format!("checkpoint {number}: {files} files, {changed} changed"),
+        } => {
+            let left = left_out_words(*left_out, *too_much);
+            let left = left.map_or(String::new(), |words| format!(", {words}"));
+            format!("checkpoint {number}: {files} files, {changed} changed{left}")
+        }
         Event::Quarantined { path, to } => {
             format!("`{path}` has come since the beginning, and was moved to {to}")
         }

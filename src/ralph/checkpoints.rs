@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::difference::Difference;
 use super::error::{Error, Result};
 use super::event::Event;
 use super::record::{Keep, Record, Workspace};
@@ -183,19 +184,20 @@ impl Checkpoints {
             ..Policy::default()
         };
         let taken = repository.take(&self.root()?, &self.series, reason, &policy)?;
-        let changed = match &before {
+        let changes = match &before {
             Some(before) if before.tree() != taken.checkpoint.tree() => {
-                let changes = self.changes(&repository, before, &taken.checkpoint)?;
-                changes.len() as u64
+                self.changes(&repository, before, &taken.checkpoint)?
             }
-            _ => 0,
+            _ => Vec::new(),
         };
         let event = Event::Checkpoint {
             number: taken.checkpoint.number(),
             files: taken.files,
             bytes: taken.bytes,
-            changed,
+            changed: changes.len() as u64,
+            difference: before.map(|_| Difference::of(&repository, &changes)),
             left_out: taken.left_out.len() as u64 + taken.left_out_more,
+            too_much: taken.over_caps,
             took: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         Ok((taken.checkpoint, event))

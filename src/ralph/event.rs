@@ -1,5 +1,6 @@
 //! What happens in a run, as it is journalled and shown.
 
+use super::difference::Difference;
 use super::life::Cut;
 use super::promise::Claim;
 use super::room::Low;
@@ -43,8 +44,14 @@ pub enum Event {
         bytes: u64,
         /// What differs from the checkpoint before.
         changed: u64,
+        /// The same in files and lines.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        difference: Option<Difference>,
         /// Entries that it does not hold.
         left_out: u64,
+        /// Those of them that it would hold if they, or all together, were less.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        too_much: u64,
         /// Milliseconds that it took.
         took: u64,
     },
@@ -115,6 +122,9 @@ pub enum Event {
         /// What may have kept it from its model, in its words: believed where nothing was changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Refusal>,
+        /// It did not begin to work: its program had no file, in its words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<String>,
         /// Something in it was refused a process, at the limit.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         forks_refused: bool,
@@ -244,6 +254,11 @@ pub enum Event {
         /// How.
         verdict: Verdict,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A line of a journal.

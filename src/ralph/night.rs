@@ -487,6 +487,7 @@ impl Night {
             claim,
             words,
             refusal,
+            missing: self.missing(life.outcome.exit_code),
             forks_refused: life.forks_refused,
             used: life.used,
         })

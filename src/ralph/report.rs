@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::difference::Difference;
 use super::event::{Entry, Event};
 use super::life::Cut;
 use super::promise::Claim;
 use super::selection::Findings;
+use super::trouble::Refusal;
 use super::verdict::Verdict;
 use crate::sandbox::Usage;
 
@@ -36,8 +38,21 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// How often it was taken up again.
     pub resumed: u32,
-    /// What iterations and checks took.
+    /// What iterations, checks and waits took.
     pub spent: Duration,
+    /// Of it, what the model's API was given.
+    pub waited: Duration,
+    /// When it began, as in RFC 3339, in UTC.
+    pub begun: Option<String>,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// Entries that its result does not hold.
+    pub left_out: u64,
+    /// Those of them that it would hold if they, or all together, were less.
+    pub too_much: u64,
+    /// When the last iteration began.
+    #[serde(skip)]
+    iteration_begun: Option<String>,
 }
 
 /// Something that was moved out of the workspace.
@@ -54,6 +69,10 @@ pub struct SetAside {
 pub struct Iteration {
     /// From 1.
     pub number: u32,
+    /// When it began, as in RFC 3339, in UTC.
+    pub begun: Option<String>,
+    /// When its end was seen.
+    pub ended: String,
     /// Its exit code.
     pub exit_code: i32,
     /// What it took.
@@ -66,6 +85,18 @@ pub struct Iteration {
     pub claim: Claim,
     /// Names that differ from the checkpoint before.
     pub changed: Option<u64>,
+    /// The same in files and lines.
+    pub difference: Option<Difference>,
+    /// Entries that the checkpoint after it does not hold.
+    pub left_out: u64,
+    /// What may have kept it from its model. Where nothing was changed it does not count, and was begun again.
+    pub refusal: Option<Refusal>,
+    /// It did not begin to work: its program had no file, in its words.
+    pub missing: Option<String>,
+    /// What the model's API was given after it.
+    pub waited: Duration,
+    /// Something in it was refused a process, at the limit.
+    pub forks_refused: bool,
     /// The exit code of its check; `None` without one.
     pub check: Option<i32>,
     /// What it used at most, as far as the kernel said.
@@ -77,23 +108,48 @@ impl Report {
     pub fn of(entries: &[Entry]) -> Self {
         let mut report = Self::default();
         for entry in entries {
-            report.add(&entry.event);
+            report.add(entry);
         }
         report
     }
 
-    fn add(&mut self, event: &Event) {
-        match event {
+    /// How many iterations counted.
+    pub fn counted(&self) -> usize {
+        let counts =
+            |one: &&Iteration| one.refusal.is_none() || one.changed.is_some_and(|many| many > 0);
+        self.iterations.iter().filter(counts).count()
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Begun { .. } => self.begun = Some(entry.at.clone()),
+            Event::Iteration { .. } => self.iteration_begun = Some(entry.at.clone()),
+            Event::Waiting { time, .. } => {
+                let time = Duration::from_millis(*time);
+                self.spent += time;
+                self.waited += time;
+                if let Some(last) = self.iterations.last_mut() {
+                    last.waited += time;
+                }
+            }
             Event::Resumed { .. } => self.resumed += 1,
             Event::Checkpoint {
-                number, changed, ..
+                number,
+                changed,
+                difference,
+                left_out,
+                too_much,
+                ..
             } => {
                 self.checkpoint = Some(*number);
                 // Those that the person has taken since are none of the agent's.
                 if self.verdict.is_none() {
                     self.result = Some(*number);
+                    (self.left_out, self.too_much) = (*left_out, *too_much);
                     if let Some(last) = self.iterations.last_mut() {
                         last.changed = Some(*changed);
+                        last.difference = *difference;
+                        last.left_out = *left_out;
                     }
                 }
             }
@@ -105,17 +161,28 @@ impl Report {
                 cut,
                 claim,
                 used,
+                refusal,
+                missing,
+                forks_refused,
                 ..
             } => {
                 self.spent += Duration::from_millis(*took);
                 self.iterations.push(Iteration {
                     number: *number,
+                    begun: self.iteration_begun.take(),
+                    ended: entry.at.clone(),
                     exit_code: *exit_code,
                     took: Duration::from_millis(*took),
                     oom_killed: *oom_killed,
                     cut: *cut,
                     claim: claim.clone(),
                     changed: None,
+                    difference: None,
+                    left_out: 0,
+                    refusal: refusal.clone(),
+                    missing: missing.clone(),
+                    waited: Duration::ZERO,
+                    forks_refused: *forks_refused,
                     check: None,
                     used: *used,
                 });
@@ -149,8 +216,94 @@ impl Report {
                 self.rolled_back = true;
             }
             Event::Warning { text } => self.warnings.push(text.clone()),
-            Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),
+            Event::Verdict { verdict } => {
+                self.verdict = Some(verdict.clone());
+                self.ended = Some(entry.at.clone());
+            }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ralph::trouble::Trouble;
+
+    fn ended(number: u32, refusal: Option<Refusal>) -> Event {
+        Event::Ended {
+            number,
+            exit_code: 1,
+            oom_killed: false,
+            memory_limit: 0,
+            took: 1000,
+            output: 0,
+            started: String::new(),
+            cut: None,
+            claim: Claim::None,
+            words: String::new(),
+            refusal,
+            missing: None,
+            forks_refused: true,
+            used: Usage::default(),
+        }
+    }
+
+    fn kept(number: u32, changed: u64) -> Event {
+        Event::Checkpoint {
+            number,
+            files: 1,
+            bytes: 1,
+            changed,
+            difference: Some(Difference::default()),
+            left_out: 2,
+            too_much: 1,
+            took: 1,
+        }
+    }
+
+    #[test]
+    fn a_night_of_waiting_is_told_as_one() {
+        let refusal = || {
+            Some(Refusal {
+                trouble: Trouble::RateLimit,
+                text: "429".into(),
+            })
+        };
+        let begun = || Event::Iteration {
+            number: 1,
+            output: 0,
+            boot: None,
+        };
+        let waiting = || Event::Waiting {
+            until: String::new(),
+            time: 3_600_000,
+            why: Trouble::RateLimit,
+        };
+        let mut events = vec![kept(0, 0)];
+        for checkpoint in 1..=7 {
+            events.extend([begun(), ended(1, refusal()), kept(checkpoint, 0), waiting()]);
+        }
+        events.extend([begun(), ended(1, refusal()), kept(8, 3)]);
+        let entries = events.into_iter().enumerate();
+        let entries: Vec<Entry> = entries
+            .map(|(line, event)| Entry {
+                line: line as u64,
+                at: format!("2026-11-24T10:00:{line:02}Z"),
+                before: String::new(),
+                event,
+            })
+            .collect();
+        let report = Report::of(&entries);
+        assert_eq!(report.waited, Duration::from_secs(7 * 3600));
+        assert_eq!(report.spent, report.waited + Duration::from_secs(8));
+        // Only the last one has changed something.
+        assert_eq!((report.iterations.len(), report.counted()), (8, 1));
+        let first = &report.iterations[0];
+        assert_eq!(first.waited, Duration::from_secs(3600));
+        assert_eq!(first.begun.as_deref(), Some("2026-11-24T10:00:01Z"));
+        assert_eq!(first.ended, "2026-11-24T10:00:02Z");
+        assert!(first.forks_refused && first.refusal.is_some() && first.difference.is_some());
+        assert_eq!((report.left_out, report.too_much), (2, 1));
     }
 }

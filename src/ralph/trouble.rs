@@ -154,7 +154,7 @@ fn is_in(line: &str, pattern: &str) -> bool {
 }
 
 /// A line, short and without anything that is not text.
-fn excerpt(line: &str) -> String {
+pub(super) fn excerpt(line: &str) -> String {
     let mut text: String = line.trim().chars().filter(|c| !c.is_control()).collect();
     while text.len() > TEXT {
         text.pop();

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One loosening: shown by `--dry-run` and kept in the run's record. Holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "loosening", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Loosening {
@@ -78,7 +78,7 @@ pub enum Loosening {
     /// A limit is lifted.
     Unlimited {
         /// `memory`, `swap` or `pids`.
-        limit: &'static str,
+        limit: String,
     },
     /// The command itself is PID 1.
     NoInit,

@@ -74,6 +74,8 @@ pub struct Taken {
     pub left_out: Vec<LeftOut>,
     /// How many further ones were left out.
     pub left_out_more: u64,
+    /// How many of all of them are left out because of the caps.
+    pub over_caps: u64,
     /// Files whose content kept changing.
     pub torn: Vec<PathBuf>,
     /// Files and links in it.
@@ -159,6 +161,7 @@ pub(super) fn take(
         checkpoint: Checkpoint::load(store, series, number, id)?,
         left_out: report.left_out,
         left_out_more: report.more,
+        over_caps: report.over_caps,
         torn: report.torn,
         files: report.files,
         bytes,
@@ -338,6 +341,7 @@ struct Report {
     torn: Vec<PathBuf>,
     files: u64,
     over_cap: Option<LeftOut>,
+    over_caps: u64,
 }
 
 impl Report {
@@ -365,6 +369,7 @@ impl Report {
     }
 
     fn left_out(&mut self, path: impl Fn() -> PathBuf, reason: Reason) {
+        self.over_caps += u64::from(reason.is_cap());
         if reason.is_cap() && self.over_cap.is_none() {
             let path = path();
             self.over_cap = Some(LeftOut { path, reason });

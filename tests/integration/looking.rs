@@ -83,6 +83,43 @@ fn long_output_goes_through_the_persons_pager() {
         screen.contains("paged") && screen.contains("+one \\u{1b}]0;title"),
         "{screen}"
     );
+    // Of less it is known that it shows colours, and of a terminal; of what the agent wrote none comes through.
+    let less = program(&dir.path().join("less"), "echo paged $LESS; cat");
+    let green = "\x1b[32m+one \\u{1b}]0;title\\u{7}\x1b[m";
+    for (pager, flags, said) in [
+        (&less, None, "paged FRX"),
+        (&less, Some("-S"), "paged -R -S"),
+    ] {
+        let variables = [
+            Some(("PAGER", pager.as_str())),
+            flags.map(|flags| ("LESS", flags)),
+        ];
+        let variables: Vec<_> = variables.into_iter().flatten().collect();
+        let (_, screen) = shown(&["diff"], &variables);
+        assert!(
+            screen.contains(said) && screen.contains(green),
+            "{screen:?}"
+        );
+    }
+    let (_, screen) = shown(&["diff", "--no-pager"], &[]);
+    for part in [
+        green,
+        "\x1b[1mA made (nothing -> file",
+        "\x1b[36m@@ -0,0 +1 @@\x1b[m",
+    ] {
+        assert!(screen.contains(part), "{part:?} in {screen:?}");
+    }
+    for (words, variables) in [
+        (&["diff", "--no-pager"][..], [("NO_COLOR", "1")]),
+        (&["diff", "--no-pager"], [("TERM", "dumb")]),
+        (&["diff"], [("PAGER", pager.as_str())]),
+    ] {
+        let (_, screen) = shown(words, &variables);
+        assert!(
+            screen.contains("+one") && !screen.contains('\x1b'),
+            "{screen:?}"
+        );
+    }
     // One that has seen enough is no failure.
     let enough = program(&dir.path().join("enough"), "exec true");
     let (code, screen) = shown(&["diff"], &[("PAGER", &enough)]);

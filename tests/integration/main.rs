@@ -49,6 +49,7 @@ mod output; // what is kept of what an agent says
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
 mod releases; // where releases answer differently
+mod reported; // what the report of a run says, by how it ended
 mod repository; // `ralph --git`, and what an agent leaves at the top
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits

@@ -10,7 +10,7 @@ use crate::cli::pager::{self, PagerArgs};
 use crate::cli::sanitize::{sanitize, sanitize_line};
 use crate::cli::table::Table;
 use crate::cli::trust::{self, letter};
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Paint, Ui};
 use crate::ralph::journal::Reader;
 use crate::ralph::{Event, Follow, Run};
 use crate::workspace::diff::Diff;
@@ -248,7 +248,7 @@ impl<'a> Written<'a> {
             true => format!("{kind} {path} ({after})"),
             false => format!("{kind} {path} ({before} -> {after})"),
         };
-        self.ui.line(&heading).doing("write")?;
+        self.ui.painted(Paint::Heading, &heading).doing("write")?;
         let text = match diff {
             Diff::Same => return Ok(()),
             Diff::Binary => return self.ui.line("  (no text)").doing("write"),
@@ -258,7 +258,16 @@ impl<'a> Written<'a> {
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(line);
             let line = sanitize(line.strip_suffix('\n').unwrap_or(&line));
-            self.ui.line(&line).doing("write")?;
+            let paint = match line.as_bytes().first() {
+                Some(b'+') => Paint::Added,
+                Some(b'-') => Paint::Removed,
+                Some(b'@') => Paint::Place,
+                _ => {
+                    self.ui.line(&line).doing("write")?;
+                    continue;
+                }
+            };
+            self.ui.painted(paint, &line).doing("write")?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `stockade report`
 
+mod advice;
+
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,15 +14,20 @@ use crate::cli::pager::{self, PagerArgs};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::trust;
 use crate::cli::ui::Ui;
+use crate::cli::view::left_out_words;
+use crate::ralph::files::write_whole;
 use crate::ralph::journal::Reader;
-use crate::ralph::{Claim, Cut, Findings, Iteration, Record, Report, Run, RunId, Verdict};
+use crate::ralph::{
+    Claim, Cut, Described, Difference, Findings, Iteration, Lines, Record, Report, Run, RunId,
+    Verdict,
+};
 use crate::workspace::Concern;
 
 /// Show what a run came to, and what to do next
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     /// As what
-    #[arg(long, value_enum, default_value = "markdown", value_name = "FORMAT")]
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     format: Format,
     /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
@@ -32,7 +39,9 @@ pub(crate) struct ReportArgs {
 /// What a report is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Markdown, which also reads as text
+    /// Markdown, which reads as text
+    Text,
+    /// The same
     Markdown,
     /// JSON
     Json,
@@ -45,22 +54,42 @@ pub(crate) fn run(args: &ReportArgs, ui: &Ui) -> CliResult {
 
 fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
     let run = night::find(args.run.as_deref())?;
+    ui.data(&document(&run, args.format)?).doing("write")?;
+    Ok(Exit::Done)
+}
+
+/// Keeps the report with the run, as it is now.
+pub(crate) fn keep(run: &Run) -> CliResult<()> {
+    for (name, format) in [
+        ("report.md", Format::Markdown),
+        ("report.json", Format::Json),
+    ] {
+        let path = run.directory().join(name);
+        write_whole(&path, document(run, format)?.as_bytes(), 0o600)?;
+    }
+    Ok(())
+}
+
+fn document(run: &Run, format: Format) -> CliResult<String> {
     let record = run.record()?;
     let (reader, entries) = Reader::open(&run.journal_path())?;
     let report = Report::of(&entries);
-    let concerns = concerns(&run, &record, &report);
-    let text = match args.format {
-        Format::Markdown => markdown(
+    let described = run.described();
+    let concerns = concerns(run, &record, &report);
+    Ok(match format {
+        Format::Text | Format::Markdown => markdown(
             run.id(),
             &record,
             &report,
+            described.as_ref(),
             concerns.as_deref(),
-            reader.last_hash(),
+            (&run.last_words(), reader.last_hash()),
         ),
         Format::Json => {
             let whole = serde_json::json!({
                 "run": run.id().as_str(),
                 "asked": record,
+                "sandbox": described,
                 "report": report,
                 "trust": concerns.as_deref().map(trust::json),
                 "last_hash": reader.last_hash(),
@@ -69,9 +98,7 @@ fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
             text.push('\n');
             text
         }
-    };
-    ui.data(&text).doing("write")?;
-    Ok(Exit::Done)
+    })
 }
 
 /// What of the result would run, or lead elsewhere; `None` where checkpoints are missing.
@@ -86,8 +113,9 @@ fn markdown(
     id: &RunId,
     record: &Record,
     report: &Report,
+    described: Option<&Described>,
     concerns: Option<&[Concern]>,
-    hash: &str,
+    (last_words, hash): (&str, &str),
 ) -> String {
     let verdict = match &report.verdict {
         Some(verdict) => verdict.to_string(),
@@ -102,13 +130,14 @@ fn markdown(
         format!("- workspace: {}{}", code(&workspace), how(record)),
         format!("- image: {}", code(&record.image.name)),
         format!("- agent: {}", code(&record.command.join(" "))),
-        format!(
-            "- iterations: {} of {}, in {}",
-            report.iterations.len(),
-            record.iterations(),
-            night::shown(report.spent)
-        ),
+        format!("- began: {}", at(report.begun.as_deref())),
+        format!("- ended: {}", at(report.ended.as_deref())),
+        format!("- iterations: {}", iterations(record, report)),
     ];
+    if let Some(words) = left_out_words(report.left_out, report.too_much) {
+        lines.push(format!("- not in its last checkpoint: {words}"));
+    }
+    lines.extend(described.into_iter().flat_map(opened));
     for (phase, verdict) in report.phases.iter().enumerate() {
         let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
         let verdict = escaped(&verdict.to_string());
@@ -134,10 +163,9 @@ fn markdown(
         lines.push("- rolled back".to_owned());
     }
     lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
-    lines.push(
-        "| iteration | took | cpu time | memory | exit code | changed | claim | check |".to_owned(),
-    );
-    lines.push("|---|---|---|---|---|---|---|---|".to_owned());
+    let heading = "| iteration | began | took | cpu time | memory | processes | exit code | changed | claim | check |";
+    lines.push(heading.to_owned());
+    lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
     lines.extend(report.iterations.iter().map(row));
     if let Some(findings) = &report.findings {
         lines.extend(found(findings));
@@ -155,16 +183,91 @@ fn markdown(
         lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
     }
     lines.extend([String::new(), "## What next".to_owned(), String::new()]);
+    let advice = advice::advice(record, report, last_words);
+    lines.extend(advice.iter().map(|line| format!("- {line}")));
     lines.extend(next(id, report.verdict.as_ref()));
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
     lines.push(String::new());
     lines.join("\n")
 }
 
+/// What its sandbox had beside the image.
+fn opened(described: &Described) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |what: &str, names: Vec<String>, as_it_is: fn(&str) -> String| {
+        if !names.is_empty() {
+            let names = names.iter().map(|name| as_it_is(name));
+            let names = names.collect::<Vec<_>>().join(", ");
+            lines.push(format!("- {what}: {names}"));
+        }
+    };
+    say("loosened", described.loosenings().collect(), escaped);
+    say("variables", described.variables(), code);
+    say("secrets", described.secrets(), code);
+    say("mounts", described.mounts(), code);
+    lines
+}
+
+/// A time, as `show` has them.
+fn at(time: Option<&str>) -> String {
+    let seconds = time.and_then(|time| time.get(..19));
+    seconds.map_or("–".to_owned(), |seconds| format!("{seconds}Z"))
+}
+
+/// How many, and how long.
+fn iterations(record: &Record, report: &Report) -> String {
+    let counted = report.counted();
+    let (most, spent) = (record.iterations(), night::shown(report.spent));
+    let mut text = format!("{counted} of {most}, in {spent}");
+    if !report.waited.is_zero() {
+        let waited = night::shown(report.waited);
+        text.push_str(&format!(", {waited} of it waiting for the agent's API"));
+    }
+    match report.iterations.len() - counted {
+        0 => {}
+        vain => text.push_str(&format!("; {vain} more that came to nothing for its API")),
+    }
+    text
+}
+
+/// What differs from the checkpoint before.
+fn changed(iteration: &Iteration) -> String {
+    let Some(difference) = &iteration.difference else {
+        return iteration.changed.map_or("–".to_owned(), |n| n.to_string());
+    };
+    let Difference {
+        added,
+        modified,
+        removed,
+        ..
+    } = difference;
+    let mut text = match difference.files() {
+        0 => iteration.changed.unwrap_or_default().to_string(),
+        1 => "1 file".to_owned(),
+        many => format!("{many} files"),
+    };
+    match difference.lines {
+        _ if difference.files() == 0 => {}
+        Some(Lines { added, removed }) => text.push_str(&format!(", +{added} -{removed}")),
+        None => {
+            text.push_str(&format!(
+                " ({added} new, {modified} changed, {removed} gone)"
+            ));
+        }
+    }
+    if iteration.left_out > 0 {
+        text.push_str(&format!(", {} left out", iteration.left_out));
+    }
+    text
+}
+
 fn row(iteration: &Iteration) -> String {
     let mut exit = iteration.exit_code.to_string();
     if iteration.oom_killed {
         exit.push_str(", out of memory");
+    }
+    if iteration.forks_refused {
+        exit.push_str(", out of processes");
     }
     match iteration.cut {
         Some(Cut::Stopped) => exit.push_str(", stopped"),
@@ -174,7 +277,15 @@ fn row(iteration: &Iteration) -> String {
         Some(Cut::MachineDown) => exit.push_str(", machine went down"),
         None => {}
     }
-    let changed = iteration.changed.map_or("–".to_owned(), |n| n.to_string());
+    if let Some(refusal) = &iteration.refusal {
+        exit.push_str(&format!(", its API: {}", refusal.trouble));
+    }
+    if !iteration.waited.is_zero() {
+        let waited = night::shown(iteration.waited);
+        exit.push_str(&format!(", then waited for {waited}"));
+    }
+    let changed = changed(iteration);
+    let began = at(iteration.begun.as_deref());
     let claim = match &iteration.claim {
         Claim::None => "–",
         Claim::Complete => "complete",
@@ -193,9 +304,11 @@ fn row(iteration: &Iteration) -> String {
     let memory = used
         .memory
         .map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
-    let [cpu, memory] = [cpu, memory].map(|known| known.unwrap_or("–".to_owned()));
+    let processes = used.pids.map(|most| most.to_string());
+    let [cpu, memory, processes] =
+        [cpu, memory, processes].map(|known| known.unwrap_or("–".to_owned()));
     format!(
-        "| {} | {took} | {cpu} | {memory} | {exit} | {changed} | {claim} | {check} |",
+        "| {} | {began} | {took} | {cpu} | {memory} | {processes} | {exit} | {changed} | {claim} | {check} |",
         iteration.number
     )
 }
@@ -246,7 +359,6 @@ fn trusted(concerns: Option<&[Concern]>) -> Vec<String> {
         .collect()
 }
 
-/// Commands that fit how it ended.
 /// How the agent has it, if not as it is.
 fn how(record: &Record) -> String {
     let mut how = String::new();
@@ -260,6 +372,7 @@ fn how(record: &Record) -> String {
     how
 }
 
+/// Commands that fit how it ended.
 fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));

@@ -10,7 +10,7 @@ use crate::cli::pager::{self, PagerArgs};
 use crate::cli::ui::Ui;
 use crate::cli::view::words;
 use crate::ralph::journal::Reader;
-use crate::ralph::{GitAccess, Record, Repository, Run};
+use crate::ralph::{Described, GitAccess, Record, Repository, Run};
 
 /// Show what happened in a run
 #[derive(Debug, Args)]
@@ -54,6 +54,22 @@ fn workspace(record: &Record) -> String {
     }
 }
 
+/// What its sandbox has beside the image: that it has nothing is said, too.
+fn opened(described: &Described) -> Vec<String> {
+    let all = |names: Vec<String>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    let mut lines = vec![
+        format!("loosened   {}", all(described.loosenings().collect())),
+        format!("variables  {}", all(described.variables())),
+        format!("secrets    {}", all(described.secrets())),
+    ];
+    let mounts = described.mounts().into_iter();
+    lines.extend(mounts.map(|mount| format!("mount      {mount}")));
+    lines
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &ShowArgs, ui: &Ui) -> CliResult {
     pager::paged(args.pager, ui, |ui| written(args, ui))
@@ -67,6 +83,7 @@ fn written(args: &ShowArgs, ui: &Ui) -> CliResult {
         let whole = serde_json::json!({
             "run": run.id().as_str(),
             "asked": record,
+            "sandbox": run.described(),
             "events": entries,
             "last_hash": reader.last_hash(),
         });
@@ -80,6 +97,7 @@ fn written(args: &ShowArgs, ui: &Ui) -> CliResult {
             None => "none",
         })
         .collect();
+    let described = run.described();
     let mut lines = vec![
         format!("run        {}", run.id()),
         format!("workspace  {}", workspace(&record)),
@@ -89,8 +107,9 @@ fn written(args: &ShowArgs, ui: &Ui) -> CliResult {
         format!("git        {}", git(&run, &record)),
         format!("promise    {}", promises.join(", ")),
         format!("kept in    {}", run.directory().display()),
-        String::new(),
     ];
+    lines.extend(described.iter().flat_map(opened));
+    lines.push(String::new());
     for entry in &entries {
         if let Some(words) = words(&entry.event, &record) {
             let time = entry.at.get(..19).unwrap_or(&entry.at);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::report;
 use crate::cli::admission::Admission;
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
@@ -65,9 +66,21 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
     if night.is_over() {
+        keep_report(&run, &mut night);
         tell(&run, &mut night).await?;
     }
     supervised.map(|verdict| night::exit(&verdict))
+}
+
+/// For the morning. The verdict stands whether that can be kept or not.
+fn keep_report(run: &Run, night: &mut Night) {
+    if let Err(error) = report::keep(run) {
+        let why = std::iter::once(&error.message).chain(&error.causes);
+        let why = why.cloned().collect::<Vec<_>>().join(": ");
+        let text = format!("the report is not kept with the run: {why}");
+        // Where a disk is full, that cannot be said either.
+        let _ = night.note(Event::Warning { text });
+    }
 }
 
 /// Tells whoever wants to know that it has ended.

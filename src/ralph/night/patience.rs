@@ -10,7 +10,7 @@ use crate::ralph::agent::Said;
 use crate::ralph::error::Result;
 use crate::ralph::event::Event;
 use crate::ralph::life::{self, Stop};
-use crate::ralph::trouble::{Refusal, Trouble};
+use crate::ralph::trouble::{Refusal, Trouble, excerpt};
 
 /// The longest that a model's API is given at once.
 const LONGEST: Duration = Duration::from_secs(400);
@@ -27,6 +27,17 @@ impl Night {
             exit_code,
         };
         self.record.voice.refusal(said)
+    }
+
+    /// The file that the agent's interpreter did not find: shells and Python end with 2 then.
+    pub(super) fn missing(&self, exit_code: i32) -> Option<String> {
+        let said = self.transcript.ends();
+        let mut lines = said.iter().flat_map(|text| text.lines());
+        let is_missing = |line: &&str| {
+            let opens = ["can't open", "cannot open"];
+            line.contains("No such file") && opens.iter().any(|words| line.contains(words))
+        };
+        (exit_code == 2).then(|| lines.find(is_missing).map(excerpt))?
     }
 
     /// Gives the API time: not all who were refused at once come again at once.

@@ -1,9 +1,11 @@
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::ralph::life::Stop;
 use crate::ralph::promise::{Promise, Reading};
+use crate::ralph::record::Record;
 use crate::ralph::store::tests::record_of;
-use crate::ralph::task::Budget;
+use crate::ralph::task::{Budget, Check, Task};
 use crate::sandbox::Usage;
 
 mod refused;
@@ -79,7 +81,9 @@ fn kept(number: u32, changed: u64) -> Event {
         files: 1,
         bytes: 1,
         changed,
+        difference: None,
         left_out: 0,
+        too_much: 0,
         took: 1,
     }
 }
@@ -107,6 +111,7 @@ fn ended(number: u32, words: &str, claim: Claim, cut: Option<Cut>, exit_code: i3
         claim,
         words: words.into(),
         refusal: None,
+        missing: None,
         forks_refused: false,
         used: Usage::default(),
     }
@@ -226,19 +231,27 @@ fn no_progress_is_an_unchanged_tree_or_the_same_words() {
         ]),
         Step::Iterate
     );
+    // As many messages that are the same, and no more: the first is one of them.
     let mut short = [
         Kept(0, 0),
-        Ended(0, "a"),
-        Kept(1, 1),
         Ended(1, "a"),
-        Kept(2, 1),
+        Kept(1, 1),
         Ended(2, "a"),
-        Kept(3, 1),
+        Kept(2, 1),
     ];
     let mut patient = checked();
     patient.task.budget.time = None;
     assert_eq!(past(&short).next(&patient, Stop::No), stuck);
-    short[5] = Ended(2, "");
+    assert_eq!(past(&short[..3]).next(&patient, Stop::No), Step::Iterate);
+    // One alone says the same as nothing.
+    patient.task.budget.no_progress = NonZeroU32::new(1);
+    assert_eq!(past(&short[..3]).next(&patient, Stop::No), Step::Iterate);
+    assert_eq!(past(&short).next(&patient, Stop::No), stuck);
+    patient.task.budget.no_progress = NonZeroU32::new(3);
+    assert_eq!(past(&short).next(&patient, Stop::No), Step::Iterate);
+    patient.task.budget.no_progress = NonZeroU32::new(2);
+    short[1] = Ended(1, "");
+    short[3] = Ended(2, "");
     assert_eq!(past(&short).next(&patient, Stop::No), Step::Iterate);
 }
 
@@ -365,4 +378,29 @@ fn a_claim_is_checked_only_while_there_is_time() {
 fn what_is_said_when_the_machine_goes_down_is_no_claim() {
     let cut = [Kept(0, 0), Then::Cut(1, Cut::MachineDown), Kept(1, 1)];
     assert_eq!(past(&cut).next(&checked(), Stop::No), Step::Iterate);
+}
+
+#[test]
+fn checkpoints_that_were_checked_stay_whoever_asked() {
+    let mut past = past(&[
+        Kept(0, 0),
+        Ended(1, "a"),
+        Kept(1, 1),
+        Ended(2, "b"),
+        Kept(2, 1),
+    ]);
+    past.add(&entry(Event::Checking {
+        number: 2,
+        checkpoint: 2,
+        container: "check".into(),
+    }));
+    past.add(&entry(Event::CheckedAgain {
+        checkpoint: 1,
+        other: Some("ls".into()),
+        exit_code: 1,
+        cut: None,
+        took: 1,
+        findings: Default::default(),
+    }));
+    assert_eq!(past.checked_on, BTreeSet::from([1, 2]));
 }

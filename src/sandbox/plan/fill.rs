@@ -391,6 +391,7 @@ impl Plan {
             (pids, "pids"),
         ] {
             if lifted {
+                let limit = limit.to_owned();
                 self.loosenings.push(Loosening::Unlimited { limit });
             }
         }

@@ -228,6 +228,7 @@ async fn make(
         ui.line(&launch.description()?).doing("write")?;
         return Ok(None);
     }
+    run.describe(&launch.description()?)?;
     preflight::at_boot(args, &launch.plan.container.mounts, global, ui)?;
     let (mut night, _) = Night::open(run)?;
     night.note(Event::Creating {

@@ -84,7 +84,7 @@ pub(super) struct TaskArgs {
     /// Room that has to stay on the disks of the workspace, of the run's record and of Podman's storage; 0 for any
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = ByteSize::parse, help_heading = "Task")]
     pub(super) min_free: ByteSize,
-    /// End after so many iterations in a row that change nothing; 0 for never
+    /// End after so many iterations in a row that change nothing, or end with the same message; 0 for never
     #[arg(
         long,
         value_name = "NUMBER",

@@ -194,6 +194,24 @@ fn a_command_that_is_not_there_is_not_looked_for_again() {
     }
 }
 
+#[test]
+fn a_program_without_a_file_is_not_begun_again() {
+    let end = |number, changed| {
+        let mut past = past(&[Kept(0, 0)]);
+        let mut event = ended(number, "", Claim::None, None, 2);
+        if let Event::Ended { missing, .. } = &mut event {
+            *missing = Some("python: can't open file 'ralph.py'".into());
+        }
+        add(&mut past, vec![event, kept(1, changed)]);
+        past.next(&checked(), Stop::No)
+    };
+    let reason = "the agent's command found no file to run: python: can't open file 'ralph.py' (it ended with 2)";
+    let reason = reason.to_owned();
+    assert_eq!(end(1, 0), Step::End(Verdict::Failed { reason }));
+    // Once it has done something, it is the agent's own affair.
+    assert_eq!((end(1, 1), end(2, 0)), (Step::Iterate, Step::Iterate));
+}
+
 fn low() -> Low {
     Low {
         path: "/w".into(),

@@ -1,0 +1,199 @@
+//! How a run ended, as advice: what was found, and what to do about it.
+
+use std::num::NonZeroU32;
+
+use crate::ralph::{Check, Claim, Iteration, Record, Report, Task, Verdict};
+
+/// Names of this machine, and of the sandbox itself.
+const HERE: [&str; 4] = [
+    "host.containers.internal",
+    "host.docker.internal",
+    "localhost",
+    "127.0.0.1",
+];
+/// What programs say of a service that they do not reach, in small letters.
+const AWAY: [&str; 7] = [
+    "refused",
+    "unreachable",
+    "bad address",
+    "could not resolve",
+    "name or service not known",
+    "name resolution",
+    "failed to connect",
+];
+
+/// What led to the verdict, and what is worth a try. In Markdown, and without a word of the agent's, whose last
+/// words are looked at.
+pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<String> {
+    let Some(verdict) = &report.verdict else {
+        return Vec::new();
+    };
+    let task = record.task(report.phases.len());
+    let mut advice = vec![match verdict {
+        Verdict::Verified { .. } | Verdict::Claimed => return Vec::new(),
+        Verdict::Unchecked => "have it verified: `--check COMMAND`, in another run".to_owned(),
+        Verdict::CheckFailed | Verdict::Iterations => used_up(task, report),
+        Verdict::Time => {
+            "the time is used up: another run goes on with what there is; with more: `--time`"
+                .to_owned()
+        }
+        Verdict::NoProgress { iterations } => no_progress(record, task, report, *iterations),
+        Verdict::Blocked { .. } => {
+            "answer the agent in the prompt of another run, which goes on with what there is"
+                .to_owned()
+        }
+        Verdict::OutOfMemory { limit } => out_of_memory(*limit),
+        Verdict::ApiRefused { .. } => {
+            "the key, the account or the model is refused: look at what the agent gets by `-e` or `--env-file`, \
+             and begin another run"
+                .to_owned()
+        }
+        Verdict::RateLimited { .. } => format!(
+            "its API was given {} s in a row: with more, `--api-patience`",
+            task.budget.api_patience.as_secs()
+        ),
+        Verdict::Pids => {
+            "it needs more processes at once, or does not wait for those that it starts: `--pids-limit`"
+                .to_owned()
+        }
+        Verdict::Disk { .. } => {
+            "make room, and begin another run; how much has to stay free: `--min-free`".to_owned()
+        }
+        Verdict::Stopped => "another run goes on with what there is".to_owned(),
+        _ => return failed(report).into_iter().collect(),
+    }];
+    advice.extend(unreached(&record.network, last_words));
+    advice
+}
+
+/// What came of the claims.
+fn used_up(task: &Task, report: &Report) -> String {
+    let more = task.budget.iterations.saturating_mul(doubled());
+    let claims = |one: &&Iteration| one.claim == Claim::Complete;
+    let last = report.iterations.iter().rev().find(claims);
+    let found = match (last.map(|last| (last.number, last.check)), &task.promise) {
+        (Some((number, Some(code))), _) => format!(
+            "its last claim, in iteration {number}, failed the check with {code}: `stockade check` repeats that"
+        ),
+        (Some((number, None)), _) => format!("its last claim was in iteration {number}"),
+        (None, Some(promise)) => format!(
+            "its promise was never seen: the agent's final message has to end with `<promise>{}</promise>` alone on a line",
+            promise.text()
+        ),
+        (None, None) => "the task has no promise".to_owned(),
+    };
+    format!(
+        "{found}. Another run goes on with what there is; with more iterations: `--max-iterations {more}`"
+    )
+}
+
+fn no_progress(record: &Record, task: &Task, report: &Report, iterations: u32) -> String {
+    let last = report.iterations.iter().rev();
+    let mut last = last.take(usize::try_from(iterations).unwrap_or(usize::MAX));
+    let found = match record.workspace.read_only {
+        false if last.all(|iteration| iteration.changed == Some(0)) => "changed nothing",
+        _ => "ended with the same message",
+    };
+    let more = task.budget.no_progress;
+    let more = more.map_or(0, |most| most.saturating_mul(doubled()).get());
+    let check = match task.check {
+        Check::Command(_) => "",
+        Check::Missing | Check::Waived => ", and what tells it: `--check`",
+    };
+    format!(
+        "the last {iterations} iterations {found}: the agent thinks that it is done, or does not know how to go on. \
+         Say in the prompt what is left{check}, and begin another run; with more patience: `--no-progress {more}`"
+    )
+}
+
+fn out_of_memory(limit: i64) -> String {
+    match u64::try_from(limit).unwrap_or_default() >> 20 {
+        0 => "there was no limit but the machine's own memory: let it do less at once".to_owned(),
+        limit => format!(
+            "its limit was {limit} MiB: let it do less at once, or begin another run with more, \
+             `--memory {}m`",
+            limit.saturating_mul(2)
+        ),
+    }
+}
+
+/// What may be missing where nothing ever ran.
+fn failed(report: &Report) -> Option<String> {
+    let [last] = &*report.iterations else {
+        return None;
+    };
+    match (last.exit_code, &last.missing) {
+        (_, Some(_)) => Some(
+            "the agent's program has to be in the workspace when the run begins, or in the image: in the sandbox \
+             the workspace is `/workspace`, and a name without a directory is looked for there"
+                .to_owned(),
+        ),
+        (126 | 127, None) => Some(
+            "what is called has to be in the image: name another with `--image`, or build one that has it with \
+             `stockade build`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// How a service on this machine is reached, if that may have been the trouble.
+fn unreached(network: &str, last_words: &str) -> Option<String> {
+    let words = last_words.to_ascii_lowercase();
+    let is_away = |line: &&str| AWAY.iter().any(|word| line.contains(word));
+    let mut lines = words.lines().filter(is_away);
+    let here = lines.find_map(|line| HERE.iter().find(|name| line.contains(**name)))?;
+    let how = match (network, here.starts_with("host.")) {
+        ("none", _) => {
+            "with `--network none` nothing outside is reached; with `--network full` this machine is \
+             `host.containers.internal`"
+        }
+        (_, false) => {
+            "in a sandbox that is the sandbox itself: this machine is `host.containers.internal`"
+        }
+        (_, true) => {
+            "a service that listens on this machine's 127.0.0.1 alone is out of reach: have it listen on 0.0.0.0, \
+             or say `--network slirp4netns:allow_host_loopback=true`"
+        }
+    };
+    Some(format!(
+        "at the end the agent could not reach `{here}`: {how}"
+    ))
+}
+
+/// Twice as much is worth a try.
+fn doubled() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_memory_is_named() {
+        let said = out_of_memory(512 << 20);
+        assert!(
+            said.contains("512 MiB") && said.contains("`--memory 1024m`"),
+            "{said}"
+        );
+        assert!(!out_of_memory(0).contains("--memory"));
+    }
+
+    #[test]
+    fn who_was_called_says_how_to_reach_it() {
+        let at = |network, words: &str| unreached(network, words).unwrap_or_default();
+        let host = "curl: (7) Failed to connect to host.containers.internal port 11434: Connection refused";
+        assert!(at("full", host).contains("allow_host_loopback"));
+        assert!(at("none", host).contains("`--network full`"));
+        let local = "x\ndial tcp 127.0.0.1:11434: connect: connection refused\ny";
+        assert!(at("full", local).contains("is the sandbox itself"));
+        for words in [
+            "",
+            "connection refused by api.example.com",
+            "listening on localhost:80",
+        ] {
+            assert_eq!(unreached("full", words), None, "{words}");
+        }
+    }
+}
