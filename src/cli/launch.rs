@@ -15,6 +15,8 @@ use crate::libpod::{Client, ContainerId, Image};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
 use crate::sandbox::env_file::EnvFileError;
+use crate::sandbox::forbidden::ForbiddenPaths;
+use crate::sandbox::host_path::HostPath;
 use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
@@ -281,6 +283,24 @@ pub(crate) fn delegation(controller: &str) -> String {
     format!(
         "delegate `{controller}`: `sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload`, then log in again"
     )
+}
+
+/// Refuses a workspace that no sandbox may have, before anything of it is read.
+pub(crate) fn refuse_forbidden(workspace: &Path, forbidden: &ForbiddenPaths) -> CliResult<()> {
+    let path = || workspace.to_owned();
+    let real = HostPath::resolve(workspace, Path::new("/"));
+    let real = real.map_err(|source| SpecError::HostPath {
+        path: path(),
+        source,
+    });
+    let checked = real.and_then(|real| {
+        let checked = forbidden.check(&real);
+        checked.map_err(|source| SpecError::Forbidden {
+            path: path(),
+            source,
+        })
+    });
+    checked.map_err(|error| refused(&error))
 }
 
 /// Makes the file for the container's id.

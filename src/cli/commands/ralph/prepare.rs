@@ -1,6 +1,7 @@
 //! Everything before the agent's first instruction.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use super::agent::Chosen;
 use super::copied::{Copied, Place};
@@ -9,7 +10,7 @@ use super::{Begun, Prepared, RalphArgs};
 use super::{agent, git, preflight, task};
 use crate::cli::args::Global;
 use crate::cli::built::Here;
-use crate::cli::connect::Service;
+use crate::cli::connect::{self, Service};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::launch::{self, Launch, Unenforced};
@@ -24,6 +25,7 @@ use crate::ralph::{
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
+use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
 use crate::sandbox::log::LogDriver;
 use crate::sandbox::mounts::{Access, OwnMount};
 use crate::sandbox::name::{ContainerName, GuestPath};
@@ -69,6 +71,8 @@ pub(super) async fn prepare(
     }
     let mut request = args.sandbox.request(wanted.unwrap_or_default(), &[])?;
     let workspace = workspace(&mut request, &cwd, args.read_only_workspace)?;
+    let forbidden = host::forbidden(&connect::place(global)?)?;
+    launch::refuse_forbidden(&workspace.path, &forbidden)?;
     if workspace.read_only && args.git == GitAccess::Rw {
         return Err(CliError::usage(
             "`--git rw` is not for a workspace that can only be read: `--git ro` is what is left of it",
@@ -80,8 +84,15 @@ pub(super) async fn prepare(
         night::clear_copies(false, ui).await?;
     }
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
+    let mut service = None;
     let copied = match args.workspace {
         Place::Copy if !args.dry_run => {
+            // Of what is mounted, verification sees that it is not the store. What is copied nobody mounts.
+            let connected = Service::connect(global, ui).await?;
+            let store = connected.client.info().await?.store.graph_root;
+            let store = ForbiddenPaths::none().with(Forbidden::PodmanStorage, Path::new(&store));
+            launch::refuse_forbidden(&workspace.path, &store)?;
+            service = Some(connected);
             begun.copying.set(true);
             let copied = Copied::make(&workspace, args.kept.keep(), &id, &begun.stop).await?;
             begun.copying.set(false);
@@ -131,7 +142,10 @@ pub(super) async fn prepare(
     preflight::survives_logout(args)?;
     preflight::told(args, &workspace.path, &request.mounts)?;
     preflight::survives_reboot(args)?;
-    let service = Service::connect(global, ui).await?;
+    let service = match service {
+        Some(connected) => connected,
+        None => Service::connect(global, ui).await?,
+    };
     let (client, pull) = (&service.client, args.sandbox.pull);
     let image = match (&here, &agents_own) {
         (Some(here), _) => here.image(client).await?,
