@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::connect::Service;
@@ -38,12 +38,14 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// Resolves paths, reads env files and plans the container.
+    /// Resolves paths, reads env files and plans the container. An agent could have written the `untrusted`
+    /// directories, beside those that the sandbox gets.
     pub(crate) fn new(
         mut request: Request,
         image: &Image,
         service: &Service,
         unenforced: Unenforced,
+        untrusted: &[PathBuf],
     ) -> CliResult<Self> {
         let name = match request.name.take() {
             Some(name) => name,
@@ -73,7 +75,7 @@ impl Launch {
                 cwd: &cwd,
                 env: &env,
                 forbidden: &forbidden,
-                untrusted: &[],
+                untrusted,
             },
         )
         .map_err(|error| refused(&error))?;
@@ -323,9 +325,6 @@ fn refused(error: &SpecError) -> CliError {
     match error {
         SpecError::Forbidden { .. } => cli.hint(ELSEWHERE),
         SpecError::EnvFile(error) => env_file_refused(error),
-        SpecError::EnvFileHasOtherNames { .. } => {
-            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
-        }
         _ => cli,
     }
 }
@@ -336,6 +335,9 @@ pub(crate) fn env_file_refused(error: &EnvFileError) -> CliError {
     match error {
         EnvFileError::UntrustedImport { .. } => {
             cli.hint("what the sandbox may have of your environment: `-e NAME`")
+        }
+        EnvFileError::OtherNames { .. } => {
+            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
         }
         _ => cli,
     }

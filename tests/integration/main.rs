@@ -51,6 +51,7 @@ mod releases; // where releases answer differently
 mod repository; // `ralph --git`, and what an agent leaves at the top
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
+mod secret_values; // the value of a secret is in no checkpoint, no check and no record
 mod signals; // signals, a client that is stopped or killed, fifty at once
 mod steps; // a run that asks between iterations
 mod submodules; // `ralph --git` with repositories inside the workspace's

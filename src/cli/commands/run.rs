@@ -73,7 +73,7 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         }
     };
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
-    let launch = Launch::new(request, &image, &service, unenforced)?;
+    let launch = Launch::new(request, &image, &service, unenforced, &[])?;
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;

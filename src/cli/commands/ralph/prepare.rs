@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::agent::Chosen;
 use super::copied::{Copied, Place};
-use super::workspace::{check_directory, workspace};
+use super::workspace::{check_directory, env_files, workspace};
 use super::{Begun, Prepared, RalphArgs};
 use super::{agent, git, preflight, task};
 use crate::cli::args::Global;
@@ -20,8 +20,8 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, GitAccess, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run, RunId,
-    Sleep, Task, Workspace,
+    self, Event, GitAccess, Keep, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run,
+    RunId, Sleep, Task, Workspace,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
@@ -79,7 +79,8 @@ pub(super) async fn prepare(
         ));
     }
     night::refuse_overlap(&workspace.path, None)?;
-    args.kept.announce(&workspace, ui)?;
+    let secret = env_files(&request, &cwd, &workspace.path)?;
+    args.kept.announce(&workspace, &secret, ui)?;
     if !args.dry_run {
         night::clear_copies(false, ui).await?;
     }
@@ -94,9 +95,10 @@ pub(super) async fn prepare(
             launch::refuse_forbidden(&workspace.path, &store)?;
             service = Some(connected);
             begun.copying.set(true);
-            let copied = Copied::make(&workspace, args.kept.keep(), &id, &begun.stop).await?;
+            let copied =
+                Copied::make(&workspace, args.kept.keep(&secret), &id, &begun.stop).await?;
             begun.copying.set(false);
-            copied.give(&mut request, &workspace, &cwd);
+            copied.give(&mut request, &workspace);
             Some(copied)
         }
         _ => None,
@@ -115,6 +117,12 @@ pub(super) async fn prepare(
         task::lint(asked, &Prompt::new(&prompt), ui)?;
         prompts.push(prompt);
         let directory = check_directory(asked.check_dir.as_deref(), &cwd, &workspace.path)?;
+        if let Some(directory) = &directory
+            && !env_files(&request, &cwd, directory)?.is_empty()
+        {
+            let text = "`--check-dir` holds the env file, and what is checked could read it";
+            return Err(CliError::usage(text).hint("move the env file elsewhere"));
+        }
         tasks.push(asked.task(directory));
     }
     let (agent, more) = (args.agent.as_deref(), &args.command);
@@ -160,7 +168,11 @@ pub(super) async fn prepare(
     let record = record(
         args,
         &request,
-        (place.clone(), copied.is_some().then_some(workspace)),
+        (
+            place.clone(),
+            copied.is_some().then_some(workspace),
+            args.kept.keep(&secret),
+        ),
         &repository,
         &image,
         &agent,
@@ -233,7 +245,9 @@ async fn make(
         .env
         .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
-    let launch = Launch::new(request, image, service, unenforced)?;
+    // What was copied is the agent's, too, once one has worked there.
+    let untrusted = [run.record()?.original().path.clone()];
+    let launch = Launch::new(request, image, service, unenforced, &untrusted)?;
     launch.announce(ui);
     preflight::keys(&launch.plan.container.env)?;
     if args.dry_run {
@@ -267,7 +281,7 @@ async fn make(
 fn record(
     args: &RalphArgs,
     request: &Request,
-    (workspace, original): (Workspace, Option<Workspace>),
+    (workspace, original, keep): (Workspace, Option<Workspace>, Keep),
     repository: &git::Repository,
     image: &Image,
     agent: &Chosen,
@@ -284,7 +298,7 @@ fn record(
         workspace,
         original,
         repository: Some(repository.record().clone()),
-        keep: args.kept.keep(),
+        keep,
         image: ralph::Image {
             name: request.image.clone(),
             id: image.id.to_string(),
