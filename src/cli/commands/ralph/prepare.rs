@@ -245,6 +245,7 @@ async fn make(
         .env
         .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
+    night::refuse_mounts(&request.mounts, Some(run))?;
     // What was copied is the agent's, too, once one has worked there.
     let untrusted = [run.record()?.original().path.clone()];
     let launch = Launch::new(request, image, service, unenforced, &untrusted)?;
