@@ -35,6 +35,7 @@ mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
 mod forgery; // labels that claim to be ours
 mod homes; // the home of an agent, which lasts as long as the run
+mod hostile; // a tree that is made to do harm, all the way
 mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
 mod kept; // what checkpoints hold, and what an agent may not change
