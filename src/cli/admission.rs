@@ -70,7 +70,7 @@ impl Gate for Admission<'_> {
             request.mounts.push(mount);
         }
         let unenforced = Unenforced::new(self.asked.unenforced);
-        let launch = Launch::new(request, &image, self.service, unenforced)?;
+        let launch = Launch::new(request, &image, self.service, unenforced, &[])?;
         let turn = Turn::wait(&self.service.endpoint, &launch.plan.container).await;
         let (sandbox, _) = Sandbox::create(client, &launch.plan.container).await?;
         drop(turn);

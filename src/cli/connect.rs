@@ -33,6 +33,11 @@ pub(crate) fn chosen(global: &Global) -> CliResult<Option<Endpoint>> {
     Ok((source != Source::Default).then_some(endpoint))
 }
 
+/// Where the service is to be found that was asked for, or that is usual.
+pub(crate) fn place(global: &Global) -> CliResult<Endpoint> {
+    Ok(endpoint(global)?.0)
+}
+
 /// Connects, and says so once where the service is newer than what was tested.
 pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
     Ok(reach(global, ui).await?.0)

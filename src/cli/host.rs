@@ -105,7 +105,10 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .with(Forbidden::PodmanStorage, &data.join("containers"))
         .with(Forbidden::PodmanStorage, Path::new("/var/lib/containers"))
         .with(Forbidden::PodmanStorage, Path::new("/run/containers"));
+    // What is written there says what runs in later sandboxes.
+    let own = own.into_iter().chain(config_directory());
     Ok(own
+        .collect::<Vec<_>>()
         .iter()
         .fold(paths, |paths, place| paths.with(Forbidden::OwnState, place)))
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::connect::Service;
@@ -15,6 +15,8 @@ use crate::libpod::{Client, ContainerId, Image};
 use crate::sandbox::asked::Asked;
 use crate::sandbox::enforcement::{Absence, Enforcement, LimitCheck, LimitKind, Obstacle};
 use crate::sandbox::env_file::EnvFileError;
+use crate::sandbox::forbidden::ForbiddenPaths;
+use crate::sandbox::host_path::HostPath;
 use crate::sandbox::limits::Origin;
 use crate::sandbox::name::ContainerName;
 use crate::sandbox::proc_files::KernelFiles;
@@ -36,12 +38,14 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// Resolves paths, reads env files and plans the container.
+    /// Resolves paths, reads env files and plans the container. An agent could have written the `untrusted`
+    /// directories, beside those that the sandbox gets.
     pub(crate) fn new(
         mut request: Request,
         image: &Image,
         service: &Service,
         unenforced: Unenforced,
+        untrusted: &[PathBuf],
     ) -> CliResult<Self> {
         let name = match request.name.take() {
             Some(name) => name,
@@ -71,7 +75,7 @@ impl Launch {
                 cwd: &cwd,
                 env: &env,
                 forbidden: &forbidden,
-                untrusted: &[],
+                untrusted,
             },
         )
         .map_err(|error| refused(&error))?;
@@ -283,6 +287,24 @@ pub(crate) fn delegation(controller: &str) -> String {
     )
 }
 
+/// Refuses a workspace that no sandbox may have, before anything of it is read.
+pub(crate) fn refuse_forbidden(workspace: &Path, forbidden: &ForbiddenPaths) -> CliResult<()> {
+    let path = || workspace.to_owned();
+    let real = HostPath::resolve(workspace, Path::new("/"));
+    let real = real.map_err(|source| SpecError::HostPath {
+        path: path(),
+        source,
+    });
+    let checked = real.and_then(|real| {
+        let checked = forbidden.check(&real);
+        checked.map_err(|source| SpecError::Forbidden {
+            path: path(),
+            source,
+        })
+    });
+    checked.map_err(|error| refused(&error))
+}
+
 /// Makes the file for the container's id.
 pub(crate) fn cidfile(path: &Path) -> CliResult<File> {
     OpenOptions::new()
@@ -303,9 +325,6 @@ fn refused(error: &SpecError) -> CliError {
     match error {
         SpecError::Forbidden { .. } => cli.hint(ELSEWHERE),
         SpecError::EnvFile(error) => env_file_refused(error),
-        SpecError::EnvFileHasOtherNames { .. } => {
-            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
-        }
         _ => cli,
     }
 }
@@ -316,6 +335,9 @@ pub(crate) fn env_file_refused(error: &EnvFileError) -> CliError {
     match error {
         EnvFileError::UntrustedImport { .. } => {
             cli.hint("what the sandbox may have of your environment: `-e NAME`")
+        }
+        EnvFileError::OtherNames { .. } => {
+            cli.hint("move it out of the mounted directory, or put a copy of it in its place")
         }
         _ => cli,
     }

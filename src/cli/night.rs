@@ -1,5 +1,6 @@
 //! Runs as the command line has them: where they are kept, and what a verdict is as an exit code.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Event, Follow, Named, Run, Runs, Stop, Verdict};
+use crate::ralph::{self, Event, Follow, Named, Record, Run, Runs, Stop, Verdict};
+use crate::sandbox::host_path::HostPath;
+use crate::sandbox::mounts::{Mount, MountSource};
 use crate::sandbox::{Home, Sandbox};
 
 /// All runs of this person.
@@ -267,13 +270,22 @@ pub(crate) async fn stop(run: &Run, patience: Option<Duration>) -> CliResult<()>
 /// Two agents, or an agent and a person, cannot work in one directory: a run that has not ended in
 /// it, above it or below it is in the way. Its agent may be alive though nobody has it in hand.
 pub(crate) fn refuse_overlap(workspace: &Path, own: Option<&Run>) -> CliResult<()> {
+    let found = workspace.symlink_metadata();
+    let found = found.map(|found| (found.dev(), found.ino())).ok();
     for run in runs()?.list()? {
         if own.is_some_and(|own| own.id() == run.id()) {
             continue;
         }
-        let Ok(record) = run.record() else { continue };
-        let other = &record.workspace.path;
-        let overlaps = workspace.starts_with(other) || other.starts_with(workspace);
+        let Ok(Record {
+            workspace: record, ..
+        }) = run.record()
+        else {
+            continue;
+        };
+        let other = &record.path;
+        let overlaps = workspace.starts_with(other)
+            || other.starts_with(workspace)
+            || found == Some((record.device, record.inode));
         let id = run.id();
         if overlaps && run.is_held() {
             return Err(CliError::new(
@@ -290,6 +302,19 @@ pub(crate) fn refuse_overlap(workspace: &Path, own: Option<&Run>) -> CliResult<(
             .hint(format!(
                 "take it up again: `stockade resume {id}`; or end it: `stockade stop {id}`"
             )));
+        }
+    }
+    Ok(())
+}
+
+/// Nor may any other sandbox have a part of it.
+pub(crate) fn refuse_mounts(mounts: &[Mount], own: Option<&Run>) -> CliResult<()> {
+    let cwd = host::working_directory()?;
+    for mount in mounts {
+        if let MountSource::Host(typed) = &mount.source
+            && let Ok(real) = HostPath::resolve(typed, &cwd)
+        {
+            refuse_overlap(real.path(), own)?;
         }
     }
     Ok(())

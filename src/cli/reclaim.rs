@@ -110,7 +110,7 @@ async fn given(
     hidden.hide(&mut request);
     // The person's image does one thing here: no limit has to keep it from another.
     let unenforced = Unenforced::Allow;
-    let launch = Launch::new(request, &image, service, unenforced)?;
+    let launch = Launch::new(request, &image, service, unenforced, &[])?;
     let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
     let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
     drop(turn);

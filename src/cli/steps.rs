@@ -121,6 +121,8 @@ impl<'a> Keyboard<'a> {
             .status("a shell in a sandbox of its own, without a network; `exit` leaves it");
         self.ourselves(&[
             "run",
+            "--within",
+            self.run.id().as_str(),
             "-it",
             "--rm",
             "--network=none",

@@ -75,7 +75,7 @@ impl Claimed<'_> {
             let repository = checkpoints.open()?;
             let base = repository.checkpoint(checkpoints.series(), 0)?;
             let at = repository.checkpoint(checkpoints.series(), at)?;
-            let changes = repository.changes(&base, &at)?;
+            let changes = checkpoints.changes(&repository, &base, &at)?;
             selection.mend(&repository, &changes);
             let mut findings = selection.findings(&changes);
             findings.weakened = weakened(&repository, &changes, &selection);

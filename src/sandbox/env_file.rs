@@ -124,6 +124,37 @@ pub enum EnvFileError {
         /// The line, from 1.
         line: usize,
     },
+    /// One that is to be hidden has a second name, under which it may be seen.
+    #[error("env file {} lies in a mounted directory and has other names (hard links)", path.display())]
+    OtherNames {
+        /// The file, as typed.
+        path: PathBuf,
+    },
+}
+
+/// Where below a directory that an agent gets, or gets a copy of, an env file lies, if it does.
+///
+/// # Errors
+/// If there is none, or what is in it can be seen there in another way, by a link or a second name.
+pub fn env_file_below(
+    path: &Path,
+    cwd: &Path,
+    root: &Path,
+) -> Result<Option<PathBuf>, EnvFileError> {
+    if is_descriptor(path) {
+        return Ok(None);
+    }
+    let at = || path.to_owned();
+    let real = HostPath::resolve(path, cwd)
+        .and_then(|real| real.check_links([root]).map(|()| real))
+        .map_err(|source| EnvFileError::Path { path: at(), source })?;
+    let Ok(below) = real.path().strip_prefix(root) else {
+        return Ok(None);
+    };
+    if real.names() > 1 {
+        return Err(EnvFileError::OtherNames { path: at() });
+    }
+    Ok(Some(below.to_owned()))
 }
 
 /// Reads a file. Below one of `roots`, directories that an agent could write, no link is followed

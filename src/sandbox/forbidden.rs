@@ -24,8 +24,6 @@ pub enum Forbidden {
     PodmanStorage,
     /// Stockade's own directories: runs, checkpoints, keys.
     OwnState,
-    /// The workspace of a run that is going on.
-    RunningWorkspace,
 }
 
 impl Forbidden {
@@ -33,11 +31,7 @@ impl Forbidden {
     fn covers_below(self) -> bool {
         match self {
             Self::Root | Self::Home | Self::PodmanSocket | Self::Runtime => false,
-            Self::SshKeys
-            | Self::GnupgKeys
-            | Self::PodmanStorage
-            | Self::OwnState
-            | Self::RunningWorkspace => true,
+            Self::SshKeys | Self::GnupgKeys | Self::PodmanStorage | Self::OwnState => true,
         }
     }
 }
@@ -53,7 +47,6 @@ impl fmt::Display for Forbidden {
             Self::Runtime => "the runtime directory of your session",
             Self::PodmanStorage => "podman's storage",
             Self::OwnState => "stockade's own state",
-            Self::RunningWorkspace => "the workspace of another run",
         })
     }
 }

@@ -239,12 +239,6 @@ pub enum SpecError {
     /// An env file cannot be read.
     #[error(transparent)]
     EnvFile(#[from] EnvFileError),
-    /// An env file that is to be masked has a second name, under which it may be seen.
-    #[error("env file {} lies in a mounted directory and has other names (hard links)", path.display())]
-    EnvFileHasOtherNames {
-        /// The file, as typed.
-        path: PathBuf,
-    },
     /// The seccomp profile lies where an agent could have written it.
     #[error("seccomp profile {} lies below {}", path.display(), root.display())]
     UntrustedProfile {
@@ -290,7 +284,7 @@ impl SandboxSpec {
                 // Where the others are would be a search through all that is mounted, and one can
                 // be made meanwhile.
                 if !hidden.is_empty() && path.names() > 1 {
-                    return Err(SpecError::EnvFileHasOtherNames { path: file.clone() });
+                    return Err(EnvFileError::OtherNames { path: file.clone() }.into());
                 }
                 masks.extend(hidden);
             }

@@ -214,8 +214,17 @@ fn runs_that_could_use_up_all_memory_together_are_not_begun() {
     wait_until(|| dir.work().join("ready").exists());
     let elsewhere = format!("{}:/workspace:Z", other.display());
     let mut typed = vec!["ralph", "--memory", &most, "-v", &elsewhere];
-    let refused = dir.stockade(&typed).run().code(30);
-    let _ = refused.complains("this machine's");
+    let refused = || {
+        let refused = dir.stockade(&typed).run().code(30);
+        let _ = refused.complains("this machine's");
+    };
+    refused();
+    // Its agent goes on also when nobody has it in hand.
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    let left = || dir.stockade(&["runs"]).run().success().stdout();
+    wait_until(|| left().contains("left alone"));
+    refused();
     typed.extend([
         "--allow-overcommit",
         "--no-check",
@@ -226,6 +235,6 @@ fn runs_that_could_use_up_all_memory_together_are_not_begun() {
     ]);
     let _ = dir.stockade(&typed).run().code(0);
     dir.write("go", "");
-    let _ = dir.stockade(&["wait", &id]).run().code(11);
+    let _ = dir.stockade(&["resume", &id]).run().code(11);
     dir.assert_nothing_left();
 }

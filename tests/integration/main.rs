@@ -36,6 +36,7 @@ mod exec; // `stockade exec`: streams, terminals, exit codes
 mod faults; // the client against a service that misbehaves (scripted)
 mod forgery; // labels that claim to be ours
 mod homes; // the home of an agent, which lasts as long as the run
+mod hostile; // a tree that is made to do harm, all the way
 mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
 mod kept; // what checkpoints hold, and what an agent may not change
@@ -53,6 +54,7 @@ mod reported; // what the report of a run says, by how it ended
 mod repository; // `ralph --git`, and what an agent leaves at the top
 mod run; // `stockade run`: exit codes, streams, what is left
 mod sandbox; // what a container finds itself in: user, files, network, limits
+mod secret_values; // the value of a secret is in no checkpoint, no check and no record
 mod signals; // signals, a client that is stopped or killed, fifty at once
 mod steps; // a run that asks between iterations
 mod submodules; // `ralph --git` with repositories inside the workspace's

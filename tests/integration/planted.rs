@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::night::{lives, ralph, wait_until};
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 use crate::support::gate::{Gate, Hold};
@@ -91,6 +92,45 @@ fn what_no_workspace_may_be_hold_or_lie_in() {
                 .complains(why);
         }
     }
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
+fn the_workspace_of_a_run_is_nobody_elses() {
+    let dir = TestDir::new();
+    dir.write("sub/file", "");
+    let agent = "while [ ! -e go ]; do sleep 0.1; done\n";
+    let flags = ["-d", "--no-linger-check", "--max-iterations", "1"];
+    let flags = [&flags[..], &["--allow-overcommit"]].concat();
+    let id = ralph(&dir, agent, &flags).run().success().line();
+    wait_until(|| lives(&dir) == 1);
+    symlink("work/sub", dir.path().join("led")).unwrap();
+    fs::create_dir(dir.path().join("beside")).unwrap();
+    let refused = |why: &str| {
+        for volume in [".:/w", ".:/w:ro", "./sub:/workspace", "../led:/w"] {
+            let output = run(&dir, &["-v", volume], "echo ran").code(125).says("");
+            let _ = output.complains(&format!("the run {id} {why}"));
+        }
+        let line = format!(
+            "cd ../beside && exec {} ralph --allow-unenforced-limits --allow-overcommit --network none \
+             --image {} --prompt x --no-check -v ../work:/second -- true",
+            dir.program(),
+            tiny()
+        );
+        let output = dir.shell(&line).run().code(30);
+        let _ = output.complains(&format!("the run {id} {why}"));
+    };
+    refused("is at work in");
+    let _ = run(&dir, &["-v", "../beside:/w"], "echo ran").says("ran\n");
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    let left = || dir.stockade(&["runs"]).run().success().stdout();
+    wait_until(|| left().contains("left alone"));
+    refused("has not ended in");
+    dir.write("go", "");
+    let _ = dir.stockade(&["resume", &id]).run().code(11);
+    let _ = run(&dir, &["-v", ".:/w"], "cat /w/count").says("1\n");
     dir.assert_nothing_left();
 }
 

@@ -89,11 +89,11 @@ pub(crate) fn used_up(dir: &TestDir, command: TestCommand, lives: u32) -> Output
 
 /// All that an agent could plant for the person's git to run, and to get at what is not its own.
 const PLANTS: &str = "\
+    (echo evil >>/run/stockade-objects/info/alternates) 2>/dev/null && echo written\n\
+    cp -a .git /tmp/git; (rm -rf /run/stockade-objects/* .git) 2>/dev/null; cp -a /tmp/git/. .git; mv .git moved 2>/dev/null && echo moved\n\
     git config core.fsmonitor 'touch /workspace/evil'; git config filter.x.clean evil; git config core.hooksPath /workspace\n\
     mkdir -p .git/hooks; echo evil >.git/hooks/post-checkout; chmod +x .git/hooks/post-checkout\n\
-    echo ../../other/.git >.git/commondir; rm .git/commondir\n\
-    (echo evil >>/run/stockade-objects/info/alternates) 2>/dev/null && echo written\n\
-    (rm -rf /run/stockade-objects/*) 2>/dev/null; (rm -rf .git) 2>/dev/null; mv .git moved 2>/dev/null && echo moved\n";
+    echo ../../other/.git >.git/commondir\n";
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
@@ -153,7 +153,14 @@ fn whatever_it_plants_there_is_not_the_persons() {
         output.stdout().replace("life 1\n", ""),
         "<promise>COMPLETE</promise>\n"
     );
+    let shadow = record(&dir).join("git");
+    for planted in ["commondir", "hooks/post-checkout", "objects"] {
+        assert!(shadow.join(planted).exists(), "{planted}");
+    }
+    let config = fs::read_to_string(shadow.join("config")).unwrap();
+    assert!(config.contains("fsmonitor"), "{config}");
     assert_eq!(listing(&dir.work().join(".git")), before);
+    git(&dir.work(), "status --short");
     git(&dir.work(), "fsck --strict");
     assert!(!dir.work().join("evil").exists());
     let changed = dir.stockade(&["diff", "--name-only"]).run().success();

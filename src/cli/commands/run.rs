@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::foreground::{self, Finished, Streams};
 use crate::cli::image;
 use crate::cli::launch::{self, Launch, Unenforced};
+use crate::cli::night;
 use crate::cli::outcome;
 use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::{Caught, Signals};
@@ -36,6 +37,9 @@ pub(crate) struct RunArgs {
     /// Write the container's id to a file, which must not exist
     #[arg(long, value_name = "PATH")]
     cidfile: Option<PathBuf>,
+    /// Run that has this workspace, and whose person asks between iterations
+    #[arg(long, hide = true, value_name = "RUN")]
+    within: Option<String>,
     /// Image, and the command to run in place of its own
     // One list: what follows the image is never a flag of ours (`argv.rs` sees to it).
     #[arg(required = true, num_args = 1.., trailing_var_arg = true,
@@ -61,6 +65,8 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         None => return Err(CliError::usage("the image is missing")),
     };
     let request = args.sandbox.request(image, command)?;
+    let own = args.within.as_deref().map(|run| night::find(Some(run)));
+    night::refuse_mounts(&request.mounts, own.transpose()?.as_ref())?;
     let service = tokio::select! {
         service = Service::connect(global, ui) => service?,
         caught = signals.next_end() => return Ok(Exit::Signal(caught.number())),
@@ -73,7 +79,7 @@ async fn inner(args: &RunArgs, global: &Global, ui: &Ui) -> CliResult {
         }
     };
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
-    let launch = Launch::new(request, &image, &service, unenforced)?;
+    let launch = Launch::new(request, &image, &service, unenforced, &[])?;
     launch.announce(ui);
     if args.dry_run {
         ui.line(&launch.description()?).doing("write")?;

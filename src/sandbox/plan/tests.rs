@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::super::SpecError;
 use super::super::entrypoint::Entrypoint;
 use super::super::env::{CallerEnv, EnvArg};
+use super::super::env_file::EnvFileError;
 use super::super::forbidden::ForbiddenPaths;
 use super::super::host_path::Owner;
 use super::super::limits::{Ulimit, parse_cpus, parse_memory, parse_pids};
@@ -271,7 +272,7 @@ fn every_view_of_an_env_file_is_masked() {
     .unwrap();
     let error = world.spec(guide()).unwrap_err();
     assert!(
-        matches!(error, SpecError::EnvFileHasOtherNames { .. }),
+        matches!(error, SpecError::EnvFile(EnvFileError::OtherNames { .. })),
         "{error}"
     );
 

@@ -1,5 +1,8 @@
 //! Patterns for paths, byte by byte. Time is pattern times path, whatever they are.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 /// `*` and `?` inside a name, `**` for any number of directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -43,6 +46,22 @@ impl Pattern {
             directories,
             names,
         })
+    }
+
+    /// One for a single path. What a pattern cannot say stands in it as `?`.
+    pub fn literal(path: &Path) -> String {
+        let mut text = String::from("/");
+        for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+            let special = |c: char| "*?[]\\!\n\r".contains(c);
+            text.extend(
+                chunk
+                    .valid()
+                    .chars()
+                    .map(|c| if special(c) { '?' } else { c }),
+            );
+            text.extend(chunk.invalid().iter().map(|_| '?'));
+        }
+        text
     }
 
     /// As it was written.

@@ -1,5 +1,9 @@
 //! What is left out, pattern by pattern.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use super::*;
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -34,6 +38,26 @@ fn patterns_match_names_or_paths() {
         ("x*y*z", "xyxyxy"),
     ] {
         assert!(!matches(pattern, path), "{pattern} {path}");
+    }
+}
+
+#[test]
+fn any_single_path_has_a_pattern() {
+    for path in [
+        &b".env.ralph"[..],
+        b"a/b c",
+        b"[x]!\\",
+        b"new\nline\r/\xff\xfe",
+        b"*/**",
+        "ü/é".as_bytes(),
+    ] {
+        let text = Pattern::literal(Path::new(OsStr::from_bytes(path)));
+        let pattern = Pattern::parse(&text).unwrap();
+        assert!(pattern.matches(path, false), "{text}");
+        for other in [&b"deeper/"[..], b"x"] {
+            assert!(!pattern.matches(&[other, path].concat(), false), "{text}");
+            assert!(!pattern.matches(&[path, other].concat(), false), "{text}");
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +13,6 @@ use crate::cli::host;
 use crate::ralph::files::{private_directory, remove_all};
 use crate::ralph::{Checkpoints, Copying, Keep, RunId, Workspace};
 use crate::sandbox::Request;
-use crate::sandbox::host_path::HostPath;
 use crate::sandbox::mounts::MountSource;
 
 /// Where an agent works.
@@ -98,26 +96,13 @@ impl Copied {
         Ok(copied)
     }
 
-    /// Has the sandbox get the copy, where it would get what was copied.
-    pub(super) fn give(&self, request: &mut Request, original: &Workspace, cwd: &Path) {
+    /// Has the sandbox get the copy, where it would get what was copied. The env files are not in it.
+    pub(super) fn give(&self, request: &mut Request, original: &Workspace) {
         for mount in &mut request.mounts {
             if mount.target.as_str() == original.target {
                 mount.source = MountSource::Host(self.workspace.path.clone());
             }
         }
-        // From there, so that they are hidden from the agent as in the original.
-        for file in &mut request.env_files {
-            if let Some(copy) = self.of(file, original, cwd) {
-                *file = copy;
-            }
-        }
-    }
-
-    fn of(&self, file: &Path, original: &Workspace, cwd: &Path) -> Option<PathBuf> {
-        let real = HostPath::resolve(file, cwd).ok()?;
-        let below = real.path().strip_prefix(&original.path).ok()?;
-        let copy = self.workspace.path.join(below);
-        copy.symlink_metadata().is_ok().then_some(copy)
     }
 
     /// The run has begun: both are its own now.

@@ -1,5 +1,6 @@
 //! What checkpoints hold, and what is kept of the output.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::cli::ui::Ui;
 use crate::cli::units;
 use crate::ralph::{Keep, Retention, Workspace};
 use crate::sandbox::size::ByteSize;
-use crate::workspace::{Omitted, Preview, Root};
+use crate::workspace::{Omitted, Pattern, Preview, Root};
 
 /// So many names are shown.
 const SHOWN: usize = 10;
@@ -52,11 +53,12 @@ fn parse_output(text: &str) -> Result<ByteSize, String> {
 }
 
 impl KeptArgs {
-    /// What is kept of it.
-    pub(super) fn keep(&self) -> Keep {
+    /// What is kept of a workspace in which these files are secret.
+    pub(super) fn keep(&self, secret: &[PathBuf]) -> Keep {
+        let secret = secret.iter().map(|path| Pattern::literal(path));
         Keep {
             all: self.checkpoint_all,
-            skip: self.checkpoint_skip.clone(),
+            skip: self.checkpoint_skip.iter().cloned().chain(secret).collect(),
             retention: Retention {
                 count: self.checkpoint_keep,
                 bytes: self.checkpoint_size.bytes(),
@@ -70,23 +72,35 @@ impl KeptArgs {
     }
 
     /// Says what will be left out.
-    pub(super) fn announce(&self, workspace: &Workspace, ui: &Ui) -> CliResult<()> {
+    pub(super) fn announce(
+        &self,
+        workspace: &Workspace,
+        secret: &[PathBuf],
+        ui: &Ui,
+    ) -> CliResult<()> {
         let failed = |e| CliError::from_source(Exit::Failed, &e);
         let root = Root::open(&workspace.path).map_err(failed)?;
-        let preview = Preview::of(&root, &self.keep().leave_out(), LOOK).map_err(failed)?;
-        if let Some(line) = line(&preview) {
+        let preview = Preview::of(&root, &self.keep(secret).leave_out(), LOOK).map_err(failed)?;
+        if let Some(line) = line(&preview, secret) {
             ui.status(&line);
         }
         Ok(())
     }
 }
 
-fn line(preview: &Preview) -> Option<String> {
-    if preview.left_out.is_empty() {
+/// First what is secret, whatever a short look has found.
+fn line(preview: &Preview, secret: &[PathBuf]) -> Option<String> {
+    let others = || {
+        let others = preview.left_out.iter();
+        others.filter(|one| !secret.contains(&one.path))
+    };
+    if secret.is_empty() && others().next().is_none() {
         return None;
     }
-    let mut told: Vec<String> = preview.left_out.iter().take(SHOWN).map(one).collect();
-    let more = preview.left_out.len().saturating_sub(SHOWN);
+    let name = |path: &PathBuf| format!("{} (env file)", sanitize_line(&path.to_string_lossy()));
+    let mut told: Vec<String> = secret.iter().map(name).collect();
+    told.extend(others().take(SHOWN).map(one));
+    let more = others().count().saturating_sub(SHOWN);
     match (more, preview.is_whole) {
         (0, true) => {}
         (0, false) => told.push("and perhaps more".to_owned()),
@@ -128,11 +142,27 @@ mod tests {
             is_whole: false,
         };
         assert_eq!(
-            line(&preview).unwrap(),
+            line(&preview, &[]).unwrap(),
             "checkpoints leave out target (20 files, 20KiB), a\\u{1b}b (at least 1 file, 1KiB), x, and perhaps more"
         );
         preview.left_out = vec![omitted("y", 2, true); 12];
-        assert!(line(&preview).unwrap().ends_with(", and at least 2 more"));
-        assert_eq!(line(&Preview::default()), None);
+        let told = line(&preview, &[]).unwrap();
+        assert!(told.ends_with(", and at least 2 more"), "{told}");
+        assert_eq!(line(&Preview::default(), &[]), None);
+        let secret = ["conf/.env".into(), "y".into()];
+        let mut preview = Preview {
+            left_out: vec![omitted("target", 1, true), omitted("y", 1, true)],
+            is_whole: true,
+        };
+        assert_eq!(
+            line(&preview, &secret).unwrap(),
+            "checkpoints leave out conf/.env (env file), y (env file), target (1 file, 1KiB)"
+        );
+        // A look that has seen nothing yet.
+        preview = Preview::default();
+        assert_eq!(
+            line(&preview, &secret[..1]).unwrap(),
+            "checkpoints leave out conf/.env (env file), and perhaps more"
+        );
     }
 }

@@ -186,7 +186,8 @@ pub(super) fn memory(args: &RalphArgs, limits: &Limits) -> CliResult<()> {
     };
     let mut others = 0;
     for run in night::runs()?.list()? {
-        if run.is_held() {
+        // The agent of one that nobody has in hand may be at work all the same.
+        if run.is_held() || night::is_left_alone(&run) {
             others += run
                 .record()
                 .ok()

@@ -1,15 +1,16 @@
 //! Everything before the agent's first instruction.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use super::agent::Chosen;
 use super::copied::{Copied, Place};
-use super::workspace::{check_directory, workspace};
+use super::workspace::{check_directory, env_files, workspace};
 use super::{Begun, Prepared, RalphArgs};
 use super::{agent, git, preflight, task};
 use crate::cli::args::Global;
 use crate::cli::built::Here;
-use crate::cli::connect::Service;
+use crate::cli::connect::{self, Service};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::launch::{self, Launch, Unenforced};
@@ -19,11 +20,12 @@ use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
-    self, Event, GitAccess, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run, RunId,
-    Sleep, Task, Workspace,
+    self, Event, GitAccess, Keep, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run,
+    RunId, Sleep, Task, Workspace,
 };
 use crate::sandbox::asked::Asked;
 use crate::sandbox::env::EnvArg;
+use crate::sandbox::forbidden::{Forbidden, ForbiddenPaths};
 use crate::sandbox::log::LogDriver;
 use crate::sandbox::mounts::{Access, OwnMount};
 use crate::sandbox::name::{ContainerName, GuestPath};
@@ -69,23 +71,34 @@ pub(super) async fn prepare(
     }
     let mut request = args.sandbox.request(wanted.unwrap_or_default(), &[])?;
     let workspace = workspace(&mut request, &cwd, args.read_only_workspace)?;
+    let forbidden = host::forbidden(&connect::place(global)?)?;
+    launch::refuse_forbidden(&workspace.path, &forbidden)?;
     if workspace.read_only && args.git == GitAccess::Rw {
         return Err(CliError::usage(
             "`--git rw` is not for a workspace that can only be read: `--git ro` is what is left of it",
         ));
     }
     night::refuse_overlap(&workspace.path, None)?;
-    args.kept.announce(&workspace, ui)?;
+    let secret = env_files(&request, &cwd, &workspace.path)?;
+    args.kept.announce(&workspace, &secret, ui)?;
     if !args.dry_run {
         night::clear_copies(false, ui).await?;
     }
     let id = RunId::new(jiff::Timestamp::now(), host::random()?);
+    let mut service = None;
     let copied = match args.workspace {
         Place::Copy if !args.dry_run => {
+            // Of what is mounted, verification sees that it is not the store. What is copied nobody mounts.
+            let connected = Service::connect(global, ui).await?;
+            let store = connected.client.info().await?.store.graph_root;
+            let store = ForbiddenPaths::none().with(Forbidden::PodmanStorage, Path::new(&store));
+            launch::refuse_forbidden(&workspace.path, &store)?;
+            service = Some(connected);
             begun.copying.set(true);
-            let copied = Copied::make(&workspace, args.kept.keep(), &id, &begun.stop).await?;
+            let copied =
+                Copied::make(&workspace, args.kept.keep(&secret), &id, &begun.stop).await?;
             begun.copying.set(false);
-            copied.give(&mut request, &workspace, &cwd);
+            copied.give(&mut request, &workspace);
             Some(copied)
         }
         _ => None,
@@ -104,6 +117,12 @@ pub(super) async fn prepare(
         task::lint(asked, &Prompt::new(&prompt), ui)?;
         prompts.push(prompt);
         let directory = check_directory(asked.check_dir.as_deref(), &cwd, &workspace.path)?;
+        if let Some(directory) = &directory
+            && !env_files(&request, &cwd, directory)?.is_empty()
+        {
+            let text = "`--check-dir` holds the env file, and what is checked could read it";
+            return Err(CliError::usage(text).hint("move the env file elsewhere"));
+        }
         tasks.push(asked.task(directory));
     }
     let (agent, more) = (args.agent.as_deref(), &args.command);
@@ -132,7 +151,10 @@ pub(super) async fn prepare(
     preflight::told(args, &workspace.path, &request.mounts)?;
     preflight::survives_reboot(args)?;
     preflight::room(&tasks, &workspace.path)?;
-    let service = Service::connect(global, ui).await?;
+    let service = match service {
+        Some(connected) => connected,
+        None => Service::connect(global, ui).await?,
+    };
     preflight::subordinate_ids(&service.endpoint)?;
     let (client, pull) = (&service.client, args.sandbox.pull);
     let image = match (&here, &agents_own) {
@@ -148,7 +170,11 @@ pub(super) async fn prepare(
     let record = record(
         args,
         &request,
-        (place.clone(), copied.is_some().then_some(workspace)),
+        (
+            place.clone(),
+            copied.is_some().then_some(workspace),
+            args.kept.keep(&secret),
+        ),
         &repository,
         &image,
         &agent,
@@ -221,7 +247,10 @@ async fn make(
         .env
         .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
     let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
-    let launch = Launch::new(request, image, service, unenforced)?;
+    night::refuse_mounts(&request.mounts, Some(run))?;
+    // What was copied is the agent's, too, once one has worked there.
+    let untrusted = [run.record()?.original().path.clone()];
+    let launch = Launch::new(request, image, service, unenforced, &untrusted)?;
     launch.announce(ui);
     preflight::keys(&launch.plan.container.env)?;
     if args.dry_run {
@@ -256,7 +285,7 @@ async fn make(
 fn record(
     args: &RalphArgs,
     request: &Request,
-    (workspace, original): (Workspace, Option<Workspace>),
+    (workspace, original, keep): (Workspace, Option<Workspace>, Keep),
     repository: &git::Repository,
     image: &Image,
     agent: &Chosen,
@@ -273,7 +302,7 @@ fn record(
         workspace,
         original,
         repository: Some(repository.record().clone()),
-        keep: args.kept.keep(),
+        keep,
         image: ralph::Image {
             name: request.image.clone(),
             id: image.id.to_string(),

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::launch::env_file_refused;
 use crate::cli::sandbox_args::invalid;
 use crate::ralph::Workspace;
 use crate::sandbox::Request;
+use crate::sandbox::env_file::env_file_below;
 use crate::sandbox::host_path::{FileKind, HostPath};
 use crate::sandbox::mounts::{Mount, MountSource, parse_volume};
 use crate::sandbox::name::GuestPath;
@@ -77,6 +79,20 @@ fn close(mount: &mut Mount) -> CliResult<()> {
         mount.options = parse_volume(&text).map_err(|e| invalid(&e))?.options;
     }
     Ok(())
+}
+
+/// The env files in it, relative to it: no checkpoint, no copy and no check has them.
+pub(super) fn env_files(
+    request: &Request,
+    cwd: &Path,
+    workspace: &Path,
+) -> CliResult<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for file in &request.env_files {
+        let below = env_file_below(file, cwd, workspace);
+        found.extend(below.map_err(|error| env_file_refused(&error))?);
+    }
+    Ok(found)
 }
 
 /// What a check gets beside the agent's tree: no agent may have written it.
