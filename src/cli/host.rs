@@ -107,10 +107,9 @@ pub(crate) fn forbidden(endpoint: &Endpoint) -> CliResult<ForbiddenPaths> {
         .with(Forbidden::PodmanStorage, Path::new("/run/containers"));
     // What is written there says what runs in later sandboxes.
     let own = own.into_iter().chain(config_directory());
-    Ok(own
-        .collect::<Vec<_>>()
-        .iter()
-        .fold(paths, |paths, place| paths.with(Forbidden::OwnState, place)))
+    Ok(own.fold(paths, |paths, place| {
+        paths.with(Forbidden::OwnState, &place)
+    }))
 }
 
 /// Who owns the socket: a rootless service's belongs to its user.

@@ -52,7 +52,12 @@ fn a_workspace_that_is_a_link_is_resolved_once_and_shown() {
 fn what_no_workspace_may_be_hold_or_lie_in() {
     let dir = TestDir::new();
     let home = dir.path().join("home");
-    for below in [".ssh/keys", ".gnupg", ".local/share/containers/storage"] {
+    for below in [
+        ".ssh/keys",
+        ".gnupg",
+        ".local/share/containers/storage",
+        ".config/stockade/agents",
+    ] {
         fs::create_dir_all(home.join(below)).unwrap();
     }
     let _ = dir.stockade(&["ps"]).run().success();
@@ -74,6 +79,10 @@ fn what_no_workspace_may_be_hold_or_lie_in() {
             "lies in podman's storage",
         ),
         (state.clone(), "is stockade's own state"),
+        (
+            home.join(".config/stockade/agents"),
+            "lies in stockade's own state",
+        ),
         (state.join("below"), "lies in stockade's own state"),
         (dir.path().join("state"), "holds stockade's own state"),
         // Where this service has its store only the service knows.
