@@ -373,7 +373,7 @@ impl Repository {
     /// As [`Repository::prepare_commit`]; or nothing has changed.
     pub fn prepare_commit_over(
         &self,
-        base: &Checkpoint,
+        (base, work): (&Checkpoint, &Checkpoint),
         there: &Checkpoint,
         merged: &Merged,
         excludes: &[u8],
@@ -385,7 +385,7 @@ impl Repository {
         let (base, there) = (base.snapshot(&self.store)?, there.snapshot(&self.store)?);
         commit::prepare_over(
             &self.store,
-            &base,
+            (&base, &work.snapshot(&self.store)?),
             &there,
             &merged.snapshot,
             &paths,

@@ -166,6 +166,36 @@ fn the_work_becomes_a_commit_of_the_persons() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn what_a_commit_holds_besides_is_told() {
+    let dir = TestDir::new();
+    dir.write(".gitignore", "*.log\n/count\n/agent.sh\n");
+    dir.write("file", "one\n");
+    dir.write("other", "one\n");
+    let _ = git(&dir, "init -q -b main");
+    let _ = git(&dir, "add -A");
+    let _ = git(&dir, "commit -qm first");
+    dir.write("notes.txt", "mine\n");
+    dir.write("other", "one\nmine\n");
+    dir.write("untracked", "mine\n");
+    let _ = git(&dir, "add notes.txt");
+    let agent = format!("echo two >file; echo x >made.log{CLAIM}");
+    let output = ralph(&dir, &agent, &["--no-check"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let settings = "[user]\n\tname = The Person\n\temail = person@x\n";
+    fs::write(dir.path().join("home/.gitconfig"), settings).unwrap();
+    let mut terminal = Pty::spawn(accept(&dir, &["--commit", "-m", "x"]), 24, 100);
+    terminal.expect("not in the commit: made.log");
+    terminal.expect("also in the commit, as you had not committed it: notes.txt");
+    terminal.expect("also in the commit, as you had not committed it: other");
+    terminal.expect("Commit this? [y/N]");
+    terminal.type_keys(b"y\r");
+    assert_eq!(terminal.wait(), Some(0));
+    let names = git(&dir, "show --format= --name-only");
+    assert_eq!(names, "file\nnotes.txt\nother\n");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn a_repository_that_the_agent_wrote_in_gets_no_commit() {
     let dir = worked_with(
         "echo two >file; printf '#!/bin/sh\\n' >.git/hooks/pre-commit",

@@ -1,5 +1,6 @@
 //! `stockade accept`
 
+mod commit;
 mod copied;
 mod unseen;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::commit::{prepare, settings, uncommitted};
 use self::copied::{Original, Over};
 use super::diff::{self, Written};
 use crate::cli::args::Global;
@@ -19,20 +21,17 @@ use crate::cli::exit::Exit;
 use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
-use crate::cli::{host, night, prompt};
+use crate::cli::{night, prompt};
 use crate::ralph::journal::Reader;
 use crate::ralph::{Checkpoints, Event, Night, Record, Report, Run, RunId, Verdict};
 use crate::workspace::{
-    self, Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, GitConfig, Prepared, Reason,
-    Repository, What, Words,
+    Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, Reason, Repository, What, Words,
 };
 
 /// So many names are shown.
 const SHOWN: usize = 20;
 /// The longest that is looked for repositories in what checkpoints leave out.
 const LOOK: Duration = Duration::from_secs(20);
-/// The largest file of settings that is read, in bytes.
-const MAX_SETTINGS: u64 = 1 << 20;
 
 /// Take what a run came to
 ///
@@ -45,8 +44,9 @@ const MAX_SETTINGS: u64 = 1 << 20;
 /// as that was before, it is kept. Your `.git` is not touched, but for the commit. What the check could not see, since another
 /// user of the sandbox had closed it, is refused until `stockade check` has seen it or you name it.
 ///
-/// No git, hook or filter is run for the commit. In it are files that git knows, and those that came
-/// during the run and that the ignore files of before the run do not ignore.
+/// No git, hook or filter is run for the commit. In it are files that git knows, as they are by now, and those that
+/// came during the run and that the ignore files of before the run do not ignore. What of that is your own, since you
+/// had not committed it, is named before you are asked, and so is what of the run's is not in the commit.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// Do not ask
@@ -155,20 +155,13 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     };
     let over = original.map(over).transpose()?;
     let prepared = match (args.commit, &over) {
-        (true, Some(over)) => Some(over.prepare(&repository, &base)?),
+        (true, Some(over)) => Some(over.prepare(&repository, &base, &now)?),
         (true, None) => Some(prepare(&repository, &base, &now, &paths)?),
         (false, _) => None,
     };
     show(&repository, &of(&base)?, &concerns, ui)?;
     if let Some(prepared) = &prepared {
-        for path in prepared.left_out().iter().take(SHOWN) {
-            let path = sanitize_line(&path.to_string_lossy());
-            ui.warning(&format!("not in the commit: {path}"));
-        }
-        if prepared.left_out().len() > SHOWN {
-            let more = prepared.left_out().len() - SHOWN;
-            ui.warning(&format!("and {more} more"));
-        }
+        commit::tell(prepared, ui);
     }
     let what = if args.commit { "Commit" } else { "Accept" };
     let question = format!("{verdict}. {what} this?");
@@ -355,59 +348,6 @@ fn show(
     }
     written.total()?;
     diff::shown(concerns, false, ui)
-}
-
-fn prepare(
-    repository: &Repository,
-    base: &Checkpoint,
-    now: &Checkpoint,
-    paths: &[PathBuf],
-) -> CliResult<Prepared> {
-    repository
-        .prepare_commit(base, now, paths, &excludes()?)
-        .map_err(|e| uncommitted(&e))
-}
-
-/// The person's ignore rules for all repositories.
-fn excludes() -> CliResult<Vec<u8>> {
-    let settings = settings();
-    let named = settings.get("core.excludesfile").and_then(|name| {
-        let below = name.strip_prefix("~/");
-        match below {
-            Some(below) => Some(host::home()?.join(below)),
-            None => Some(PathBuf::from(name)).filter(|path| path.is_absolute()),
-        }
-    });
-    let excludes = named.or_else(|| Some(host::config_home()?.join("git/ignore")));
-    Ok(excludes.and_then(|path| read(&path)).unwrap_or_default())
-}
-
-fn uncommitted(error: &workspace::Error) -> CliError {
-    let cli = CliError::context(Exit::Failed, "nothing was committed", error);
-    match error.is_refused() {
-        true => cli.hint("without `--commit` the run is only marked, and git is yours to use"),
-        false => cli,
-    }
-}
-
-/// The person's settings for git, the system's first. A file that git would not read is passed over.
-fn settings() -> GitConfig {
-    let own = host::config_home().map(|home| home.join("git/config"));
-    let old = host::home().map(|home| home.join(".gitconfig"));
-    let files = [Some(PathBuf::from("/etc/gitconfig")), own, old];
-    let mut settings = GitConfig::default();
-    for text in files.into_iter().flatten().filter_map(|path| read(&path)) {
-        settings.extend(GitConfig::parse(&text).unwrap_or_default());
-    }
-    settings
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let file = std::fs::File::open(path).ok()?;
-    let mut text = Vec::new();
-    file.take(MAX_SETTINGS).read_to_end(&mut text).ok()?;
-    Some(text)
 }
 
 #[cfg(test)]

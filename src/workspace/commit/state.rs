@@ -73,7 +73,7 @@ pub(super) fn child(tree: &Snapshot, directory: At, name: &[u8]) -> Option<At> {
 }
 
 /// A path in a tree.
-fn find(tree: &Snapshot, path: &str) -> Option<At> {
+pub(super) fn find(tree: &Snapshot, path: &str) -> Option<At> {
     path.split('/')
         .try_fold(0, |at, name| child(tree, at, name.as_bytes()))
 }

@@ -1,6 +1,8 @@
 //! Commits in real repositories, and what real `git` says of them. It is run here alone, on trees that the
 //! tests made.
 
+mod beside;
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{SHOWN, excludes, uncommitted};
+use super::SHOWN;
+use super::commit::{excludes, uncommitted};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -81,10 +82,11 @@ impl Over {
         &self,
         repository: &Repository,
         base: &Checkpoint,
+        work: &Checkpoint,
     ) -> CliResult<Prepared> {
         let (there, merged) = (&self.original.now, &self.merged);
         repository
-            .prepare_commit_over(base, there, merged, &excludes()?)
+            .prepare_commit_over((base, work), there, merged, &excludes()?)
             .map_err(|e| uncommitted(&e))
     }
 
