@@ -36,6 +36,15 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// The longest file of git's that is read, in bytes.
 const MAX_FILE: u64 = 512 << 20;
 
+/// Who may have written in the person's repository since a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Nobody else: what has changed is theirs.
+    PersonAlone,
+    /// The agent could.
+    AgentToo,
+}
+
 /// A commit that could be made.
 #[derive(Debug)]
 pub struct Prepared {
@@ -70,11 +79,11 @@ pub struct Committed {
 pub(super) fn prepare(
     store: &Store,
     base: &Snapshot,
-    at: &Snapshot,
+    (at, writer): (&Snapshot, Writer),
     paths: &[PathBuf],
     excludes: &[u8],
 ) -> Result<Prepared> {
-    let state = State::read(store, base, at)?;
+    let state = State::read(store, base, at, writer)?;
     let plan = plan::plan(store, &state, base, at, paths, excludes)?;
     let beside = beside::look(store, (&state, &plan), (base, at), at, paths)?;
     Ok(Prepared {
@@ -94,7 +103,7 @@ pub(super) fn prepare_over(
     paths: &[PathBuf],
     excludes: &[u8],
 ) -> Result<Prepared> {
-    let state = State::read(store, there, at)?;
+    let state = State::read(store, there, at, Writer::AgentToo)?;
     let plan = plan::plan(store, &state, base, at, paths, excludes)?;
     let beside = beside::look(store, (&state, &plan), (base, there), work, paths)?;
     Ok(Prepared {
@@ -217,7 +226,7 @@ fn who(state: &State, words: &Words<'_>) -> Result<String> {
             false => Ok(value),
             true => Err(Error::refused(format!(
                 "`{name}` is not set in the repository's configuration or in your own (files that these \
-                 include are not read)"
+                 include are not read): `git config --global {name} VALUE`"
             ))),
         }
     };

@@ -58,7 +58,7 @@ pub use changes::Entry;
 pub use commit::Committed;
 pub use commit::GitConfig;
 pub use commit::Prepared;
-pub use commit::Words;
+pub use commit::{Words, Writer};
 pub use disk::Root;
 pub use error::Error;
 pub use error::Result;
@@ -356,13 +356,13 @@ impl Repository {
     pub fn prepare_commit(
         &self,
         base: &Checkpoint,
-        at: &Checkpoint,
+        (at, writer): (&Checkpoint, Writer),
         paths: &[PathBuf],
         excludes: &[u8],
     ) -> Result<Prepared> {
         let base = base.snapshot(&self.store)?;
         let at = at.snapshot(&self.store)?;
-        commit::prepare(&self.store, &base, &at, paths, excludes)
+        commit::prepare(&self.store, &base, (&at, writer), paths, excludes)
     }
 
     /// The same for what was put together and is still to be applied to what is at `there`: all that `work` has

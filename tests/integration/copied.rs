@@ -13,6 +13,7 @@ use crate::repository::{git, listing, names, repository, with_git};
 use crate::support::capture::stretched;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
+use crate::support::pty::Pty;
 
 const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 
@@ -103,6 +104,32 @@ fn the_work_on_a_copy_is_taken_over() {
     assert_eq!(names(&copies(&dir)), [id.as_str()]);
     let _ = dir.stockade(&["runs", "prune"]).run().success();
     assert_eq!(names(&copies(&dir)), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn only_what_accept_changed_is_gone_back_from() {
+    let dir = TestDir::new();
+    dir.write("file", "1\n");
+    let _ = worked(&dir, "echo 2 >file", &[]);
+    let id = id(&dir);
+    let mut terminal = Pty::spawn(dir.stockade(&["accept"]), 24, 100);
+    terminal.expect("Accept this? [y/N]");
+    terminal.type_keys(b"n\r");
+    assert_eq!(terminal.wait(), Some(1));
+    dir.write("file", "3\n");
+    let _ = dir.stockade(&["accept", "--yes"]).run().code(1);
+    dir.write("file", "1\n");
+    dir.write("mine", "mine");
+    let back = ["rollback", &id, "--original"];
+    let _ = dir.stockade(&back).run().code(1).complains("no checkpoint");
+    let output = dir.stockade(&["accept", "--yes"]).run().success();
+    let _ = output.complains(&format!("stockade rollback {id} --original --to 0"));
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"));
+    let _ = dir.stockade(&back).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("1\n"));
+    assert_eq!(text(&dir, "mine").as_deref(), Some("mine"));
+    let _ = dir.stockade(&["runs", "prune"]).run().success();
 }
 
 #[test]

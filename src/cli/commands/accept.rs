@@ -90,12 +90,12 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
                 .hint(format!("what happened: `stockade show {id}`")),
         );
     };
-    let checkpoints = run.checkpoints(&record)?;
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
     let (base, result) = (checkpoints.get(0)?, checkpoints.get(result)?);
     let (mut night, _) = Night::open(&run)?;
     let (now, event) = checkpoints.take("before it is accepted")?;
     night.note(event)?;
-    let original = Original::keep(&run, &record)?;
+    let original = Original::look(&run, &record)?;
     let mut repository = checkpoints.open()?;
     let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
     if original.is_some() {
@@ -139,7 +139,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let concerns: Vec<Concern> = concerns
         .into_iter()
-        .filter(|concern| is_among(&paths, &concern.path))
+        .filter(|concern| is_among(&paths, &concern.path) && checkpoints.counts(&concern.path))
         .collect();
     refuse_nested(id, &concerns, &paths)?;
     let over = |original| {
@@ -156,7 +156,10 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     let over = original.map(over).transpose()?;
     let prepared = match (args.commit, &over) {
         (true, Some(over)) => Some(over.prepare(&repository, &base, &now)?),
-        (true, None) => Some(prepare(&repository, &base, &now, &paths)?),
+        (true, None) => {
+            let writer = checkpoints.git();
+            Some(prepare(&repository, &base, (&now, writer), &paths)?)
+        }
         (false, _) => None,
     };
     show(&repository, &of(&base)?, &concerns, ui)?;
@@ -289,7 +292,7 @@ fn refuse_other(run: &Run, changes: &[Change], result: &Checkpoint) -> CliResult
         error.causes.push(format!("and {more} more"));
     }
     let number = result.number();
-    // A rollback spares the repository unless it is named.
+    // A rollback spares the repository unless it is named, but where the agent could write it.
     let git = match changes.iter().any(|change| change.path.starts_with(".git")) {
         true => " . .git",
         false => "",

@@ -105,7 +105,8 @@ async fn watch(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
 }
 
 fn write(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
-    let checkpoints = run.checkpoints(&run.record()?)?;
+    let record = run.record()?;
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let repository = checkpoints.open()?;
     let Range(from, to) = args.range.unwrap_or(Range(0, None));
@@ -134,7 +135,8 @@ fn write(args: &DiffArgs, run: &Run, ui: &Ui) -> CliResult {
         written.total()?;
     }
     if !args.name_only && !args.name_status {
-        let concerns = repository.concerns(&from, &to).map_err(failed)?;
+        let mut concerns = repository.concerns(&from, &to).map_err(failed)?;
+        concerns.retain(|concern| checkpoints.counts(&concern.path));
         shown(&concerns, args.trust, ui)?;
     }
     Ok(Exit::Done)

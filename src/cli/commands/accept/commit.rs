@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::host;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
-use crate::workspace::{self, Checkpoint, GitConfig, Prepared, Repository};
+use crate::workspace::{self, Checkpoint, GitConfig, Prepared, Repository, Writer};
 
 /// The largest file of settings that is read, in bytes.
 const MAX_SETTINGS: u64 = 1 << 20;
@@ -42,7 +42,7 @@ fn names(what: &str, paths: &[PathBuf], ui: &Ui) {
 pub(super) fn prepare(
     repository: &Repository,
     base: &Checkpoint,
-    now: &Checkpoint,
+    now: (&Checkpoint, Writer),
     paths: &[PathBuf],
 ) -> CliResult<Prepared> {
     repository

@@ -5,7 +5,9 @@ use crate::workspace::Prepared;
 
 fn prepared(scene: &Scene, base: &Checkpoint, at: &Checkpoint, paths: &[&str]) -> Prepared {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let prepared = scene.repository.prepare_commit(base, at, &paths, b"");
+    let prepared = scene
+        .repository
+        .prepare_commit(base, (at, Writer::AgentToo), &paths, b"");
     prepared.unwrap()
 }
 
@@ -135,4 +137,36 @@ fn what_was_shown_and_is_not_committed_is_named() {
     try_commit(&scene, &base, &at, &[]).unwrap();
     let names = git(&scene, &["show", "--format=", "--name-only"]);
     assert_eq!(names, "a/file\na/gone\n");
+}
+
+#[test]
+fn what_the_person_did_meanwhile_where_no_agent_could_is_no_obstacle() {
+    let mut scene = scene(&[]);
+    let base = scene.take();
+    scene.write("a/file", "the run's\n");
+    scene.write("mine", "mine\n");
+    git(&scene, &["add", "mine"]);
+    git(&scene, &["commit", "-qm", "mine"]);
+    git(&scene, &["config", "user.name", "U"]);
+    let at = scene.take();
+    let prepare = |writer| {
+        scene
+            .repository
+            .prepare_commit(&base, (&at, writer), &[], b"")
+    };
+    let error = prepare(Writer::AgentToo).unwrap_err().to_string();
+    assert!(error.contains("the agent could write it"), "{error}");
+    let prepared = prepare(Writer::PersonAlone).unwrap();
+    assert_eq!(words(prepared.also()), "");
+    let config = GitConfig::parse(b"[user]\nemail = y\n").unwrap();
+    let words = Words {
+        message: "x",
+        config,
+        seconds: SECONDS,
+    };
+    let done = scene.repository.commit(&scene.root(), &prepared, &words);
+    done.unwrap();
+    let names = git(&scene, &["show", "--format=%an", "--name-only"]);
+    assert_eq!(names, "U\n\na/file\n");
+    assert_clean(&scene, "");
 }
