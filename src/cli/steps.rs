@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use tokio::task::JoinHandle;
 
 use super::args::Global;
@@ -26,7 +28,22 @@ pub(crate) struct Keyboard<'a> {
     global: &'a Global,
     ui: &'a Ui,
     line: Option<JoinHandle<io::Result<String>>>,
+    /// Its terminal was closed.
+    is_gone: bool,
     answered: Option<u64>,
+}
+
+/// Whether the terminal is there no more: then the end of input is nobody's word.
+fn is_closed() -> bool {
+    let stdin = io::stdin();
+    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let answered = poll(&mut asked, Some(&now)).is_ok();
+    let closed = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    answered && asked.iter().any(|one| one.revents().intersects(closed))
 }
 
 impl<'a> Keyboard<'a> {
@@ -43,12 +60,16 @@ impl<'a> Keyboard<'a> {
             global,
             ui,
             line: None,
+            is_gone: false,
             answered: None,
         })
     }
 
-    /// Waits for a line. Dropping the future loses none of it.
+    /// Waits for a line. Dropping the future loses none of it. From a terminal that was closed none comes.
     pub(crate) async fn line(&mut self) -> CliResult<String> {
+        if self.is_gone {
+            return std::future::pending().await;
+        }
         if self.line.is_none() {
             self.ui.ask(KEYS);
             self.line = Some(tokio::task::spawn_blocking(|| {
@@ -65,6 +86,10 @@ impl<'a> Keyboard<'a> {
         };
         let line = reading.await;
         self.line = None;
+        if is_closed() {
+            self.is_gone = true;
+            return std::future::pending().await;
+        }
         match line {
             Ok(line) => line.doing("read what you type"),
             Err(error) => Err(CliError::from_source(Exit::Failed, &error)),
