@@ -1,6 +1,7 @@
 //! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
 //! go; the run does not mind.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +47,19 @@ pub(crate) async fn follow(
     global: &Global,
     ui: &Ui,
 ) -> CliResult {
+    follow_from(run, 0, look, interrupt, signals, global, ui).await
+}
+
+/// The same, of its output only what comes after so many bytes.
+pub(crate) async fn follow_from(
+    run: &Run,
+    from: u64,
+    look: Look,
+    interrupt: Interrupt,
+    signals: &mut Signals,
+    global: &Global,
+    ui: &Ui,
+) -> CliResult {
     let record = run.record()?;
     let mut keyboard = match record.pace {
         Pace::Steps => Keyboard::new(run, &record, global, ui),
@@ -58,7 +72,7 @@ pub(crate) async fn follow(
         record: &record,
         output,
         page: Page::new(look, &record.voice.message),
-        shown: 0,
+        shown: from,
         ui,
     };
     let mut asked = 0u8;
@@ -195,9 +209,46 @@ pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
     night::verdict(run)?.ok_or_else(|| gone(run))
 }
 
-/// All that a run's agent has written so far.
-pub(crate) async fn output(run: &Run, output: &Output, ui: &Ui) -> CliResult<()> {
-    file(&run.output_path(), output, ui).await
+/// What a run's agent has written so far, after so many bytes.
+pub(crate) async fn output(run: &Run, from: u64, output: &Output, ui: &Ui) -> CliResult<()> {
+    let mut page = Page::new(Look::AsItIs, &Message::default());
+    let path = run.output_path();
+    copy(&path, &mut page, output, from..u64::MAX, ui)
+        .await
+        .map(drop)
+}
+
+/// Where the last lines of what a run's agent has written so far begin.
+pub(crate) fn last_lines(run: &Run, count: u64) -> CliResult<u64> {
+    let path = run.output_path();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut at = 0;
+    // Where lines begin, and one that may have nothing in it yet.
+    let mut begin = VecDeque::from([0]);
+    loop {
+        let piece = read_output(&path, at, READ).doing("read the output")?;
+        if piece.bytes.is_empty() {
+            break;
+        }
+        if piece.at > at {
+            begin.clear();
+            begin.push_back(piece.at);
+        }
+        for (behind, byte) in (piece.at + 1..).zip(&piece.bytes) {
+            if *byte == b'\n' {
+                begin.push_back(behind);
+                if begin.len() - 1 > count {
+                    begin.pop_front();
+                }
+            }
+        }
+        at = piece.at + piece.bytes.len() as u64;
+    }
+    if begin.back() == Some(&at) {
+        begin.pop_back();
+    }
+    let skipped = begin.len().saturating_sub(count);
+    Ok(begin.get(skipped).copied().unwrap_or(at))
 }
 
 /// All of a file with somebody else's words.
