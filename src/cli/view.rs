@@ -66,7 +66,7 @@ pub(crate) async fn follow_from(
         Pace::Through => None,
     };
     let mut asks = None;
-    let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
+    let output = Output::start(Some(Policy::Quoted)).doing("start writing output")?;
     let mut view = View {
         run,
         record: &record,
@@ -112,6 +112,10 @@ pub(crate) async fn follow_from(
             };
             tokio::select! {
                 line = keyboard.line() => {
+                    // Nobody has answered, and the run waits.
+                    if let Err(error @ CliError { exit: Exit::Signal(_), .. }) = line {
+                        return Err(error);
+                    }
                     if let Err(error) = line.and_then(|line| keyboard.act(&line, question)) {
                         ui.error(&error);
                     }
@@ -138,7 +142,7 @@ pub(crate) async fn follow_from(
             }
         }
     };
-    ui.status(&format!("{}: {verdict}", run.id()));
+    ui.own(&format!("{}: {verdict}", run.id()));
     Ok(match (asked, verdict) {
         (1.., Verdict::Stopped) => Exit::Signal(Caught::Interrupt.number()),
         (_, verdict) => night::exit(&verdict),
@@ -181,7 +185,7 @@ impl View<'_> {
         if let Some(text) = words(&entry.event, self.record)
             && !matches!(entry.event, Event::Awake { .. })
         {
-            say(&format!("== {text}"), &mut self.page, &self.output, self.ui).await;
+            say(&text, &mut self.page, &self.output, self.ui).await;
         }
         Ok(None)
     }
@@ -279,9 +283,9 @@ async fn copy(
             // A line that is torn does not go on behind what is missing.
             let _ = write(page.finish(), output).await;
             output.written().await;
-            ui.status(&match shown {
-                0 => format!("== the first {at} bytes of the output are not kept"),
-                _ => format!("== {} bytes of the output are not kept", at - shown),
+            ui.own(&match shown {
+                0 => format!("the first {at} bytes of the output are not kept"),
+                _ => format!("{} bytes of the output are not kept", at - shown),
             });
         }
         shown = at + bytes.len() as u64;
@@ -313,7 +317,7 @@ async fn say(text: &str, page: &mut Page, output: &Output, ui: &Ui) {
         let _ = write(end, output).await;
         output.written().await;
     }
-    ui.status(text);
+    ui.own(text);
 }
 
 /// An event in words; `None` for what only matters to us.
