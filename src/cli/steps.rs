@@ -12,6 +12,7 @@ use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::program;
+use super::signals::Caught;
 use super::ui::Ui;
 use crate::ralph::{Answer, Record, Run, Stop};
 
@@ -28,8 +29,6 @@ pub(crate) struct Keyboard<'a> {
     global: &'a Global,
     ui: &'a Ui,
     line: Option<JoinHandle<io::Result<String>>>,
-    /// Its terminal was closed.
-    is_gone: bool,
     answered: Option<u64>,
 }
 
@@ -60,16 +59,15 @@ impl<'a> Keyboard<'a> {
             global,
             ui,
             line: None,
-            is_gone: false,
             answered: None,
         })
     }
 
-    /// Waits for a line. Dropping the future loses none of it. From a terminal that was closed none comes.
+    /// Waits for a line. Dropping the future loses none of it.
+    ///
+    /// # Errors
+    /// It cannot be read; with the exit code of a hangup if the terminal was closed.
     pub(crate) async fn line(&mut self) -> CliResult<String> {
-        if self.is_gone {
-            return std::future::pending().await;
-        }
         if self.line.is_none() {
             self.ui.ask(KEYS);
             self.line = Some(tokio::task::spawn_blocking(|| {
@@ -87,8 +85,8 @@ impl<'a> Keyboard<'a> {
         let line = reading.await;
         self.line = None;
         if is_closed() {
-            self.is_gone = true;
-            return std::future::pending().await;
+            let hangup = Exit::Signal(Caught::HangUp.number());
+            return Err(CliError::new(hangup, "the terminal was closed"));
         }
         match line {
             Ok(line) => line.doing("read what you type"),
