@@ -18,8 +18,8 @@ use crate::ralph::journal::Reader;
 use crate::ralph::{self, Event, Run, Verdict};
 
 const HEADING: [&str; 5] = ["RUN", "NAME", "ITERATIONS", "STATE", "WORKSPACE"];
-/// How wide the table may be where there is no terminal.
-const WIDTH: usize = 200;
+/// How long a state may be where there is no terminal.
+const MOST: usize = 160;
 /// So much of a state is shown in any case.
 const LEAST: usize = 24;
 
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &RunsArgs, global: &Global, ui: &Ui) -> CliResult 
             "json" => serde_json::to_string_pretty(&rows).doing("write JSON")? + "\n",
             _ => {
                 let most = if args.no_trunc {
-                    usize::MAX
+                    (usize::MAX, usize::MAX)
                 } else {
                     columns(ui)
                 };
@@ -71,17 +71,19 @@ pub(crate) async fn run(args: &RunsArgs, global: &Global, ui: &Ui) -> CliResult 
     Ok(Exit::Done)
 }
 
-/// How wide the table may be.
-fn columns(ui: &Ui) -> usize {
+/// How wide the table may be, and a state in it.
+fn columns(ui: &Ui) -> (usize, usize) {
     let size = match ui.stdout_is_terminal() {
         true => window_size(),
         false => None,
     };
-    size.map_or(WIDTH, |(_, columns)| columns.into())
+    size.map_or((usize::MAX, MOST), |(_, columns)| {
+        (columns.into(), usize::MAX)
+    })
 }
 
 /// A state is an agent's words, where it says what blocks it: it is cut, so that the rest can be seen.
-fn table(rows: Vec<Row>, columns: usize) -> String {
+fn table(rows: Vec<Row>, (columns, most): (usize, usize)) -> String {
     let rows: Vec<[String; 5]> = rows.into_iter().map(Row::cells).collect();
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.get(at));
@@ -91,7 +93,7 @@ fn table(rows: Vec<Row>, columns: usize) -> String {
             .max(HEADING.get(at).map_or(0, |name| name.len()))
     };
     let others: usize = [0, 1, 2, 4].map(|at| width(at) + GAP).iter().sum();
-    let left = columns.saturating_sub(others).max(LEAST);
+    let left = columns.saturating_sub(others).clamp(LEAST, most);
     let mut table = Table::new(&HEADING);
     for [id, name, iterations, state, workspace] in rows {
         let state = shorten(&sanitize_line(&state), left);
@@ -204,14 +206,16 @@ mod tests {
         };
         let long = format!("blocked: \u{1b}{}", "日本 ".repeat(400));
         let rows = || vec![row("working"), row(&long)];
-        let text = table(rows(), 100);
+        let text = table(rows(), (100, usize::MAX));
         for line in text.lines() {
             assert!(line.width() <= 100, "{line}");
         }
         assert!(text.contains("blocked: \\u{1b}日本"), "{text}");
         assert_eq!(text.matches("  /home/a/work").count(), 2, "{text}");
-        assert!(table(rows(), 10).contains("blocked: "));
-        let whole = table(rows(), usize::MAX);
+        assert!(table(rows(), (10, usize::MAX)).contains("blocked: "));
+        let cut = table(rows(), (usize::MAX, 30));
+        assert!(cut.lines().all(|line| line.width() < 120), "{cut}");
+        let whole = table(rows(), (usize::MAX, usize::MAX));
         assert_eq!(whole.matches("日本").count(), 400);
     }
 }
