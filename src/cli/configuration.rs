@@ -42,10 +42,10 @@ impl Configuration {
     pub(crate) fn read(directory: &Path) -> CliResult<Option<Self>> {
         let heading = format!("cannot use `{}`", directory.join(FILE).display());
         let fault = |error: &(dyn std::error::Error + 'static)| {
-            CliError::context(Exit::Failed, heading.clone(), error)
+            CliError::context(Exit::Usage, heading.clone(), error)
         };
         let refuse = |why: &str| {
-            let mut error = CliError::new(Exit::Failed, heading.clone());
+            let mut error = CliError::new(Exit::Usage, heading.clone());
             error.causes.push(why.to_owned());
             error
         };

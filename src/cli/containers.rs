@@ -3,12 +3,14 @@
 use clap::Args;
 
 use super::args::Global;
+use super::connect;
 use super::error::{CliError, CliResult};
 use super::exit::Exit;
 use super::night;
 use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
+use crate::ralph::Run;
 use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
 
@@ -131,6 +133,16 @@ impl Containers {
             containers,
         })
     }
+}
+
+/// The run whose id begins or ends so, if there is no such container.
+pub(crate) async fn fitting_run(word: &str, global: &Global, ui: &Ui) -> Option<Run> {
+    let run = night::find(Some(word)).ok()?;
+    let is_taken = match connect::client(global, ui).await {
+        Ok(client) => client.container_exists(word).await.unwrap_or(false),
+        Err(_) => false,
+    };
+    (!is_taken).then_some(run)
 }
 
 /// Does one thing to each name, in order; a failure is said at once and the others go on.

@@ -4,12 +4,15 @@ use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use tokio::task::JoinHandle;
 
 use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::program;
+use super::signals::Caught;
 use super::ui::Ui;
 use crate::ralph::{Answer, Record, Run, Stop};
 
@@ -27,6 +30,19 @@ pub(crate) struct Keyboard<'a> {
     ui: &'a Ui,
     line: Option<JoinHandle<io::Result<String>>>,
     answered: Option<u64>,
+}
+
+/// Whether the terminal is there no more: then the end of input is nobody's word.
+fn is_closed() -> bool {
+    let stdin = io::stdin();
+    let mut asked = [PollFd::new(&stdin, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let answered = poll(&mut asked, Some(&now)).is_ok();
+    let closed = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    answered && asked.iter().any(|one| one.revents().intersects(closed))
 }
 
 impl<'a> Keyboard<'a> {
@@ -48,6 +64,9 @@ impl<'a> Keyboard<'a> {
     }
 
     /// Waits for a line. Dropping the future loses none of it.
+    ///
+    /// # Errors
+    /// It cannot be read; with the exit code of a hangup if the terminal was closed.
     pub(crate) async fn line(&mut self) -> CliResult<String> {
         if self.line.is_none() {
             self.ui.ask(KEYS);
@@ -65,6 +84,10 @@ impl<'a> Keyboard<'a> {
         };
         let line = reading.await;
         self.line = None;
+        if is_closed() {
+            let hangup = Exit::Signal(Caught::HangUp.number());
+            return Err(CliError::new(hangup, "the terminal was closed"));
+        }
         match line {
             Ok(line) => line.doing("read what you type"),
             Err(error) => Err(CliError::from_source(Exit::Failed, &error)),

@@ -1,11 +1,11 @@
 //! Aligned columns, as podman prints them.
 
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::sanitize::sanitize_line;
 
 /// Space between columns.
-const GAP: usize = 2;
+pub(crate) const GAP: usize = 2;
 
 /// Lines of cells under a heading; every cell is made harmless.
 #[derive(Debug)]
@@ -58,10 +58,16 @@ impl Table {
 
 /// The beginning of a text, marked if something is missing.
 pub(crate) fn shorten(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let rest = left.checked_sub(c.width().unwrap_or_default());
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    let mut short: String = text.chars().take_while(fits).collect();
     short.push('…');
     short
 }
@@ -91,5 +97,6 @@ mod tests {
     fn short() {
         assert_eq!(shorten("abc", 3), "abc");
         assert_eq!(shorten("abcd", 3), "ab…");
+        assert_eq!(shorten("日本語", 4), "日…");
     }
 }

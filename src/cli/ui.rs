@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 
 use super::error::CliError;
 use super::sanitize::{sanitize, without_colors};
-use super::terminal::{Filter, Policy};
+use super::terminal::{Filter, OURS, Policy};
 
 /// Standard output and error, and how much may be said there.
 #[derive(Debug, Clone, Copy)]
@@ -173,6 +173,11 @@ impl Ui {
     /// What is going on.
     pub(crate) fn status(&self, text: &str) {
         self.word("", "0", text);
+    }
+
+    /// What is going on, between somebody else's words. On a terminal these have no line below them.
+    pub(crate) fn own(&self, text: &str) {
+        self.word(OURS, "4", text);
     }
 
     /// Something the person should know, and that stops nothing.

@@ -1,6 +1,7 @@
 //! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
 //! go; the run does not mind.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -46,19 +47,32 @@ pub(crate) async fn follow(
     global: &Global,
     ui: &Ui,
 ) -> CliResult {
+    follow_from(run, 0, look, interrupt, signals, global, ui).await
+}
+
+/// The same, of its output only what comes after so many bytes.
+pub(crate) async fn follow_from(
+    run: &Run,
+    from: u64,
+    look: Look,
+    interrupt: Interrupt,
+    signals: &mut Signals,
+    global: &Global,
+    ui: &Ui,
+) -> CliResult {
     let record = run.record()?;
     let mut keyboard = match record.pace {
         Pace::Steps => Keyboard::new(run, &record, global, ui),
         Pace::Through => None,
     };
     let mut asks = None;
-    let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
+    let output = Output::start(Some(Policy::Quoted)).doing("start writing output")?;
     let mut view = View {
         run,
         record: &record,
         output,
         page: Page::new(look, &record.voice.message),
-        shown: 0,
+        shown: from,
         ui,
     };
     let mut asked = 0u8;
@@ -98,6 +112,10 @@ pub(crate) async fn follow(
             };
             tokio::select! {
                 line = keyboard.line() => {
+                    // Nobody has answered, and the run waits.
+                    if let Err(error @ CliError { exit: Exit::Signal(_), .. }) = line {
+                        return Err(error);
+                    }
                     if let Err(error) = line.and_then(|line| keyboard.act(&line, question)) {
                         ui.error(&error);
                     }
@@ -124,7 +142,7 @@ pub(crate) async fn follow(
             }
         }
     };
-    ui.status(&format!("{}: {verdict}", run.id()));
+    ui.own(&format!("{}: {verdict}", run.id()));
     Ok(match (asked, verdict) {
         (1.., Verdict::Stopped) => Exit::Signal(Caught::Interrupt.number()),
         (_, verdict) => night::exit(&verdict),
@@ -167,7 +185,7 @@ impl View<'_> {
         if let Some(text) = words(&entry.event, self.record)
             && !matches!(entry.event, Event::Awake { .. })
         {
-            say(&format!("== {text}"), &mut self.page, &self.output, self.ui).await;
+            say(&text, &mut self.page, &self.output, self.ui).await;
         }
         Ok(None)
     }
@@ -195,9 +213,46 @@ pub(crate) async fn until_verdict(run: &Run) -> CliResult<Verdict> {
     night::verdict(run)?.ok_or_else(|| gone(run))
 }
 
-/// All that a run's agent has written so far.
-pub(crate) async fn output(run: &Run, output: &Output, ui: &Ui) -> CliResult<()> {
-    file(&run.output_path(), output, ui).await
+/// What a run's agent has written so far, after so many bytes.
+pub(crate) async fn output(run: &Run, from: u64, output: &Output, ui: &Ui) -> CliResult<()> {
+    let mut page = Page::new(Look::AsItIs, &Message::default());
+    let path = run.output_path();
+    copy(&path, &mut page, output, from..u64::MAX, ui)
+        .await
+        .map(drop)
+}
+
+/// Where the last lines of what a run's agent has written so far begin.
+pub(crate) fn last_lines(run: &Run, count: u64) -> CliResult<u64> {
+    let path = run.output_path();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut at = 0;
+    // Where lines begin, and one that may have nothing in it yet.
+    let mut begin = VecDeque::from([0]);
+    loop {
+        let piece = read_output(&path, at, READ).doing("read the output")?;
+        if piece.bytes.is_empty() {
+            break;
+        }
+        if piece.at > at {
+            begin.clear();
+            begin.push_back(piece.at);
+        }
+        for (behind, byte) in (piece.at + 1..).zip(&piece.bytes) {
+            if *byte == b'\n' {
+                begin.push_back(behind);
+                if begin.len() - 1 > count {
+                    begin.pop_front();
+                }
+            }
+        }
+        at = piece.at + piece.bytes.len() as u64;
+    }
+    if begin.back() == Some(&at) {
+        begin.pop_back();
+    }
+    let skipped = begin.len().saturating_sub(count);
+    Ok(begin.get(skipped).copied().unwrap_or(at))
 }
 
 /// All of a file with somebody else's words.
@@ -228,9 +283,9 @@ async fn copy(
             // A line that is torn does not go on behind what is missing.
             let _ = write(page.finish(), output).await;
             output.written().await;
-            ui.status(&match shown {
-                0 => format!("== the first {at} bytes of the output are not kept"),
-                _ => format!("== {} bytes of the output are not kept", at - shown),
+            ui.own(&match shown {
+                0 => format!("the first {at} bytes of the output are not kept"),
+                _ => format!("{} bytes of the output are not kept", at - shown),
             });
         }
         shown = at + bytes.len() as u64;
@@ -262,7 +317,7 @@ async fn say(text: &str, page: &mut Page, output: &Output, ui: &Ui) {
         let _ = write(end, output).await;
         output.written().await;
     }
-    ui.status(text);
+    ui.own(text);
 }
 
 /// What a checkpoint does not hold; `None` for nothing.

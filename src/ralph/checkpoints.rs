@@ -14,7 +14,7 @@ use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
 use super::store::RunId;
 use crate::workspace::{
-    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series,
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Writer,
 };
 
 /// The checkpoints of one run.
@@ -31,6 +31,7 @@ pub struct Checkpoints {
     stop: Arc<AtomicBool>,
     /// What is worked on is a copy of what the first one is of.
     is_copy: bool,
+    git: Writer,
 }
 
 impl Checkpoints {
@@ -91,7 +92,44 @@ impl Checkpoints {
             leave_out: keep.leave_out(),
             stop: Arc::default(),
             is_copy: original != workspace,
+            git: Writer::AgentToo,
         }
+    }
+
+    /// A `.git` that was never the agent's is the person's own affair: it does not count as changed. Blocks.
+    #[must_use]
+    pub fn but_for_own_git(mut self, record: &Record) -> Self {
+        let root = self.root();
+        let is_own = record.repository.as_ref().is_some_and(|repository| {
+            root.and_then(|root| repository.is_untouched(&root))
+                .unwrap_or(false)
+        });
+        if is_own {
+            self.git = Writer::PersonAlone;
+        }
+        self
+    }
+
+    /// Whether what has changed there counts.
+    pub fn counts(&self, path: &Path) -> bool {
+        self.git == Writer::AgentToo || !path.starts_with(".git")
+    }
+
+    /// Who may have written in the workspace's `.git` since the first of them.
+    pub fn git(&self) -> Writer {
+        self.git
+    }
+
+    /// Of the same directory, for a while: those that nobody goes back to.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn for_looking(&self) -> Result<Self> {
+        let series = Series::new(&format!("{}-look", self.series))?;
+        Ok(Self {
+            series,
+            ..self.clone()
+        })
     }
 
     /// Taking one and copying one end soon after this becomes true.
@@ -137,6 +175,7 @@ impl Checkpoints {
         to: &Checkpoint,
     ) -> Result<Vec<Change>> {
         let mut changes = repository.changes(from, to)?;
+        changes.retain(|change| self.counts(&change.path));
         if self.is_copy && from.number() == 0 {
             let is_unknown = |entry: Entry| matches!(entry.kind, EntryKind::LeftOut(_));
             changes

@@ -1,6 +1,7 @@
 //! The agent's work as a commit in the person's own repository. Written by hand: no `git` is run, no filter
 //! and no hook. What is read of `.git` is read from a checkpoint, in which it is as it was before the agent.
 
+mod beside;
 mod config;
 mod ignore;
 mod index;
@@ -22,6 +23,7 @@ use crate::workspace::id::{Kind, ObjectId};
 use crate::workspace::snapshot::Snapshot;
 use crate::workspace::store::Store;
 
+use beside::Beside;
 pub use config::GitConfig;
 use index::{Entries, Stat};
 use objects::{Id, Objects};
@@ -34,11 +36,21 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// The longest file of git's that is read, in bytes.
 const MAX_FILE: u64 = 512 << 20;
 
+/// Who may have written in the person's repository since a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Nobody else: what has changed is theirs.
+    PersonAlone,
+    /// The agent could.
+    AgentToo,
+}
+
 /// A commit that could be made.
 #[derive(Debug)]
 pub struct Prepared {
     state: State,
     plan: Plan,
+    beside: Beside,
 }
 
 /// What the person says with it.
@@ -67,28 +79,38 @@ pub struct Committed {
 pub(super) fn prepare(
     store: &Store,
     base: &Snapshot,
-    at: &Snapshot,
+    (at, writer): (&Snapshot, Writer),
     paths: &[PathBuf],
     excludes: &[u8],
 ) -> Result<Prepared> {
-    let state = State::read(store, base, at)?;
+    let state = State::read(store, base, at, writer)?;
     let plan = plan::plan(store, &state, base, at, paths, excludes)?;
-    Ok(Prepared { state, plan })
+    let beside = beside::look(store, (&state, &plan), (base, at), at, paths)?;
+    Ok(Prepared {
+        state,
+        plan,
+        beside,
+    })
 }
 
 /// The same for what is still to be made of the tree `there`, whose repository counts: what has changed in it
-/// since `base` is the person's own.
+/// since `base` is the person's own. `work` is what the run came to.
 pub(super) fn prepare_over(
     store: &Store,
-    base: &Snapshot,
+    (base, work): (&Snapshot, &Snapshot),
     there: &Snapshot,
     at: &Snapshot,
     paths: &[PathBuf],
     excludes: &[u8],
 ) -> Result<Prepared> {
-    let state = State::read(store, there, at)?;
+    let state = State::read(store, there, at, Writer::AgentToo)?;
     let plan = plan::plan(store, &state, base, at, paths, excludes)?;
-    Ok(Prepared { state, plan })
+    let beside = beside::look(store, (&state, &plan), (base, there), work, paths)?;
+    Ok(Prepared {
+        state,
+        plan,
+        beside,
+    })
 }
 
 /// The submodules in an index of git's; `None` if it cannot be told which they are.
@@ -111,6 +133,23 @@ impl Prepared {
         &self.plan.left_out
     }
 
+    /// Of what the run has changed, what is not in it either: git ignores it, does not know it, or could not be
+    /// given it.
+    pub fn missing(&self) -> &[PathBuf] {
+        &self.beside.missing
+    }
+
+    /// What is in it besides what the run has changed: what the person had changed, or added to the index,
+    /// and not committed.
+    pub fn also(&self) -> &[PathBuf] {
+        &self.beside.also
+    }
+
+    /// Whether there may be more of that in the index: the branch's files could not be read.
+    pub fn may_hold_more(&self) -> bool {
+        self.beside.is_unsure
+    }
+
     /// How many files that nobody had added before are in it.
     pub fn added(&self) -> u64 {
         self.plan.added
@@ -124,7 +163,7 @@ pub(super) fn commit(
     prepared: &Prepared,
     words: &Words<'_>,
 ) -> Result<Committed> {
-    let Prepared { state, plan } = prepared;
+    let Prepared { state, plan, .. } = prepared;
     let who = who(state, words)?;
     let message = message(words.message)?;
     let place = Place::open(root)?;
@@ -187,7 +226,7 @@ fn who(state: &State, words: &Words<'_>) -> Result<String> {
             false => Ok(value),
             true => Err(Error::refused(format!(
                 "`{name}` is not set in the repository's configuration or in your own (files that these \
-                 include are not read)"
+                 include are not read): `git config --global {name} VALUE`"
             ))),
         }
     };

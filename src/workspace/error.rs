@@ -19,7 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 enum Kind {
     // Debug escapes what could steer a terminal; a name comes from the workspace.
-    #[error("cannot {operation} {path:?}")]
+    #[error("cannot {operation} {}", named(path))]
     File {
         operation: &'static str,
         path: PathBuf,
@@ -49,6 +49,14 @@ enum Kind {
     Sink(#[source] io::Error),
     #[error("it was interrupted")]
     Interrupted,
+}
+
+/// The root of a workspace has no name in it.
+fn named(path: &Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => "the directory itself".to_owned(),
+        false => format!("{path:?}"),
+    }
 }
 
 impl Error {
@@ -191,5 +199,20 @@ impl Error {
             source.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_of_a_workspace_is_named() {
+        let text = |path: &str| {
+            let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+            Error::file("complete", Path::new(path))(denied).to_string()
+        };
+        assert_eq!(text(""), "cannot complete the directory itself");
+        assert_eq!(text("a"), "cannot complete \"a\"");
     }
 }

@@ -58,7 +58,7 @@ pub use changes::Entry;
 pub use commit::Committed;
 pub use commit::GitConfig;
 pub use commit::Prepared;
-pub use commit::Words;
+pub use commit::{Words, Writer};
 pub use disk::Root;
 pub use error::Error;
 pub use error::Result;
@@ -376,13 +376,13 @@ impl Repository {
     pub fn prepare_commit(
         &self,
         base: &Checkpoint,
-        at: &Checkpoint,
+        (at, writer): (&Checkpoint, Writer),
         paths: &[PathBuf],
         excludes: &[u8],
     ) -> Result<Prepared> {
         let base = base.snapshot(&self.store)?;
         let at = at.snapshot(&self.store)?;
-        commit::prepare(&self.store, &base, &at, paths, excludes)
+        commit::prepare(&self.store, &base, (&at, writer), paths, excludes)
     }
 
     /// The same for what was put together and is still to be applied to what is at `there`: all that `work` has
@@ -393,7 +393,7 @@ impl Repository {
     /// As [`Repository::prepare_commit`]; or nothing has changed.
     pub fn prepare_commit_over(
         &self,
-        base: &Checkpoint,
+        (base, work): (&Checkpoint, &Checkpoint),
         there: &Checkpoint,
         merged: &Merged,
         excludes: &[u8],
@@ -405,7 +405,7 @@ impl Repository {
         let (base, there) = (base.snapshot(&self.store)?, there.snapshot(&self.store)?);
         commit::prepare_over(
             &self.store,
-            &base,
+            (&base, &work.snapshot(&self.store)?),
             &there,
             &merged.snapshot,
             &paths,

@@ -160,8 +160,12 @@ impl Rollback<'_> {
             self.result.failed_more += 1;
             return;
         }
+        let path = match self.path.as_slice() {
+            b"" => b".",
+            path => path,
+        };
         self.result.failed.push(Failed {
-            path: snapshot::path(&self.path),
+            path: snapshot::path(path),
             error,
         });
     }

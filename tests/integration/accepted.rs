@@ -166,6 +166,62 @@ fn the_work_becomes_a_commit_of_the_persons() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn what_a_commit_holds_besides_is_told() {
+    let dir = TestDir::new();
+    dir.write(".gitignore", "*.log\n/count\n/agent.sh\n");
+    dir.write("file", "one\n");
+    dir.write("other", "one\n");
+    let _ = git(&dir, "init -q -b main");
+    let _ = git(&dir, "add -A");
+    let _ = git(&dir, "commit -qm first");
+    dir.write("notes.txt", "mine\n");
+    dir.write("other", "one\nmine\n");
+    dir.write("untracked", "mine\n");
+    let _ = git(&dir, "add notes.txt");
+    let agent = format!("echo two >file; echo x >made.log{CLAIM}");
+    let output = ralph(&dir, &agent, &["--no-check"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let settings = "[user]\n\tname = The Person\n\temail = person@x\n";
+    fs::write(dir.path().join("home/.gitconfig"), settings).unwrap();
+    let mut terminal = Pty::spawn(accept(&dir, &["--commit", "-m", "x"]), 24, 100);
+    terminal.expect("not in the commit: made.log");
+    terminal.expect("also in the commit, as you had not committed it: notes.txt");
+    terminal.expect("also in the commit, as you had not committed it: other");
+    terminal.expect("Commit this? [y/N]");
+    terminal.type_keys(b"y\r");
+    assert_eq!(terminal.wait(), Some(0));
+    let names = git(&dir, "show --format= --name-only");
+    assert_eq!(names, "file\nnotes.txt\nother\n");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_the_person_does_in_a_repository_of_their_own_is_no_obstacle() {
+    let dir = worked("git commit -qm theirs --allow-empty; echo two >file");
+    let id = record(&dir);
+    let id = id.file_name().unwrap().to_str().unwrap();
+    let flags = ["--yes", "--commit", "-m", "x"];
+    let _ = refused(&dir, &flags, 1, "git config --global user.name");
+    let _ = git(&dir, "config user.name U");
+    let _ = git(&dir, "config user.email u@x");
+    let _ = git(&dir, "commit -qm mine --allow-empty");
+    let output = accept(&dir, &flags).run().success();
+    assert!(!output.stdout().contains(".git/"), "{output}");
+    assert_eq!(git(&dir, "log --format=%s"), "x\nmine\nfirst\n");
+    let diff = dir.stockade(&["diff", "--name-only"]).run().success();
+    assert!(!diff.stdout().contains(".git/"), "{diff}");
+    // Once more there is only nothing to commit.
+    let again = accept(&dir, &flags).run().code(1);
+    let again = again.complains("there is nothing to commit").stderr();
+    assert!(!again.contains(".git"), "{again}");
+    // Back there a rollback would lose the commit.
+    let back = dir.stockade(&["rollback", id]).run().success();
+    assert!(!back.stderr().contains("`.git`"), "{back}");
+    assert_eq!(git(&dir, "log --format=%s"), "x\nmine\nfirst\n");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn a_repository_that_the_agent_wrote_in_gets_no_commit() {
     let dir = worked_with(
         "echo two >file; printf '#!/bin/sh\\n' >.git/hooks/pre-commit",

@@ -284,6 +284,8 @@ fn a_run_whose_client_was_killed_before_it_began_is_forgotten() {
                 .to_string_lossy()
                 .into_owned();
             let _ = dir.stockade(&["runs"]).run().success().has("never began");
+            let wait = dir.stockade(&["wait", &id]).run();
+            let _ = wait.code(125).complains("never began");
             let _ = dir
                 .stockade(&["runs", "prune", "--force"])
                 .run()

@@ -29,6 +29,42 @@ fn trusted(dir: &TestDir) -> TestCommand {
 const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";
 
 #[test]
+#[ignore = "needs podman: reads a configuration"]
+fn what_cannot_be_used_is_a_command_line_that_makes_no_sense() {
+    let dir = TestDir::new();
+    let words = |first: &[&str]| {
+        let image = ["--image", dir.tiny(), "--network", "none"];
+        let rest = ["--prompt-file", ".", "--no-check", "--", "true"];
+        dir.stockade(&[&["ralph"], first, &image, &rest].concat())
+            .run()
+    };
+    let error = words(&[]).stderr();
+    let wrong = "error: cannot read the prompt `.`";
+    assert!(error.contains(wrong), "{error}");
+    let protect = [
+        "--prompt",
+        "Work until done.",
+        "--protect",
+        "a",
+        "--dry-run",
+    ];
+    let image = ["--image", dir.tiny(), "--", "true"];
+    let output = dir
+        .stockade(&[&["ralph"][..], &protect, &image].concat())
+        .run();
+    let _ = output.complains("protects nothing without `--check`");
+    for text in ["[", "prompt = 5 5"] {
+        dir.write("stockade.toml", text);
+        let _ = words(&[]).code(2).complains("cannot use `");
+        let _ = dir
+            .stockade(&["trust"])
+            .run()
+            .code(2)
+            .complains("cannot use `");
+    }
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent"]
 fn a_directory_says_what_is_asked_once_it_is_trusted() {
     let dir = TestDir::new();

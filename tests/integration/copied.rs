@@ -13,6 +13,7 @@ use crate::repository::{git, listing, names, repository, with_git};
 use crate::support::capture::stretched;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
+use crate::support::pty::Pty;
 
 const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 
@@ -103,6 +104,32 @@ fn the_work_on_a_copy_is_taken_over() {
     assert_eq!(names(&copies(&dir)), [id.as_str()]);
     let _ = dir.stockade(&["runs", "prune"]).run().success();
     assert_eq!(names(&copies(&dir)), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn only_what_accept_changed_is_gone_back_from() {
+    let dir = TestDir::new();
+    dir.write("file", "1\n");
+    let _ = worked(&dir, "echo 2 >file", &[]);
+    let id = id(&dir);
+    let mut terminal = Pty::spawn(dir.stockade(&["accept"]), 24, 100);
+    terminal.expect("Accept this? [y/N]");
+    terminal.type_keys(b"n\r");
+    assert_eq!(terminal.wait(), Some(1));
+    dir.write("file", "3\n");
+    let _ = dir.stockade(&["accept", "--yes"]).run().code(1);
+    dir.write("file", "1\n");
+    dir.write("mine", "mine");
+    let back = ["rollback", &id, "--original"];
+    let _ = dir.stockade(&back).run().code(1).complains("no checkpoint");
+    let output = dir.stockade(&["accept", "--yes"]).run().success();
+    let _ = output.complains(&format!("stockade rollback {id} --original --to 0"));
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"));
+    let _ = dir.stockade(&back).run().success();
+    assert_eq!(text(&dir, "file").as_deref(), Some("1\n"));
+    assert_eq!(text(&dir, "mine").as_deref(), Some("mine"));
+    let _ = dir.stockade(&["runs", "prune"]).run().success();
 }
 
 #[test]
@@ -390,75 +417,6 @@ fn a_copy_for_a_run_that_does_not_begin_goes_again() {
         .run()
         .success();
     assert_eq!(names(&copies(&dir)), [""; 0]);
-}
-
-#[test]
-#[ignore = "needs podman: connects"]
-fn no_copy_is_made_of_what_no_sandbox_may_have() {
-    let dir = TestDir::new();
-    let private = |path: &str| {
-        let path = dir.path().join(path);
-        fs::create_dir_all(&path).unwrap();
-        fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
-    };
-    for path in [
-        "home/.ssh/keys",
-        "home/.gnupg",
-        "state/stockade",
-        "state/stockade/runs",
-    ] {
-        private(path);
-    }
-    symlink("../home/.ssh", dir.work().join("keys")).unwrap();
-    fs::write(dir.path().join("home/.ssh/id"), "PRIVATE").unwrap();
-    // Nobody has to trust a file that asks for less.
-    fs::write(
-        dir.path().join("home/stockade.toml"),
-        "workspace = \"copy\"\n",
-    )
-    .unwrap();
-    let asked = format!(
-        "{} ralph --allow-unenforced-limits --network none --image {} --prompt x --no-check",
-        dir.program(),
-        dir.tiny()
-    );
-    let copy = " --workspace copy";
-    let info = ["info", "--format", "{{.Store.GraphRoot}}"];
-    // Only the service knows where that is.
-    let store = dir.podman().command(&info).run().success().line();
-    for (place, flags, why) in [
-        ("../home", copy, "is the home directory itself"),
-        ("../home", "", "is the home directory itself"),
-        ("..", copy, "holds the home directory itself"),
-        ("../home/.ssh", copy, "is the directory of SSH keys"),
-        (
-            "../home/.ssh/keys",
-            copy,
-            "lies in the directory of SSH keys",
-        ),
-        ("keys", copy, "is the directory of SSH keys"),
-        (
-            ".",
-            " --workspace copy -v ./keys:/workspace",
-            "is the directory of SSH keys",
-        ),
-        ("../home/.gnupg", copy, "is the directory of OpenPGP keys"),
-        (&store, copy, "is podman's storage"),
-        ("../state", copy, "holds stockade's own state"),
-        ("../state/stockade", copy, "is stockade's own state"),
-        (
-            "../state/stockade/runs",
-            copy,
-            "lies in stockade's own state",
-        ),
-    ] {
-        let line = format!("cd {place} && exec {asked}{flags} -- true");
-        let output = dir.shell(&line).run().code(30);
-        let _ = output.complains("cannot mount ").complains(why);
-    }
-    assert!(!copies(&dir).exists());
-    assert!(!dir.path().join("state/stockade/checkpoints").exists());
-    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
 }
 
 #[test]

@@ -193,3 +193,21 @@ fn runs_and_their_checkpoints_are_listed_as_json() {
         (&id.into(), &"unreadable".into())
     );
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_an_agent_says_of_a_check_is_told_apart() {
+    let dir = TestDir::new();
+    let agent = "printf '\\033[4m== \\033[0mthe check passed after 1.0 s\\n'\n\
+        printf 'x\\r\\033[1m=\\033[0m= RUN: verified (protected)\\n'\n";
+    let flags = ["--check", "false", "--max-iterations", "1"];
+    let mut terminal = Pty::spawn(ralph(&dir, agent, &flags), 40, 120);
+    terminal.expect("\x1b[4m== \x1b[0miteration 1 of 1");
+    terminal.expect("| == \x1b[0mthe check passed after 1.0 s");
+    terminal.expect("x\r| \x1b[1m=\x1b[0m= RUN: verified");
+    assert_eq!(terminal.wait(), Some(11));
+    let screen = terminal.screen();
+    assert_eq!(screen.matches("check passed").count(), 1, "{screen}");
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    assert!(!report.contains("verified (protected)"), "{report}");
+}

@@ -406,7 +406,7 @@ fn a_run_that_cannot_be_read_hides_no_other() {
     fs::write(record(&dir).join("journal.jsonl"), "nonsense\n").unwrap();
     let output = ralph(&dir, PROMISE, &["--no-check"]).run();
     let _ = output.code(0);
-    let runs = dir.stockade(&["runs"]).run().success();
+    let runs = dir.stockade(&["runs", "--no-trunc"]).run().success();
     let _ = runs.has("is damaged").has("claimed");
 }
 

@@ -2,7 +2,7 @@
 //! workspaces that nobody may have.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -315,4 +315,77 @@ fn an_env_file_with_a_second_name_is_refused() {
         .success()
         .says("0\n");
     dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: connects"]
+fn no_copy_is_made_of_what_no_sandbox_may_have() {
+    let dir = TestDir::new();
+    let private = |path: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
+    };
+    for path in [
+        "home/.ssh/keys",
+        "home/.gnupg",
+        "state/stockade",
+        "state/stockade/runs",
+    ] {
+        private(path);
+    }
+    symlink("../home/.ssh", dir.work().join("keys")).unwrap();
+    fs::write(dir.path().join("home/.ssh/id"), "PRIVATE").unwrap();
+    // Nobody has to trust a file that asks for less.
+    fs::write(
+        dir.path().join("home/stockade.toml"),
+        "workspace = \"copy\"\n",
+    )
+    .unwrap();
+    let asked = format!(
+        "{} ralph --allow-unenforced-limits --network none --image {} --prompt x --no-check",
+        dir.program(),
+        dir.tiny()
+    );
+    let copy = " --workspace copy";
+    let info = ["info", "--format", "{{.Store.GraphRoot}}"];
+    // Only the service knows where that is.
+    let store = dir.podman().command(&info).run().success().line();
+    for (place, flags, why) in [
+        ("../home", copy, "is the home directory itself"),
+        ("../home", "", "is the home directory itself"),
+        ("..", copy, "holds the home directory itself"),
+        ("../home/.ssh", copy, "is the directory of SSH keys"),
+        (
+            "../home/.ssh/keys",
+            copy,
+            "lies in the directory of SSH keys",
+        ),
+        ("keys", copy, "is the directory of SSH keys"),
+        (
+            ".",
+            " --workspace copy -v ./keys:/workspace",
+            "is the directory of SSH keys",
+        ),
+        ("../home/.gnupg", copy, "is the directory of OpenPGP keys"),
+        (&store, copy, "is podman's storage"),
+        ("../state", copy, "holds stockade's own state"),
+        ("../state/stockade", copy, "is stockade's own state"),
+        (
+            "../state/stockade/runs",
+            copy,
+            "lies in stockade's own state",
+        ),
+    ] {
+        let line = format!("cd {place} && exec {asked}{flags} -- true");
+        let output = dir.shell(&line).run().code(30);
+        let _ = output.complains("cannot mount ").complains(why);
+    }
+    assert!(
+        !dir.path()
+            .join("home/.local/share/stockade/copies")
+            .exists()
+    );
+    assert!(!dir.path().join("state/stockade/checkpoints").exists());
+    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
 }

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::night::{ended, lives, ralph, record};
+use rustix::process::Signal;
+
+use crate::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;
 
@@ -77,6 +79,31 @@ fn whoever_is_not_there_is_not_asked() {
     let _ = output.complains("not with `--detach`");
     let _ = lives(&dir);
     dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn closing_the_terminal_at_a_question_ends_nothing() {
+    let dir = TestDir::new();
+    let flags = ["-i", "--max-iterations", "2", "--no-progress", "0"];
+    let ralph = ralph(&dir, "", &flags).into_inner();
+    let words = std::iter::once(ralph.get_program()).chain(ralph.get_args());
+    let words: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    // A terminal within ours, which is closed when `script` is killed.
+    let line = words.join(" ");
+    let script = dir
+        .shell("exec script --quiet --command \"$RALPH; echo gone >>ended\" /dev/null")
+        .env("RALPH", &format!("trap '' HUP; {line}"));
+    let terminal = Pty::spawn(script, 40, 120);
+    terminal.expect(KEYS);
+    terminal.signal(Signal::KILL);
+    wait_until(|| dir.work().join("ended").exists());
+    let mut terminal = Pty::spawn(dir.stockade(&["watch"]), 40, 120);
+    terminal.expect(KEYS);
+    terminal.type_keys(b"c\r");
+    assert_eq!(terminal.wait(), Some(11));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `stockade accept`
 
+mod commit;
 mod copied;
 mod unseen;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::commit::{prepare, settings, uncommitted};
 use self::copied::{Original, Over};
 use super::diff::{self, Written};
 use crate::cli::args::Global;
@@ -19,20 +21,17 @@ use crate::cli::exit::Exit;
 use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
-use crate::cli::{host, night, paths, prompt};
+use crate::cli::{night, paths, prompt};
 use crate::ralph::journal::Reader;
 use crate::ralph::{Checkpoints, Event, Night, Report, Run, RunId, Verdict};
 use crate::workspace::{
-    self, Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, GitConfig, Prepared, Reason,
-    Repository, What, Words,
+    Change, ChangeKind, Checkpoint, Concern, Entry, EntryKind, Reason, Repository, What, Words,
 };
 
 /// So many names are shown.
 const SHOWN: usize = 20;
 /// The longest that is looked for repositories in what checkpoints leave out.
 const LOOK: Duration = Duration::from_secs(20);
-/// The largest file of settings that is read, in bytes.
-const MAX_SETTINGS: u64 = 1 << 20;
 
 /// Take what a run came to
 ///
@@ -45,8 +44,9 @@ const MAX_SETTINGS: u64 = 1 << 20;
 /// as that was before, it is kept. Your `.git` is not touched, but for the commit. What the check could not see, since another
 /// user of the sandbox had closed it, is refused until `stockade check` has seen it or you name it.
 ///
-/// No git, hook or filter is run for the commit. In it are files that git knows, and those that came
-/// during the run and that the ignore files of before the run do not ignore.
+/// No git, hook or filter is run for the commit. In it are files that git knows, as they are by now, and those that
+/// came during the run and that the ignore files of before the run do not ignore. What of that is your own, since you
+/// had not committed it, is named before you are asked, and so is what of the run's is not in the commit.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// Do not ask
@@ -90,12 +90,12 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
                 .hint(format!("what happened: `stockade show {id}`")),
         );
     };
-    let checkpoints = run.checkpoints(&record)?;
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
     let (base, result) = (checkpoints.get(0)?, checkpoints.get(result)?);
     let (mut night, _) = Night::open(&run)?;
     let (now, event) = checkpoints.take("before it is accepted")?;
     night.note(event)?;
-    let original = Original::keep(&run, &record)?;
+    let original = Original::look(&run, &record)?;
     let mut repository = checkpoints.open()?;
     paths::refuse_unknown(&repository.lacks(&[&base, &now], &paths).map_err(failed)?)?;
     let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
@@ -140,7 +140,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let concerns: Vec<Concern> = concerns
         .into_iter()
-        .filter(|concern| is_among(&paths, &concern.path))
+        .filter(|concern| is_among(&paths, &concern.path) && checkpoints.counts(&concern.path))
         .collect();
     refuse_nested(id, &concerns, &paths)?;
     let over = |original| {
@@ -156,20 +156,16 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     };
     let over = original.map(over).transpose()?;
     let prepared = match (args.commit, &over) {
-        (true, Some(over)) => Some(over.prepare(&repository, &base)?),
-        (true, None) => Some(prepare(&repository, &base, &now, &paths)?),
+        (true, Some(over)) => Some(over.prepare(&repository, &base, &now)?),
+        (true, None) => {
+            let writer = checkpoints.git();
+            Some(prepare(&repository, &base, (&now, writer), &paths)?)
+        }
         (false, _) => None,
     };
     show(&repository, &of(&base)?, &concerns, ui)?;
     if let Some(prepared) = &prepared {
-        for path in prepared.left_out().iter().take(SHOWN) {
-            let path = sanitize_line(&path.to_string_lossy());
-            ui.warning(&format!("not in the commit: {path}"));
-        }
-        if prepared.left_out().len() > SHOWN {
-            let more = prepared.left_out().len() - SHOWN;
-            ui.warning(&format!("and {more} more"));
-        }
+        commit::tell(prepared, ui);
     }
     let what = if args.commit { "Commit" } else { "Accept" };
     let question = format!("{verdict}. {what} this?");
@@ -277,7 +273,7 @@ fn refuse_other(run: &Run, changes: &[Change], result: &Checkpoint) -> CliResult
         error.causes.push(format!("and {more} more"));
     }
     let number = result.number();
-    // A rollback spares the repository unless it is named.
+    // A rollback spares the repository unless it is named, but where the agent could write it.
     let git = match changes.iter().any(|change| change.path.starts_with(".git")) {
         true => " . .git",
         false => "",
@@ -336,59 +332,6 @@ fn show(
     }
     written.total()?;
     diff::shown(concerns, false, ui)
-}
-
-fn prepare(
-    repository: &Repository,
-    base: &Checkpoint,
-    now: &Checkpoint,
-    paths: &[PathBuf],
-) -> CliResult<Prepared> {
-    repository
-        .prepare_commit(base, now, paths, &excludes()?)
-        .map_err(|e| uncommitted(&e))
-}
-
-/// The person's ignore rules for all repositories.
-fn excludes() -> CliResult<Vec<u8>> {
-    let settings = settings();
-    let named = settings.get("core.excludesfile").and_then(|name| {
-        let below = name.strip_prefix("~/");
-        match below {
-            Some(below) => Some(host::home()?.join(below)),
-            None => Some(PathBuf::from(name)).filter(|path| path.is_absolute()),
-        }
-    });
-    let excludes = named.or_else(|| Some(host::config_home()?.join("git/ignore")));
-    Ok(excludes.and_then(|path| read(&path)).unwrap_or_default())
-}
-
-fn uncommitted(error: &workspace::Error) -> CliError {
-    let cli = CliError::context(Exit::Failed, "nothing was committed", error);
-    match error.is_refused() {
-        true => cli.hint("without `--commit` the run is only marked, and git is yours to use"),
-        false => cli,
-    }
-}
-
-/// The person's settings for git, the system's first. A file that git would not read is passed over.
-fn settings() -> GitConfig {
-    let own = host::config_home().map(|home| home.join("git/config"));
-    let old = host::home().map(|home| home.join(".gitconfig"));
-    let files = [Some(PathBuf::from("/etc/gitconfig")), own, old];
-    let mut settings = GitConfig::default();
-    for text in files.into_iter().flatten().filter_map(|path| read(&path)) {
-        settings.extend(GitConfig::parse(&text).unwrap_or_default());
-    }
-    settings
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let file = std::fs::File::open(path).ok()?;
-    let mut text = Vec::new();
-    file.take(MAX_SETTINGS).read_to_end(&mut text).ok()?;
-    Some(text)
 }
 
 #[cfg(test)]

@@ -116,7 +116,8 @@ async fn watch(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) ->
 }
 
 fn write(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliResult {
-    let checkpoints = run.checkpoints(&run.record()?)?;
+    let record = run.record()?;
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let repository = checkpoints.open()?;
     let Range(from, to) = range.unwrap_or(Range(0, None));
@@ -145,7 +146,8 @@ fn write(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliRe
         written.total()?;
     }
     if !args.name_only && !args.name_status {
-        let concerns = repository.concerns(&from, &to).map_err(failed)?;
+        let mut concerns = repository.concerns(&from, &to).map_err(failed)?;
+        concerns.retain(|concern| checkpoints.counts(&concern.path));
         shown(&concerns, args.trust, ui)?;
     }
     Ok(Exit::Done)

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
 use crate::cli::connect;
-use crate::cli::containers::{Containers, ScopeArgs};
+use crate::cli::containers::{self, Containers, ScopeArgs};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -21,6 +21,8 @@ use crate::libpod::{LogOptions, LogStream};
 use crate::ralph::Run;
 
 /// Show what a container or a run's agent has written
+///
+/// When an agent wrote what is not kept: of a run, only how much is shown can be chosen.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// Go on until the container ends
@@ -54,10 +56,14 @@ pub(crate) struct LogsArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
     let Some(name) = &args.container else {
-        return of_run(&night::find(None)?, args.follow, global, ui).await;
+        return of_run(&night::find(None)?, args, global, ui).await;
     };
-    if let Some(run) = night::meant(name, global, ui).await? {
-        return of_run(&run, args.follow, global, ui).await;
+    let mut run = night::meant(name, global, ui).await?;
+    if run.is_none() {
+        run = containers::fitting_run(name, global, ui).await;
+    }
+    if let Some(run) = run {
+        return of_run(&run, args, global, ui).await;
     }
     let client = connect::client(global, ui).await?;
     let container = Containers::new(args.scope)?.find(&client, name).await?;
@@ -93,15 +99,30 @@ pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult 
 }
 
 /// All that a run's agent has written, in all its lives.
-async fn of_run(run: &Run, follow: bool, global: &Global, ui: &Ui) -> CliResult {
-    if follow {
+async fn of_run(run: &Run, args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
+    for (is_given, flag) in [
+        (args.since.is_some(), "--since"),
+        (args.until.is_some(), "--until"),
+        (args.timestamps, "--timestamps"),
+    ] {
+        if is_given {
+            let text = format!("`{flag}` is not for a run: when its agent wrote what is not kept");
+            return Err(CliError::usage(text)
+                .hint(format!("what happened when: `stockade show {}`", run.id())));
+        }
+    }
+    let from = match u64::try_from(args.tail) {
+        Ok(lines) => view::last_lines(run, lines)?,
+        Err(_) => 0,
+    };
+    if args.follow {
         let mut signals = Signals::catch().doing("catch signals")?;
         // Not a view, but the record.
         let (look, interrupt) = (Look::AsItIs, Interrupt::Leaves);
-        return view::follow(run, look, interrupt, &mut signals, global, ui).await;
+        return view::follow_from(run, from, look, interrupt, &mut signals, global, ui).await;
     }
     let output = Output::start(Some(Policy::Text)).doing("start writing output")?;
-    view::output(run, &output, ui).await?;
+    view::output(run, from, &output, ui).await?;
     match output.finish().await {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).doing("write the log")

@@ -48,6 +48,11 @@ use crate::sandbox::Sandbox;
 /// iterations what comes next.
 #[derive(Debug, Args)]
 #[command(
+    mut_arg("name", |arg| arg.help("Name of the run and of its container")),
+    mut_arg("interactive", |arg| arg.help("Ask between iterations what comes next")),
+    mut_arg("detach", |arg| arg.help("Run in the background and print the run's id")),
+    mut_arg("tty", |arg| arg.hide(true)),
+    mut_arg("rm", |arg| arg.hide(true)),
     override_usage = "stockade ralph [OPTIONS] [--image IMAGE] --agent NAME [-- ARG...]\n       \
                       stockade ralph [OPTIONS] [--image IMAGE] -- COMMAND [ARG...]"
 )]
@@ -236,4 +241,38 @@ struct Prepared {
     service: Service,
     /// Until the supervisor has it in hand, we have.
     held: Held,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn help_is_of_ralph_and_not_of_run() {
+        let mut root = Cli::command();
+        let ralph = root.find_subcommand_mut("ralph").unwrap();
+        let help = ralph.render_long_help().to_string();
+        for (text, is_in) in [
+            ("Ask between iterations", true),
+            ("print the run's id", true),
+            ("Name of the run", true),
+            ("Pass standard input on", false),
+            ("--tty", false),
+            ("--rm", false),
+        ] {
+            assert_eq!(help.contains(text), is_in, "{text}: {help}");
+        }
+        let run = root.find_subcommand_mut("run").unwrap();
+        let help = run.render_long_help().to_string();
+        assert!(help.contains("Pass standard input on") && help.contains("--tty"));
+    }
+
+    #[test]
+    fn no_iteration_at_all_is_refused_in_words() {
+        let typed = ["stockade", "ralph", "--max-iterations", "0", "--", "true"];
+        let error = Cli::try_parse_from(typed).unwrap_err().to_string();
+        assert!(error.contains("it is a number from 1 to"), "{error}");
+    }
 }

@@ -13,7 +13,8 @@ use crate::cli::reclaim::{is_foreign, reclaim, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{night, paths};
-use crate::ralph::{Night, Spared, WayBack};
+use crate::ralph::journal::Reader;
+use crate::ralph::{Entry, Event, Night, Spared, WayBack};
 
 /// So many names are shown.
 const SHOWN: usize = 20;
@@ -48,6 +49,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     // Nobody may work on it meanwhile.
     night::refuse_overlap(&record.workspace.path, None)?;
     let _held = run.hold()?;
+    let (_, entries) = Reader::open(&run.journal_path())?;
     let (mut night, _) = Night::open(&run)?;
     let (checkpoints, workspace) = match (&record.original, args.original) {
         (Some(original), true) => (run.original_checkpoints(&record)?, original),
@@ -124,7 +126,18 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     ui.status(&format!(
         "what it was before is checkpoint {number}: `stockade rollback {id}{flag} --to {number}`"
     ));
-    if !done.spared.is_empty() {
+    // Whoever names paths means those; and back there a commit of the work would be lost.
+    let is_commit = |entry: &Entry| {
+        matches!(
+            &entry.event,
+            Event::Accepted {
+                commit: Some(_),
+                ..
+            }
+        )
+    };
+    let is_committed = entries.iter().any(is_commit);
+    if !done.spared.is_empty() && paths.is_empty() && !is_committed {
         ui.status(&format!(
             "`.git` is left as it is, since the run could not change it; to go back there, too: \
              `stockade rollback {id}{flag} --to {} .git`",

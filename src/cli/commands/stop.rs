@@ -8,12 +8,12 @@ use tokio::sync::OnceCell;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
 use crate::cli::connect::Service;
-use crate::cli::containers::{Containers, ScopeArgs, each};
+use crate::cli::containers::{Containers, ScopeArgs, each, fitting_run};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::cli::{night, supervisor};
-use crate::ralph::Stop;
+use crate::ralph::{Run, Stop};
 
 /// Ask containers and runs to end, and kill them if they do not
 #[derive(Debug, Args)]
@@ -41,13 +41,26 @@ pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult 
             .await
     };
     each(&args.containers, ui, async |name| {
-        let run = night::named(name)?;
+        let mut run = night::named(name)?;
+        if run.is_none() {
+            run = fitting_run(name, global, ui).await;
+        }
         if let Some(run) = run.clone().filter(night::never_began) {
             night::forget(run, global, ui).await?;
             return ui.line(name).doing("write");
         }
-        let run = run.filter(|run| run.is_held() || night::is_left_alone(run));
-        if let Some(run) = run {
+        let ended = |run: &Run| !run.is_held() && !night::is_left_alone(run);
+        if let Some(run) = run.clone().filter(ended)
+            && fitting_run(name, global, ui).await.is_some()
+        {
+            if args.ignore {
+                return Ok(());
+            }
+            let text = format!("the run {} has ended", run.id());
+            return Err(CliError::new(Exit::Failed, text)
+                .hint(format!("how: `stockade report {}`", run.id())));
+        }
+        if let Some(run) = run.filter(|run| !ended(run)) {
             if !run.is_held() {
                 // What its agent has done meanwhile is kept as in any other run.
                 let service = connect().await?;

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
 use crate::cli::connect;
-use crate::cli::containers::{Containers, ScopeArgs};
-use crate::cli::error::{CliResult, Context as _};
+use crate::cli::containers::{Containers, ScopeArgs, fitting_run};
+use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::ui::Ui;
 use crate::cli::{night, view};
@@ -37,7 +37,17 @@ pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult 
             ui.line(&exit.code().to_string()).doing("write")?;
         }
         for name in &args.containers {
-            if let Some(run) = night::meant(name, global, ui).await? {
+            if let Some(run) = night::named(name)?.filter(night::never_began) {
+                let (id, text) = (run.id(), format!("the run {} never began", run.id()));
+                return Err(CliError::new(Exit::Failed, text).hint(format!(
+                    "take it up: `stockade resume {id}`; or forget it: `stockade stop {id}`"
+                )));
+            }
+            let mut run = night::meant(name, global, ui).await?;
+            if run.is_none() {
+                run = fitting_run(name, global, ui).await;
+            }
+            if let Some(run) = run {
                 exit = night::exit(&view::until_verdict(&run).await?);
                 ui.line(&exit.code().to_string()).doing("write")?;
                 continue;
@@ -55,5 +65,5 @@ pub(crate) async fn run(args: &WaitArgs, global: &Global, ui: &Ui) -> CliResult 
     };
     waited
         .await
-        .map_err(|error: crate::cli::error::CliError| error.or_exit(Exit::NotRun))
+        .map_err(|error: CliError| error.or_exit(Exit::NotRun))
 }

@@ -17,11 +17,19 @@ const LIMIT: usize = 4096;
 pub(crate) enum Policy {
     /// Text, colours, carriage returns: for logs, builds and containers without a terminal.
     Text,
+    /// The same where we say something of our own in between: without what marks that.
+    Quoted,
     /// What a full-screen program needs, except questions: for a container that has a terminal
     /// but not ours to read from. The answers would be typed into the person's shell.
     Display,
     /// What a full-screen program needs: for a container that has our terminal.
     Interactive,
+}
+
+impl Policy {
+    fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Quoted)
+    }
 }
 
 /// A filter between a container and a terminal.
@@ -80,7 +88,7 @@ impl Filter {
     /// What puts the terminal back as it was before the stream.
     pub(crate) fn reset(&self) -> Vec<u8> {
         match self.policy {
-            Policy::Text => Vec::new(),
+            Policy::Text | Policy::Quoted => Vec::new(),
             Policy::Display | Policy::Interactive => self.left_on.reset(),
         }
     }
@@ -116,7 +124,7 @@ impl Filter {
                 0x1b => self.state = State::TextEscape(osc),
                 0x18 | 0x1a => self.begin(State::Ground),
                 // Where output is lines, a string that is never closed hides one of them at most.
-                b'\n' if self.policy == Policy::Text => self.abandon(byte, out),
+                b'\n' if self.policy.is_text() => self.abandon(byte, out),
                 _ => self.hold(byte),
             },
             State::TextEscape(osc) => {
@@ -153,7 +161,7 @@ impl Filter {
         match byte {
             0x1b => self.begin(State::Escape),
             b'\n' | b'\r' | b'\t' | 0x08 => out.push(byte),
-            0x07 | 0x0e | 0x0f if self.policy != Policy::Text => {
+            0x07 | 0x0e | 0x0f if !self.policy.is_text() => {
                 self.left_on.shifted(byte);
                 out.push(byte);
             }
@@ -203,7 +211,7 @@ impl Filter {
     fn escape(&mut self, end: u8, out: &mut Vec<u8>) {
         let between = std::mem::take(&mut self.held);
         self.state = State::Ground;
-        let passes = self.policy != Policy::Text
+        let passes = !self.policy.is_text()
             && match between.as_slice() {
                 // Saved cursor, keypad, line movements, single shifts, the end of a string.
                 [] => match end {
@@ -241,6 +249,7 @@ impl Filter {
         };
         let passes = match self.policy {
             Policy::Text => sequence.is_colour(),
+            Policy::Quoted => sequence.is_colour() && !sequence.underlines(),
             Policy::Display | Policy::Interactive => {
                 !sequence.is_refused() && (!sequence.asks() || self.may_ask())
             }
@@ -259,7 +268,7 @@ impl Filter {
         self.state = State::Ground;
         // A control inside would end the string, and another begin, on terminals that know C1.
         let plain = str::from_utf8(&body).is_ok_and(|text| !text.chars().any(char::is_control));
-        if !osc || self.policy == Policy::Text || body.len() >= LIMIT || !plain {
+        if !osc || self.policy.is_text() || body.len() >= LIMIT || !plain {
             return;
         }
         let number = body.split(|b| *b == b';').next().unwrap_or_default();
@@ -331,6 +340,36 @@ impl<'a> Sequence<'a> {
 
     fn is_colour(&self) -> bool {
         matches!((self.private, self.between, self.end), (None, None, b'm'))
+    }
+
+    /// Whether a colour is also a line below or above; or could be, as terminals differ.
+    fn underlines(&self) -> bool {
+        let mut parts = self.parameters.split(|byte| *byte == b';');
+        while let Some(part) = parts.next() {
+            let mut numbers = part.split(|byte| *byte == b':');
+            let number = match numbers.next().unwrap_or_default() {
+                [] => Some(0),
+                digits => str::from_utf8(digits)
+                    .ok()
+                    .and_then(|text| text.parse().ok()),
+            };
+            match number {
+                None | Some(4_u16 | 21 | 53 | 58) => return true,
+                // What follows is a colour's number, or three of them.
+                Some(38 | 48) if numbers.next().is_none() => {
+                    let count = match parts.next() {
+                        Some(b"5") => 1,
+                        Some(b"2") => 3,
+                        _ => return true,
+                    };
+                    if parts.by_ref().take(count).count() < count {
+                        return true;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        false
     }
 
     /// What no program needs, or could be turned against the person.

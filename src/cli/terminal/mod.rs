@@ -5,6 +5,7 @@ mod filter;
 mod guard;
 mod input;
 mod output;
+mod quoted;
 mod session;
 
 pub(crate) use detach::DetachKeys;
@@ -12,4 +13,5 @@ pub(crate) use filter::{Filter, Policy};
 pub(crate) use guard::{RawTerminal, window_size};
 pub(crate) use input::Input;
 pub(crate) use output::{Asked, Gone, Output};
+pub(crate) use quoted::OURS;
 pub(crate) use session::{End, Remote, Session};

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use super::filter::{Filter, Policy};
+use super::quoted::Quoted;
 use crate::libpod::stream::{Channel, Chunk};
 
 /// Chunks on their way to the terminal at most; each has 64 KiB or less, mostly 8.
@@ -57,6 +58,7 @@ impl Output {
                     let (channel, bytes) = match item {
                         Item::Chunk(channel, bytes) => (channel, bytes),
                         Item::Mark(written) => {
+                            result = writer.flush();
                             // Whoever wanted to know may be gone.
                             let _ = written.send(());
                             next = queue.blocking_recv();
@@ -121,6 +123,8 @@ pub(crate) struct Gone;
 /// Both streams, each with a filter if it is a terminal.
 struct Writer {
     stdout: Option<Filter>,
+    /// Of what has passed there, where others' words stand beside ours.
+    quoted: Option<Quoted>,
     stderr: Option<Filter>,
 }
 
@@ -130,6 +134,7 @@ impl Writer {
         Self {
             stdout: filter(io::stdout().is_terminal()),
             stderr: filter(io::stderr().is_terminal()),
+            quoted: (policy == Some(Policy::Quoted)).then(Quoted::default),
         }
     }
 
@@ -140,13 +145,28 @@ impl Writer {
             Channel::Stderr | Channel::ServiceError => (&mut self.stderr, stderr.as_fd()),
         };
         match filter {
-            Some(filter) => write_all(fd, &filter.feed(bytes)),
+            Some(filter) => {
+                let passed = filter.feed(bytes);
+                match &mut self.quoted {
+                    Some(quoted) => write_all(fd, &quoted.feed(&passed)),
+                    None => write_all(fd, &passed),
+                }
+            }
             None => write_all(fd, bytes),
         }
     }
 
+    /// Writes what was held back: something else follows.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.quoted {
+            Some(quoted) => write_all(io::stdout().as_fd(), &quoted.finish()),
+            None => Ok(()),
+        }
+    }
+
     /// Puts the terminal back as it was before the stream.
-    fn reset(&self) -> io::Result<Asked> {
+    fn reset(&mut self) -> io::Result<Asked> {
+        self.flush()?;
         let Some(filter) = &self.stdout else {
             return Ok(Asked::Perhaps);
         };

@@ -1,6 +1,6 @@
 //! git's index: read in versions 2 to 4, written in version 2, or 3 where an entry needs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::objects::{Format, Id};
 
@@ -186,6 +186,62 @@ pub(super) fn gitlinks(bytes: &[u8], format: Format) -> Option<Gitlinks> {
         reader.take(size as usize)?;
     }
     Some(found)
+}
+
+/// The trees that git keeps beside the index for directories in which all is as in it, by path.
+pub(super) fn trees(bytes: &[u8], format: Format) -> Option<HashMap<Vec<u8>, Id>> {
+    let end = bytes.len().checked_sub(format.length())?;
+    let mut reader = Reader(bytes.get(..end)?);
+    let (_, version, count) = (reader.take(4)?, reader.u32()?, reader.u32()?);
+    let mut last = Vec::new();
+    for _ in 0..count {
+        (last, _, _) = entry(&mut reader, version, format, &last)?;
+    }
+    while !reader.0.is_empty() {
+        let name = reader.take(4)?;
+        let size = reader.u32()?;
+        let content = reader.take(size as usize)?;
+        if name == b"TREE" {
+            return kept_trees(Reader(content), format);
+        }
+    }
+    None
+}
+
+fn kept_trees(mut reader: Reader<'_>, format: Format) -> Option<HashMap<Vec<u8>, Id>> {
+    let mut trees = HashMap::new();
+    // Directories above, and how many below each are still to come.
+    let mut above: Vec<(Vec<u8>, u64)> = Vec::new();
+    while !reader.0.is_empty() {
+        let name = reader.text()?;
+        let end = reader.0.iter().position(|&byte| byte == b'\n')?;
+        let line = str::from_utf8(reader.take(end)?).ok()?;
+        reader.take(1)?;
+        let (count, below) = line.split_once(' ')?;
+        let mut path = match above.last_mut() {
+            Some((path, left)) => {
+                *left = left.checked_sub(1)?;
+                path.clone()
+            }
+            None => Vec::new(),
+        };
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if count.parse::<i64>().ok()? >= 0 {
+            let id = Id::from_bytes(reader.take(format.length())?);
+            trees.insert(path.clone(), id);
+        }
+        above.push((path, below.parse().ok()?));
+        while above.last().is_some_and(|(_, left)| *left == 0) {
+            above.pop();
+        }
+        if above.is_empty() {
+            break;
+        }
+    }
+    Some(trees)
 }
 
 fn entry(

@@ -14,7 +14,7 @@ use super::config::GitConfig;
 use super::index::{self, Entries};
 use super::objects::{Format, Id};
 use super::place::Place;
-use super::{MAX_FILE, changed};
+use super::{MAX_FILE, Writer, changed};
 
 /// What git writes while something is not finished.
 const UNFINISHED: &[(&str, &str)] = &[
@@ -73,7 +73,7 @@ pub(super) fn child(tree: &Snapshot, directory: At, name: &[u8]) -> Option<At> {
 }
 
 /// A path in a tree.
-fn find(tree: &Snapshot, path: &str) -> Option<At> {
+pub(super) fn find(tree: &Snapshot, path: &str) -> Option<At> {
     path.split('/')
         .try_fold(0, |at, name| child(tree, at, name.as_bytes()))
 }
@@ -88,7 +88,12 @@ pub(super) fn read(store: &Store, tree: &Snapshot, at: Option<At>) -> Result<Opt
 }
 
 impl State {
-    pub(super) fn read(store: &Store, base: &Snapshot, at: &Snapshot) -> Result<Self> {
+    pub(super) fn read(
+        store: &Store,
+        base: &Snapshot,
+        at: &Snapshot,
+        writer: Writer,
+    ) -> Result<Self> {
         let refuse = |why: &str| Error::refused(why);
         let git = child(at, 0, b".git").and_then(|at_| at.node(at_));
         match git.map(|node| node.kind) {
@@ -101,7 +106,9 @@ impl State {
             }
             Some(_) => return Err(refuse("`.git` is not a directory that a checkpoint knows")),
         }
-        untouched(base, at)?;
+        if writer == Writer::AgentToo {
+            untouched(base, at)?;
+        }
         let file = |path: &str| read(store, at, find(at, path));
         let config = file(".git/config")?.unwrap_or_default();
         let config = GitConfig::parse(&config)

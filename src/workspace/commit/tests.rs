@@ -1,13 +1,15 @@
 //! Commits in real repositories, and what real `git` says of them. It is run here alone, on trees that the
 //! tests made.
 
+mod beside;
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::GitConfig;
+use super::{GitConfig, Writer};
 use crate::workspace::tests::scene::Scene;
 use crate::workspace::{Checkpoint, Committed, Result, Words};
 
@@ -70,9 +72,10 @@ fn try_commit(
     paths: &[&str],
 ) -> Result<Committed> {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let prepared = scene
-        .repository
-        .prepare_commit(base, at, &paths, b"*.swp\n")?;
+    let prepared =
+        scene
+            .repository
+            .prepare_commit(base, (at, Writer::AgentToo), &paths, b"*.swp\n")?;
     let config = GitConfig::parse(b"[user]\nname = \" The <Person>,\"\nemail = p@x\n").unwrap();
     let words = Words {
         message: "\nThe work  \n\nMore.\n\n",
@@ -411,7 +414,7 @@ fn repositories_and_names_of_gits_own_stay_out() {
     let at = scene.take();
     let prepared = scene
         .repository
-        .prepare_commit(&base, &at, &[], b"")
+        .prepare_commit(&base, (&at, Writer::AgentToo), &[], b"")
         .unwrap();
     let mut left: Vec<String> = prepared
         .left_out()
@@ -446,7 +449,7 @@ fn without_a_name_nothing_is_signed() {
     let at = scene.take();
     let prepared = scene
         .repository
-        .prepare_commit(&base, &at, &[], b"")
+        .prepare_commit(&base, (&at, Writer::AgentToo), &[], b"")
         .unwrap();
     let words = |message| Words {
         message,

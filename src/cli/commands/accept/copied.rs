@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{SHOWN, excludes, uncommitted};
+use super::SHOWN;
+use super::commit::{excludes, uncommitted};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
@@ -13,8 +14,18 @@ use crate::workspace::{Checkpoint, Merged, Prepared, Repository, Root};
 
 /// The person's own directory, as it is.
 pub(super) struct Original {
+    /// Of before each change.
     checkpoints: Checkpoints,
+    /// Of now, for as long as this is.
+    looking: Checkpoints,
     now: Checkpoint,
+}
+
+impl Drop for Original {
+    fn drop(&mut self) {
+        // What stays goes with the next one.
+        let _ = self.looking.drop_all();
+    }
 }
 
 /// The same, and what is to become of it.
@@ -24,15 +35,21 @@ pub(super) struct Over {
 }
 
 impl Original {
-    /// Keeps it as it is; `None` if the run worked in it.
-    pub(super) fn keep(run: &Run, record: &Record) -> CliResult<Option<Self>> {
+    /// Looks at it as it is; `None` if the run worked in it.
+    pub(super) fn look(run: &Run, record: &Record) -> CliResult<Option<Self>> {
         let Some(original) = &record.original else {
             return Ok(None);
         };
         night::refuse_overlap(&original.path, None)?;
         let checkpoints = run.original_checkpoints(record)?;
-        let (now, _) = checkpoints.take("before the run's work was taken over")?;
-        Ok(Some(Self { checkpoints, now }))
+        let looking = checkpoints.for_looking()?;
+        looking.drop_all()?;
+        let (now, _) = looking.take("looked at")?;
+        Ok(Some(Self {
+            checkpoints,
+            looking,
+            now,
+        }))
     }
 }
 
@@ -81,10 +98,11 @@ impl Over {
         &self,
         repository: &Repository,
         base: &Checkpoint,
+        work: &Checkpoint,
     ) -> CliResult<Prepared> {
         let (there, merged) = (&self.original.now, &self.merged);
         repository
-            .prepare_commit_over(base, there, merged, &excludes()?)
+            .prepare_commit_over((base, work), there, merged, &excludes()?)
             .map_err(|e| uncommitted(&e))
     }
 
@@ -96,7 +114,7 @@ impl Over {
     /// Looks whether the person has gone on while they were asked.
     pub(super) fn look_again(&self, repository: &Repository) -> CliResult<()> {
         let failed = |e| CliError::from_source(Exit::Failed, &e);
-        let (again, _) = self.original.checkpoints.take("after the question")?;
+        let (again, _) = self.original.looking.take("after the question")?;
         let changes = repository.changes(&self.original.now, &again);
         let changes = changes.map_err(failed)?;
         if changes.is_empty() {
@@ -111,8 +129,9 @@ impl Over {
         Err(error.hint("nothing was taken over: do it again"))
     }
 
-    /// Does it.
+    /// Does it. Before that, what is there is kept.
     pub(super) fn apply(&self, repository: &Repository, run: &Run, ui: &Ui) -> CliResult<()> {
+        let (kept, _) = (self.original.checkpoints).take("before the run's work was taken over")?;
         let root = self.original.checkpoints.root()?;
         let done = repository
             .apply(&root, &self.original.now, &self.merged)
@@ -120,7 +139,7 @@ impl Over {
         let back = format!(
             "stockade rollback {} --original --to {}",
             run.id(),
-            self.original.now.number()
+            kept.number()
         );
         let failures = done.failed.len() as u64 + done.failed_more;
         if failures > 0 {

@@ -69,6 +69,7 @@ pub(super) struct TaskArgs {
         long,
         value_name = "NUMBER",
         default_value = "50",
+        value_parser = parse_iterations,
         help_heading = "Task"
     )]
     pub(super) max_iterations: NonZeroU32,
@@ -104,7 +105,8 @@ pub(super) fn prompt(args: &TaskArgs, cwd: &Path, workspace: &Path) -> CliResult
                 .hint("`--prompt TEXT` or `--prompt-file FILE`"));
         }
     };
-    let heading = || format!("cannot read the prompt `{}`", path.display());
+    let reading = || format!("read the prompt `{}`", path.display());
+    let heading = || format!("cannot {}", reading());
     let read = || {
         let found = HostPath::resolve(path, cwd)?;
         found.check_links([workspace])?;
@@ -114,7 +116,7 @@ pub(super) fn prompt(args: &TaskArgs, cwd: &Path, workspace: &Path) -> CliResult
     let mut text = String::new();
     file.take(MAX_PROMPT + 1)
         .read_to_string(&mut text)
-        .doing(heading())?;
+        .doing(reading())?;
     if text.len() as u64 > MAX_PROMPT {
         return Err(CliError::new(Exit::Failed, heading())
             .hint("it is longer than a mebibyte: an agent would not read it to its end"));
@@ -138,10 +140,20 @@ pub(super) fn lint(args: &TaskArgs, prompt: &Prompt, ui: &Ui) -> CliResult<()> {
             }
         }
     }
+    if !args.protect.is_empty() && args.check.is_none() {
+        ui.warning(
+            "`--protect` protects nothing without `--check`: only a check has paths as they were",
+        );
+    }
     if args.completion_promise.is_none() {
         ui.warning("without `--completion-promise` only limits end the run");
     }
     Ok(())
+}
+
+fn parse_iterations(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("it is a number from 1 to {}", u32::MAX))
 }
 
 /// A command that says nothing would pass.

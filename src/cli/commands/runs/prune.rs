@@ -200,7 +200,9 @@ async fn remove(run: Run, global: &Global, ui: &Ui) -> CliResult<()> {
     if record.original.is_none() {
         return Ok(run.discard()?);
     }
-    run.original_checkpoints(&record)?.drop_all()?;
+    let original = run.original_checkpoints(&record)?;
+    original.drop_all()?;
+    original.for_looking()?.drop_all()?;
     let error = match run.clone().discard() {
         Err(error) if error.is_denied() => error,
         done => return Ok(done?),

@@ -183,3 +183,30 @@ fn a_string_that_is_never_closed_hides_one_line() {
     let text = through(Policy::Text, b"a\x1bPb\nc\x1b]0;d\ne");
     assert_eq!(text, "a\nc\ne");
 }
+
+#[test]
+fn what_marks_our_own_words_does_not_pass_beside_them() {
+    for (colour, passes) in [
+        ("1;31", true),
+        ("", true),
+        ("38;5;4", true),
+        ("48;2;4;21;53;1", true),
+        ("4", false),
+        ("1;04", false),
+        ("4:3", false),
+        ("21", false),
+        ("53", false),
+        ("58;5;1", false),
+        ("38;9;4", false),
+        ("38;5", false),
+        ("38:5;4", false),
+        ("99999999", false),
+    ] {
+        let text = format!("\x1b[{colour}m");
+        let passed = Filter::new(Policy::Quoted).feed(text.as_bytes());
+        assert_eq!(passed.is_empty(), !passes, "{colour}");
+        assert!(!Filter::new(Policy::Text).feed(text.as_bytes()).is_empty());
+    }
+    let harmful = b"\x1b]0;title\x07\x1b[2Jx\x1b]8;;y";
+    assert_eq!(Filter::new(Policy::Quoted).feed(harmful), b"x");
+}
