@@ -2,7 +2,7 @@
 //! `--read-only-workspace`.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
