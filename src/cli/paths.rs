@@ -37,14 +37,16 @@ pub(crate) fn below(
         .collect()
 }
 
-/// Refuses what no checkpoint has, before anything is done.
-pub(crate) fn refuse_unknown(unknown: &[PathBuf]) -> CliResult<()> {
-    let Some(path) = unknown.first() else {
+/// Refuses what no checkpoint has and is not there, before anything is done.
+pub(crate) fn refuse_unknown(unknown: &[PathBuf], workspace: &Path) -> CliResult<()> {
+    // Checkpoints leave some things out.
+    let is_there = |path: &&PathBuf| workspace.join(path).symlink_metadata().is_ok();
+    let Some(path) = unknown.iter().find(|path| !is_there(path)) else {
         return Ok(());
     };
     let path = sanitize_line(&path.to_string_lossy());
     Err(CliError::usage(format!(
-        "no checkpoint has `{path}`, and no run is named so"
+        "there is no `{path}`, in no checkpoint either, and no run is named so"
     ))
     .hint("paths are relative to the workspace; `stockade runs` lists the runs"))
 }

@@ -10,7 +10,7 @@ pub enum Decision {
     Open,
     /// All of it was accepted.
     Accepted,
-    /// The whole workspace is what it was before the run.
+    /// The whole workspace is what it was before the run; that of the person, where the agent had a copy.
     RolledBack,
 }
 
@@ -23,11 +23,7 @@ impl Decision {
                 Event::Verdict { .. } => decision = Self::Open,
                 Event::Accepted { paths, .. } if paths.is_empty() => decision = Self::Accepted,
                 Event::RolledBack {
-                    to,
-                    failed,
-                    original: false,
-                    paths,
-                    ..
+                    to, failed, paths, ..
                 } if paths.is_empty() => {
                     decision = match (to, failed) {
                         (0, 0) => Self::RolledBack,

@@ -75,7 +75,7 @@ fn a_unit_of_somebody_else_stays_as_it_is() {
 #[ignore = "needs podman: makes a container in vain"]
 fn what_an_agent_can_change_is_not_called_at_boot() {
     let dir = TestDir::new();
-    let config = dir.path().join("home/.config");
+    let config = dir.path().join("home/.config/systemd");
     fs::create_dir_all(&config).unwrap();
     let volume = format!("{}:/mnt", config.display());
     let output = ralph(&dir, PROMISE, &[&FLAGS[..], &["-v", &volume]].concat()).run();

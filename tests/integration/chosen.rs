@@ -78,7 +78,7 @@ fn what_is_not_there_is_neither_taken_nor_gone_back_to() {
     ] {
         let _ = stockade(&dir, words)
             .code(2)
-            .complains("nosuch`, and no run is named so");
+            .complains("nosuch`, in no checkpoint either");
     }
     assert!(dir.work().join("src/new").exists());
     let _ = stockade(&dir, &["runs", "prune"])

@@ -97,7 +97,8 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     night.note(event)?;
     let original = Original::look(&run, &record)?;
     let mut repository = checkpoints.open()?;
-    paths::refuse_unknown(&repository.lacks(&[&base, &now], &paths).map_err(failed)?)?;
+    let unknown = repository.lacks(&[&base, &now], &paths).map_err(failed)?;
+    paths::refuse_unknown(&unknown, &record.workspace.path)?;
     let mut changes = changes_to((&checkpoints, &repository), &result, &now, &paths)?;
     if original.is_some() {
         // An earlier attempt may have given it to the person.

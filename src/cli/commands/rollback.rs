@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     if !args.original {
         night.note(event)?;
     }
-    paths::refuse_unknown(&way.lacks(&paths)?)?;
+    paths::refuse_unknown(&way.lacks(&paths)?, &workspace.path)?;
     let mut done = way.go(&paths)?;
     let place = &workspace.path;
     let mut interrupted = None;
