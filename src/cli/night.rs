@@ -49,10 +49,13 @@ pub(crate) fn find_here(word: Option<&str>) -> CliResult<(Run, Option<&str>)> {
         return Ok((last.ok_or_else(none)?, None));
     };
     match (runs.find(word), last) {
-        (Ok((_, Named::InPart)), Some(_)) if here.join(word).exists() => Err(CliError::usage(
-            format!("`{word}` is a path here, and the end or beginning of a run's id"),
-        )
-        .hint("write the id whole, or the path with `./` before it")),
+        (Ok((run, Named::Loosely)), Some(_)) if here.join(word).symlink_metadata().is_ok() => {
+            Err(CliError::usage(format!(
+                "`{word}` is a path here, and names the run {}, too",
+                run.id()
+            ))
+            .hint("write the id whole, or the path with `./` before it"))
+        }
         (Ok((run, _)), _) => Ok((run, None)),
         (Err(ralph::Error::NoSuchRun(_)), Some(run)) => Ok((run, Some(word))),
         (Err(error), _) => Err(error.into()),

@@ -3,23 +3,32 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{CliError, CliResult};
+use super::host;
 use super::sanitize::sanitize_line;
 use crate::ralph::Record;
 
-/// As the checkpoints have them: `first`, if it is one, and the others.
+/// As the checkpoints have them: `first`, if it is one, and the others. They count from where the person stands, if that is in
+/// the workspace, else from its top.
 pub(crate) fn below(
     first: Option<&str>,
     paths: &[PathBuf],
     record: &Record,
 ) -> CliResult<Vec<PathBuf>> {
-    let one = |path: &Path| {
-        let roots = [&record.original().path, &record.workspace.path];
+    let here = host::working_directory()?;
+    let roots = [&record.original().path, &record.workspace.path];
+    let inside = |path: &Path| {
         let inside = roots.iter().find_map(|root| path.strip_prefix(root).ok());
+        inside.map(Path::to_owned)
+    };
+    let stands = inside(&here).unwrap_or_default();
+    let one = |path: &Path| {
+        let path = inside(path).unwrap_or_else(|| stands.join(path));
         let mut clean = PathBuf::new();
-        for part in inside.unwrap_or(path).components() {
+        for part in path.components() {
             match part {
                 Component::CurDir => {}
                 Component::Normal(name) => clean.push(name),
+                Component::ParentDir if clean.pop() => {}
                 _ => {
                     let text = format!("`{}` is not in the workspace", path.display());
                     return Err(CliError::usage(text));
@@ -48,5 +57,5 @@ pub(crate) fn refuse_unknown(unknown: &[PathBuf], workspace: &Path) -> CliResult
     Err(CliError::usage(format!(
         "there is no `{path}`, in no checkpoint either, and no run is named so"
     ))
-    .hint("paths are relative to the workspace; `stockade runs` lists the runs"))
+    .hint("paths count from where you stand in the workspace; `stockade runs` lists the runs"))
 }

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::program;
 use super::signals::Caught;
 use super::ui::Ui;
-use crate::ralph::{Answer, Record, Run, Stop};
+use crate::ralph::{Answer, GitAccess, Record, Run, Stop};
 
 /// The longest prompt, in bytes.
 const MAX_PROMPT: u64 = 1 << 20;
@@ -142,7 +142,7 @@ impl<'a> Keyboard<'a> {
         let volume = format!("{}:{}:Z", workspace.path.display(), workspace.target);
         self.ui
             .status("a shell in a sandbox of its own, without a network; `exit` leaves it");
-        self.ourselves(&[
+        let mut words = vec![
             "run",
             "--within",
             self.run.id().as_str(),
@@ -155,8 +155,16 @@ impl<'a> Keyboard<'a> {
             "-w",
             &workspace.target,
             "--entrypoint=/bin/sh",
-            &self.record.image.id,
-        ])
+        ];
+        // What the agent was kept from, what it has made is kept from, too.
+        let repository = workspace.path.join(".git");
+        let only_read = format!("{}:{}/.git:ro", repository.display(), workspace.target);
+        let access = self.record.repository.as_ref().map(|own| own.access);
+        if access != Some(GitAccess::Rw) && repository.is_dir() {
+            words.extend(["-v", &only_read]);
+        }
+        words.push(&self.record.image.id);
+        self.ourselves(&words)
     }
 
     /// Another of our verbs, on the same terminal.

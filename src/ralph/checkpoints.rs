@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 use super::event::Event;
 use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
-use super::store::RunId;
+use super::store::{Run, RunId};
 use crate::workspace::{
     Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Writer,
 };
@@ -96,14 +96,19 @@ impl Checkpoints {
         }
     }
 
-    /// A `.git` that was never the agent's is the person's own affair: it does not count as changed. Blocks.
+    /// A `.git` that was never the agent's, by no mount of its sandbox, is the person's own affair: it does not count as
+    /// changed. Blocks.
     #[must_use]
-    pub fn but_for_own_git(mut self, record: &Record) -> Self {
+    pub fn but_for_own_git(mut self, run: &Run, record: &Record) -> Self {
         let root = self.root();
-        let is_own = record.repository.as_ref().is_some_and(|repository| {
-            root.and_then(|root| repository.is_untouched(&root))
-                .unwrap_or(false)
-        });
+        let is_out_of_reach = run
+            .described()
+            .is_some_and(|described| !described.writes_beside(&self.workspace, ".git"));
+        let is_own = is_out_of_reach
+            && record.repository.as_ref().is_some_and(|repository| {
+                root.and_then(|root| repository.is_untouched(&root))
+                    .unwrap_or(false)
+            });
         if is_own {
             self.git = Writer::PersonAlone;
         }

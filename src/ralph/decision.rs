@@ -21,10 +21,10 @@ impl Decision {
         for event in events {
             match event {
                 Event::Verdict { .. } => decision = Self::Open,
-                Event::Accepted { paths, .. } if paths.is_empty() => decision = Self::Accepted,
+                Event::Accepted { paths, .. } if is_all(paths) => decision = Self::Accepted,
                 Event::RolledBack {
                     to, failed, paths, ..
-                } if paths.is_empty() => {
+                } if is_all(paths) => {
                     decision = match (to, failed) {
                         (0, 0) => Self::RolledBack,
                         _ => Self::Open,
@@ -35,6 +35,11 @@ impl Decision {
         }
         decision
     }
+}
+
+/// The workspace itself has an empty name in it.
+fn is_all(paths: &[String]) -> bool {
+    paths.is_empty() || paths.iter().any(String::is_empty)
 }
 
 #[cfg(test)]
@@ -71,6 +76,7 @@ mod tests {
         assert_eq!(of(vec![end()]), Decision::Open);
         assert_eq!(of(vec![end(), accepted(&[])]), Decision::Accepted);
         assert_eq!(of(vec![end(), back(0, 0, &[])]), Decision::RolledBack);
+        assert_eq!(of(vec![end(), accepted(&["", "a"])]), Decision::Accepted);
         // Between two iterations it was a step of the work.
         assert_eq!(of(vec![back(0, 0, &[]), end()]), Decision::Open);
         for open in [

@@ -1,6 +1,6 @@
 //! What a run's sandbox was made from, as it was sent: names of variables and secrets, never a value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,6 +75,23 @@ impl Described {
             }
         }
         mounts
+    }
+
+    /// Whether what is at this name in a workspace can be written otherwise than through the workspace's own mount, on
+    /// which something else lies there.
+    pub fn writes_beside(&self, workspace: &Path, name: &str) -> bool {
+        let place = workspace.join(name);
+        let is_writable = |mount: &&Value| {
+            let options = mount.get("options").map(words).unwrap_or_default();
+            !options.contains(&"ro")
+        };
+        let writable = self.list("mounts").iter().filter(is_writable);
+        let sources = writable.filter_map(|mount| mount.get("source")?.as_str().map(Path::new));
+        let (own, others): (Vec<_>, Vec<_>) = sources.partition(|source| *source == workspace);
+        own.len() > 1
+            || others
+                .iter()
+                .any(|source| place.starts_with(source) || source.starts_with(&place))
     }
 
     /// The names of the variables that it has beside the image's own.
@@ -152,5 +169,37 @@ mod tests {
         assert_eq!(described.mounts(), ["/srv:/data:ro,nosuid", "cache:/cache"]);
         assert_eq!(described.variables(), ["KEY"]);
         assert_eq!(described.secrets(), ["file", "vault"]);
+    }
+
+    #[test]
+    fn a_second_way_to_a_name_in_the_workspace_is_seen() {
+        let writes = |mounts: &[(&str, &str)]| {
+            let mounts: Vec<_> = mounts
+                .iter()
+                .map(|(source, options)| serde_json::json!({"source": source, "options": options.split(',').collect::<Vec<_>>()}))
+                .collect();
+            let described = Described {
+                create: serde_json::json!({ "mounts": mounts }),
+                loosenings: Vec::new(),
+            };
+            described.writes_beside(Path::new("/w/me/work"), ".git")
+        };
+        let own = ("/w/me/work", "rw,nosuid");
+        assert!(!writes(&[own]));
+        assert!(!writes(&[
+            own,
+            ("/w/me/other", "rw"),
+            ("/w/me/work/.github", "rw")
+        ]));
+        assert!(!writes(&[own, ("/w/me", "ro"), ("/w/me/work/.git", "ro")]));
+        for other in [
+            "/w/me/work",
+            "/w/me",
+            "/",
+            "/w/me/work/.git",
+            "/w/me/work/.git/hooks",
+        ] {
+            assert!(writes(&[own, (other, "rw")]), "{other}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::decision::Decision;
 use super::difference::Difference;
 use super::event::{Entry, Event};
 use super::life::Cut;
@@ -110,6 +111,9 @@ impl Report {
         for entry in entries {
             report.add(entry);
         }
+        let decision = Decision::of(entries.iter().map(|entry| &entry.event));
+        report.rolled_back = decision == Decision::RolledBack;
+        report.accepted = report.accepted.filter(|_| decision == Decision::Accepted);
         report
     }
 
@@ -207,14 +211,7 @@ impl Report {
                 to: to.clone(),
             }),
             Event::OutputDropped { bytes } => self.output_dropped = *bytes,
-            Event::Accepted { checkpoint, .. } => {
-                self.accepted = Some(*checkpoint);
-                self.rolled_back = false;
-            }
-            Event::RolledBack { .. } => {
-                self.accepted = None;
-                self.rolled_back = true;
-            }
+            Event::Accepted { checkpoint, .. } => self.accepted = Some(*checkpoint),
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Verdict { verdict } => {
                 self.verdict = Some(verdict.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::sections::{self, Mended};
 use crate::workspace::{Change, ChangeKind, Entry, EntryKind, Pattern, Repository, Selected};
@@ -121,6 +121,8 @@ pub(super) struct Selection {
     named: Vec<(PathBuf, bool)>,
     /// Files of which a part steers, as far as they could be read, with what takes the place of the agent's.
     mended: HashMap<PathBuf, Mended>,
+    /// Where the person's own links lead.
+    led_to: Vec<PathBuf>,
 }
 
 /// What was found of the agent's changes since the beginning.
@@ -144,17 +146,22 @@ impl Selection {
             texts.filter_map(|text| Pattern::parse(text).ok()).collect()
         };
         let whole = protect.iter().map(String::as_str);
+        let named = named(check);
+        let of_named = named.iter().flat_map(|(path, _)| path.ancestors().skip(1));
+        let of_named = of_named.filter(|above| above.components().next().is_some());
         let above: Vec<_> = whole
             .chain(STEERING.iter().copied())
             .flat_map(above)
+            .chain(of_named.map(|above| format!("**{}/", Pattern::literal(above))))
             .collect();
         Self {
             above: read(&mut above.iter().map(String::as_str)),
             protected: read(&mut protect.iter().map(String::as_str)),
             steering: read(&mut STEERING.iter().copied()),
             tests: read(&mut TESTS.iter().chain(DECIDING).copied()),
-            named: named(check),
+            named,
             mended: HashMap::new(),
+            led_to: Vec::new(),
         }
     }
 
@@ -177,6 +184,34 @@ impl Selection {
                 Some(None) => Mended::UNCLEAR,
             };
             self.mended.insert(path.to_owned(), mended);
+        }
+    }
+
+    /// Follows the person's own links of which the check may ask: what they lead to decides as they do.
+    pub(super) fn follow(&mut self, links: &HashMap<PathBuf, PathBuf>) {
+        for path in links.keys() {
+            let decides = matches!(self.select(path), Selected::Base)
+                || covers(&self.tests, path, true)
+                || fits(&self.above, path, true)
+                || self.named.iter().any(|(word, _)| path.ends_with(word));
+            if !decides {
+                continue;
+            }
+            let mut at = path.clone();
+            // As many as the kernel follows.
+            for _ in 0..40 {
+                let Some((link, target)) =
+                    at.ancestors().find_map(|link| links.get_key_value(link))
+                else {
+                    break;
+                };
+                let rest = at.strip_prefix(link).unwrap_or(Path::new("")).to_owned();
+                let Some(next) = led(link, &target.join(rest)) else {
+                    break;
+                };
+                self.led_to.push(next.clone());
+                at = next;
+            }
         }
     }
 
@@ -221,7 +256,8 @@ impl Selection {
             && (covers(&self.tests, path, is_link)
                 || is_link && fits(&self.above, path, true)
                 || decides()
-                || self.is_named(change))
+                || self.is_named(change)
+                || self.led_to.iter().any(|place| path.starts_with(place)))
     }
 
     /// What of the agent's changes matters for a check.
@@ -261,6 +297,27 @@ impl Findings {
     pub fn is_protected(&self) -> bool {
         self.agents_tests.is_empty() && self.tests_gone.is_empty()
     }
+}
+
+/// Where a link in the workspace leads within it, by names alone.
+fn led(link: &Path, target: &Path) -> Option<PathBuf> {
+    let mut at = match target.strip_prefix("/workspace") {
+        Ok(_) => PathBuf::new(),
+        Err(_) => link.parent()?.to_owned(),
+    };
+    for part in target
+        .strip_prefix("/workspace")
+        .unwrap_or(target)
+        .components()
+    {
+        match part {
+            Component::Normal(name) => at.push(name),
+            Component::ParentDir if !at.pop() => return None,
+            Component::ParentDir | Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(at)
 }
 
 /// Words of a shell command that may be paths in the workspace.

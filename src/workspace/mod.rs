@@ -44,7 +44,7 @@ mod tests;
 mod trust;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -88,6 +88,9 @@ use crate::workspace::id::Kind;
 use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Snapshot;
 use crate::workspace::store::Store;
+
+/// No target of a link is longer, in bytes.
+const PATH_MAX: u64 = 4096;
 
 /// A repository of checkpoints.
 pub struct Repository {
@@ -260,6 +263,23 @@ impl Repository {
             }
         }
         Ok(unknown)
+    }
+
+    /// The links in a checkpoint, and what each says; one of a target that nothing can be at is passed over.
+    ///
+    /// # Errors
+    ///
+    /// The repository cannot be read or is damaged.
+    pub fn links(&self, at: &Checkpoint) -> Result<HashMap<PathBuf, PathBuf>> {
+        let is_link = |(_, entry): &(PathBuf, Entry)| {
+            entry.kind == EntryKind::Symlink && entry.size <= PATH_MAX
+        };
+        let links = self.entries(at)?.filter(is_link);
+        let read = |(path, entry): (PathBuf, Entry)| {
+            let target = self.read_blob(entry.id, PATH_MAX)?;
+            Ok((path, snapshot::path(&target)))
+        };
+        links.map(read).collect()
     }
 
     /// The content of a file, or the target of a link.

@@ -48,7 +48,7 @@ fn without_a_run_it_is_the_last_one_of_this_directory() {
     let end = &id[id.len() - 6..];
     dir.write(end, "");
     let both = stockade(&dir, &["rollback", end]).code(2);
-    let _ = both.complains("is a path here, and the end or beginning of a run's id");
+    let _ = both.complains("is a path here, and names the run");
     // From elsewhere nothing is done to a run that nobody has named, and looking takes the last one.
     let elsewhere = |line: &str| {
         dir.shell(&format!("mkdir -p ../other; cd ../other; {line}"))

@@ -56,15 +56,15 @@ fn assert_nowhere(dir: &TestDir, known: &str) {
 fn an_env_file_is_in_no_checkpoint_and_in_no_check() {
     let dir = TestDir::new();
     dir.write(".env.ralph", env_file());
-    dir.write("conf/.env [1]*", env_file());
+    dir.write(".env [1]*", env_file());
     dir.write("conf/other", "");
-    let agent = format!("{HAS}; cat conf/.env*; echo x >conf/other{CLAIM}");
-    let check = "cat .env.ralph conf/.env*; ls -A . conf; grep done file";
+    let agent = format!("{HAS}; cat .env*; echo x >conf/other{CLAIM}");
+    let check = "cat .env.ralph .env*; ls -A . conf; grep done file";
     let flags = [
         "--env-file",
         ".env.ralph",
         "--env-file",
-        "conf/.env [1]*",
+        ".env [1]*",
         "--check",
         check,
         // What is not there cannot be put back.
@@ -73,8 +73,8 @@ fn an_env_file_is_in_no_checkpoint_and_in_no_check() {
     ];
     let output = ralph(&dir, &agent, &flags).run();
     let output = ended(&dir, output, 0, 1);
-    let output = output
-        .complains("checkpoints leave out .env.ralph (env file), conf/.env [1]* (env file)\n");
+    let output =
+        output.complains("checkpoints leave out .env.ralph (env file), .env [1]* (env file)\n");
     assert!(output.stdout().contains("has 19\n"), "{output}");
     let run = crate::night::record(&dir);
     let seen = files(&run).into_iter().find(|path| {
@@ -97,7 +97,7 @@ fn an_env_file_is_in_no_checkpoint_and_in_no_check() {
     let _ = dir.stockade(&["rollback"]).run().success();
     let text = |path: &str| fs::read_to_string(dir.work().join(path)).ok();
     assert_eq!(text(".env.ralph"), Some(newer));
-    assert_eq!(text("conf/.env [1]*"), Some(env_file()));
+    assert_eq!(text(".env [1]*"), Some(env_file()));
     assert_eq!(
         (text("file"), text("conf/other")),
         (None, Some(String::new()))
@@ -197,6 +197,19 @@ fn what_would_show_it_all_the_same_is_refused() {
         let flags = ["--no-check", "--workspace", place, "--env-file", ".env"];
         let refused = ralph(&dir, "", &flags).run().code(30);
         let _ = refused.complains("has other names (hard links)");
+    }
+    // Its directory could be renamed.
+    dir.write("conf/.env", env_file());
+    for place in ["here", "copy"] {
+        let flags = [
+            "--no-check",
+            "--workspace",
+            place,
+            "--env-file",
+            "conf/.env",
+        ];
+        let refused = ralph(&dir, "", &flags).run().code(30);
+        let _ = refused.complains("lies below the workspace's top");
     }
     fs::remove_file(env).unwrap();
     dir.write(".env", "CLOUD_KEY\n");

@@ -25,6 +25,7 @@ fn a_person_goes_step_by_step() {
         .shell(&format!("chmod 755 '{}'", editor.display()))
         .run()
         .success();
+    let _ = dir.shell("git init --quiet .").run().success();
     let agent = "cat /run/stockade/prompt.md >prompt-$n; echo $n >work";
     let flags = ["-i", "--check", "grep -q 2 work", "--no-progress", "0"];
     let running = ralph(&dir, agent, &flags).env("EDITOR", &editor.display().to_string());
@@ -53,6 +54,10 @@ fn a_person_goes_step_by_step() {
     terminal.expect("without a network");
     terminal.type_keys(b"cat work; echo $((6*7))\r");
     terminal.expect("42");
+    // What the agent is kept from, what it has made is kept from.
+    terminal.type_keys(b"ls -d .git; touch .git/hooks/x; echo $((7*8))\r");
+    terminal.expect("Read-only file system");
+    terminal.expect("56");
     terminal.type_keys(b"exit\r");
     terminal.expect(KEYS);
     terminal.type_keys(b"r 1\r");

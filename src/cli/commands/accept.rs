@@ -64,7 +64,7 @@ pub(crate) struct AcceptArgs {
     /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
-    /// Only these paths, relative to the workspace
+    /// Only these paths, from where you stand in the workspace, or else from its top
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -90,7 +90,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
                 .hint(format!("what happened: `stockade show {id}`")),
         );
     };
-    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&run, &record);
     let (base, result) = (checkpoints.get(0)?, checkpoints.get(result)?);
     let (mut night, _) = Night::open(&run)?;
     let (now, event) = checkpoints.take("before it is accepted")?;
@@ -141,7 +141,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let concerns: Vec<Concern> = concerns
         .into_iter()
-        .filter(|concern| is_among(&paths, &concern.path) && checkpoints.counts(&concern.path))
+        .filter(|concern| is_among(&paths, &concern.path))
         .collect();
     refuse_nested(id, &concerns, &paths)?;
     let over = |original| {

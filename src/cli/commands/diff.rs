@@ -117,7 +117,7 @@ async fn watch(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) ->
 
 fn write(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliResult {
     let record = run.record()?;
-    let checkpoints = run.checkpoints(&record)?.but_for_own_git(&record);
+    let checkpoints = run.checkpoints(&record)?.but_for_own_git(run, &record);
     let failed = |e| CliError::from_source(Exit::Failed, &e);
     let repository = checkpoints.open()?;
     let Range(from, to) = range.unwrap_or(Range(0, None));
@@ -146,8 +146,7 @@ fn write(args: &DiffArgs, (run, range): (&Run, Option<Range>), ui: &Ui) -> CliRe
         written.total()?;
     }
     if !args.name_only && !args.name_status {
-        let mut concerns = repository.concerns(&from, &to).map_err(failed)?;
-        concerns.retain(|concern| checkpoints.counts(&concern.path));
+        let concerns = repository.concerns(&from, &to).map_err(failed)?;
         shown(&concerns, args.trust, ui)?;
     }
     Ok(Exit::Done)

@@ -36,7 +36,7 @@ pub(crate) struct RollbackArgs {
     /// Run: its id, the end of it, or its name [default: the last one here]
     #[arg(value_parser = named)]
     run: Option<String>,
-    /// Only these paths, relative to the workspace
+    /// Only these paths, from where you stand in the workspace, or else from its top
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

@@ -66,8 +66,10 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
     if night.is_over() {
+        // Whoever waits is told first: what an agent has left can make a long report.
+        let told = tell(&run, &mut night).await;
         keep_report(&run, &mut night);
-        tell(&run, &mut night).await?;
+        told?;
     }
     supervised.map(|verdict| night::exit(&verdict))
 }

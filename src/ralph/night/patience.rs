@@ -29,15 +29,17 @@ impl Night {
         self.record.voice.refusal(said)
     }
 
-    /// The file that the agent's interpreter did not find: shells and Python end with 2 then.
+    /// The file that the agent's interpreter did not find: shells and Python end with 2 then, and with that one line. An agent
+    /// that has said anything else has run.
     pub(super) fn missing(&self, exit_code: i32) -> Option<String> {
         let said = self.transcript.ends();
         let mut lines = said.iter().flat_map(|text| text.lines());
-        let is_missing = |line: &&str| {
-            let opens = ["can't open", "cannot open"];
-            line.contains("No such file") && opens.iter().any(|words| line.contains(words))
-        };
-        (exit_code == 2).then(|| lines.find(is_missing).map(excerpt))?
+        let mut lines = lines.by_ref().filter(|line| !line.trim().is_empty());
+        let (line, more) = (lines.next()?, lines.next());
+        let opens = ["can't open", "cannot open"];
+        let is_missing =
+            line.contains("No such file") && opens.iter().any(|words| line.contains(words));
+        (exit_code == 2 && more.is_none() && is_missing).then(|| excerpt(line))
     }
 
     /// Gives the API time: not all who were refused at once come again at once.

@@ -99,7 +99,9 @@ fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
     let repository = checkpoints.open().unwrap();
     let changes = repository.changes(&taken[0], &taken[1]).unwrap();
     let protect: Vec<_> = protect.iter().map(|path| (*path).to_owned()).collect();
-    Selection::new(&protect, "").findings(&changes)
+    let mut selection = Selection::new(&protect, "sh ci/check.sh");
+    selection.follow(&repository.links(&taken[0]).unwrap());
+    selection.findings(&changes)
 }
 
 #[test]
@@ -177,4 +179,52 @@ fn a_link_where_something_decides_is_told() {
     ];
     assert!(told(&[".config/a"], &agents, &protect).is_empty());
     assert!(told(&["a"], &["test", ".yarn", ".config", "ci"], &protect).is_empty());
+}
+
+#[test]
+fn what_a_link_of_the_persons_leads_to_decides_as_it_does() {
+    // What the check names lies in a directory, and that may be a link.
+    let turned = ["mine/check.sh", "-ci", "ci>mine"];
+    assert_eq!(found(&["a", "ci>other"], &turned, &[]).agents_tests, ["ci"]);
+    assert_eq!(
+        found(&["a"], &["mine/check.sh", "ci>mine"], &[]).agents_tests,
+        ["ci"]
+    );
+    for (base, agents, protect) in [
+        (&["suite/a", "tests>suite"][..], "suite/a", &["tests/"][..]),
+        (
+            &["suite/a", "tests>/workspace/suite"],
+            "suite/a",
+            &["tests/"],
+        ),
+        (&["suite/a", "tests>suite"], "suite/b", &[]),
+        (
+            &["build/real.mk", "Makefile>build/real.mk"],
+            "build/real.mk",
+            &[],
+        ),
+        (
+            &["tools/sh/a", "ci/check.sh>../tools/sh/a"],
+            "tools/sh/a",
+            &[],
+        ),
+        (&["x/y/a", "one>x", "tests>one/y"], "x/y/a", &[]),
+        (&["own/check.sh", "ci>own"], "own/check.sh", &[]),
+    ] {
+        let found = found(base, &[agents], protect);
+        assert_eq!(found.agents_tests, [agents], "{base:?}");
+    }
+    // One that leads out of the workspace, in a circle, or to what did not change.
+    let found = found(
+        &[
+            "suite/a",
+            "src/a",
+            "tests>suite",
+            "lib>../../etc",
+            "conftest.py>conftest.py",
+        ],
+        &["src/a"],
+        &["tests/"],
+    );
+    assert!(found.is_protected(), "{found:?}");
 }

@@ -11,10 +11,10 @@ const SHORTEST: (usize, usize) = (4, 8);
 /// How a word names a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
-    /// By its id or name.
+    /// By its id.
     Whole,
-    /// By a part of its id, which may have been meant for something else.
-    InPart,
+    /// By its name or a part of its id, which may have been meant for something else.
+    Loosely,
 }
 
 impl Runs {
@@ -33,7 +33,7 @@ impl Runs {
             record.is_ok_and(|record| record.name.as_deref() == Some(word))
         });
         if let Some(run) = named {
-            return Ok((run.clone(), Named::Whole));
+            return Ok((run.clone(), Named::Loosely));
         }
         let (end, begin) = SHORTEST;
         let fits = |run: &&Run| {
@@ -44,7 +44,7 @@ impl Runs {
         let mut fitting = runs.iter().filter(fits);
         let none = |text: String| Err(Error::NoSuchRun(text));
         match (fitting.next(), fitting.next()) {
-            (Some(run), None) => Ok((run.clone(), Named::InPart)),
+            (Some(run), None) => Ok((run.clone(), Named::Loosely)),
             (Some(_), Some(_)) => none(format!("more than one run fits `{word}`")),
             _ => none(format!("there is no run `{word}`")),
         }

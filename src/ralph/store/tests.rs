@@ -73,10 +73,10 @@ fn a_run_is_found_by_what_a_person_remembers() {
     let id = run.id().as_str();
     for (word, named) in [
         (id, Named::Whole),
-        ("nightly", Named::Whole),
-        (&id[..12], Named::InPart),
-        ("010203", Named::InPart),
-        ("0203", Named::InPart),
+        ("nightly", Named::Loosely),
+        (&id[..12], Named::Loosely),
+        ("010203", Named::Loosely),
+        ("0203", Named::Loosely),
     ] {
         assert_eq!(runs.find(word).unwrap(), (run.clone(), named), "{word:?}");
     }

@@ -90,7 +90,20 @@ pub(super) fn env_files(
     let mut found = Vec::new();
     for file in &request.env_files {
         let below = env_file_below(file, cwd, workspace);
-        found.extend(below.map_err(|error| env_file_refused(&error))?);
+        let below = below.map_err(|error| env_file_refused(&error))?;
+        // Its directory can be renamed, and it is under a name that nobody guards.
+        if below
+            .as_ref()
+            .is_some_and(|path| path.components().count() > 1)
+        {
+            let text = format!(
+                "the env file `{}` lies below the workspace's top, where an agent can move it",
+                file.display()
+            );
+            return Err(CliError::new(Exit::Preflight, text)
+                .hint("move it to the workspace's top, or out of the workspace"));
+        }
+        found.extend(below);
     }
     Ok(found)
 }
