@@ -182,22 +182,22 @@ mod tests {
                 create: serde_json::json!({ "mounts": mounts }),
                 loosenings: Vec::new(),
             };
-            described.writes_beside(Path::new("/w/me/work"), ".git")
+            described.writes_beside(Path::new("/w/me/tree"), ".git")
         };
-        let own = ("/w/me/work", "rw,nosuid");
+        let own = ("/w/me/tree", "rw,nosuid");
         assert!(!writes(&[own]));
         assert!(!writes(&[
             own,
             ("/w/me/other", "rw"),
-            ("/w/me/work/.github", "rw")
+            ("/w/me/tree/.github", "rw")
         ]));
-        assert!(!writes(&[own, ("/w/me", "ro"), ("/w/me/work/.git", "ro")]));
+        assert!(!writes(&[own, ("/w/me", "ro"), ("/w/me/tree/.git", "ro")]));
         for other in [
-            "/w/me/work",
+            "/w/me/tree",
             "/w/me",
             "/",
-            "/w/me/work/.git",
-            "/w/me/work/.git/hooks",
+            "/w/me/tree/.git",
+            "/w/me/tree/.git/hooks",
         ] {
             assert!(writes(&[own, (other, "rw")]), "{other}");
         }
