@@ -49,7 +49,7 @@ pub(crate) fn find_here(word: Option<&str>) -> CliResult<(Run, Option<&str>)> {
         return Ok((last.ok_or_else(none)?, None));
     };
     match (runs.find(word), last) {
-        (Ok((run, Named::Loosely)), Some(_)) if here.join(word).symlink_metadata().is_ok() => {
+        (Ok((run, Named::Loosely)), _) if here.join(word).symlink_metadata().is_ok() => {
             Err(CliError::usage(format!(
                 "`{word}` is a path here, and names the run {}, too",
                 run.id()

@@ -82,6 +82,15 @@ fn whoever_is_not_there_is_not_asked() {
     let _ = output.complains("there is nobody to ask");
     let output = ralph(&dir, "", &["-i", "-d"]).run().code(2);
     let _ = output.complains("not with `--detach`");
+    for flag in [
+        "--tty",
+        "--raw-terminal",
+        "--sig-proxy=false",
+        "--detach-keys=ctrl-x",
+    ] {
+        let output = ralph(&dir, "", &[flag]).run().code(2);
+        let _ = output.complains("is not for `ralph`");
+    }
     let _ = lives(&dir);
     dir.assert_nothing_left();
 }

@@ -43,7 +43,7 @@ use crate::sandbox::Sandbox;
 ///
 /// `--agent` names one that Stockade knows how to start and to understand; what follows -- is added to
 /// its command. Without it, what follows -- is the agent's command: it gets the prompt on standard
-/// input, and finds it in /run/stockade/prompt.md. An agent claims completion by ending its final
+/// input, and finds it in /run/stockade/prompt.md. With neither, and with a completion promise, PatchPal works. An agent claims completion by ending its final
 /// message with <promise>PROMISE</promise> alone on a line. With --interactive you are asked between
 /// iterations what comes next.
 #[derive(Debug, Args)]
@@ -53,7 +53,10 @@ use crate::sandbox::Sandbox;
     mut_arg("detach", |arg| arg.help("Run in the background and print the run's id")),
     mut_arg("tty", |arg| arg.hide(true)),
     mut_arg("rm", |arg| arg.hide(true)),
-    override_usage = "stockade ralph [OPTIONS] [--image IMAGE] --agent NAME [-- ARG...]\n       \
+    mut_arg("detach_keys", |arg| arg.hide(true)),
+    mut_arg("sig_proxy", |arg| arg.hide(true)),
+    mut_arg("raw_terminal", |arg| arg.hide(true)),
+    override_usage = "stockade ralph [OPTIONS] [--image IMAGE] [--agent NAME] [-- ARG...]\n       \
                       stockade ralph [OPTIONS] [--image IMAGE] -- COMMAND [ARG...]"
 )]
 pub(crate) struct RalphArgs {

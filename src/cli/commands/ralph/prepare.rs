@@ -15,6 +15,7 @@ use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
 use crate::cli::launch::{self, Launch, Unenforced};
 use crate::cli::sandbox_args::invalid;
+use crate::cli::terminal::DetachKeys;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
 use crate::cli::{foreground, host, image, night};
@@ -41,11 +42,22 @@ pub(super) async fn prepare(
     global: &Global,
     ui: &Ui,
 ) -> CliResult<Option<Prepared>> {
-    for (given, flag) in [(args.sandbox.tty, "--tty"), (args.sandbox.rm, "--rm")] {
+    let sandbox = &args.sandbox;
+    for (given, flag) in [
+        (sandbox.tty, "--tty"),
+        (sandbox.rm, "--rm"),
+        (sandbox.raw_terminal, "--raw-terminal"),
+        (!sandbox.sig_proxy, "--sig-proxy"),
+        (
+            sandbox.detach_keys != DetachKeys::default(),
+            "--detach-keys",
+        ),
+    ] {
         if given {
             return Err(CliError::usage(format!(
                 "`{flag}` is not for `ralph`: the agent works by itself, and its container goes in the end"
-            )));
+            ))
+            .hint("to leave it at work, close the terminal, or begin with `-d`; `stockade watch` looks at it again"));
         }
     }
     if args.sandbox.interactive {
