@@ -247,6 +247,18 @@ impl Checkpoints {
         Ok((taken.checkpoint, event))
     }
 
+    /// Bytes on disk that they have added.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn size(&self) -> Result<u64> {
+        if !self.repository.exists() {
+            return Ok(0);
+        }
+        let sizes = self.open()?.sizes(&self.series)?;
+        Ok(sizes.into_iter().map(|(_, bytes)| bytes).sum())
+    }
+
     /// Drops those that are more than enough; which they were. Blocks.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ const GLANCES: u32 = 20;
 const MAX_RECORD: u64 = 1 << 20;
 
 mod choice;
+mod size;
 
 pub use choice::Named;
 

@@ -425,6 +425,9 @@ fn runs_that_somebody_has_dealt_with_are_forgotten() {
     };
     assert_eq!(prune(&["--older-than", "1h"]).0, [""; 0]);
     assert_eq!(prune(&["--keep", "2", "--dry-run"]).0, but(2));
+    // A run takes some dozens of KiB; the journals alone are more than 4.
+    assert_eq!(prune(&["--keep-size", "100m", "--dry-run"]).0, [""; 0]);
+    assert_eq!(prune(&["--keep-size", "4k", "--dry-run"]).0, but(0));
     assert_eq!(ids(), all);
     let size = || -> u64 {
         let packs = fs::read_dir(checkpoints(&dir).join("objects/pack")).unwrap();

@@ -17,6 +17,7 @@ use crate::cli::ui::Ui;
 use crate::ralph::journal::Reader;
 use crate::ralph::{self, Decision, Event, Run};
 use crate::sandbox::Home;
+use crate::sandbox::size::ByteSize;
 
 /// Remove runs that have ended, and their checkpoints
 ///
@@ -31,6 +32,9 @@ pub(crate) struct PruneArgs {
     /// All but so many of the newest that have ended
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     keep: usize,
+    /// All but the newest that take no more than this together, their checkpoints included
+    #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+    keep_size: Option<ByteSize>,
     /// Also those that nobody has accepted or rolled back
     #[arg(short, long)]
     force: bool,
@@ -67,6 +71,7 @@ impl Stays {
 pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
     let mut kept: BTreeMap<Stays, usize> = BTreeMap::new();
     let mut newest = args.keep;
+    let mut room = args.keep_size.map(ByteSize::bytes);
     let mut going = Vec::new();
     let now = jiff::Timestamp::now().as_second();
     for run in night::runs()?.list()?.into_iter().rev() {
@@ -79,7 +84,17 @@ pub(super) async fn run(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult
         };
         let age = u64::try_from(now.saturating_sub(ended.at)).unwrap_or(0);
         let is_young = args.older_than.is_some_and(|least| age <= least.as_secs());
-        let why = if newest > 0 || is_young {
+        // One that does not fit ends it: an older one that would is not worth more.
+        let fits = match &mut room {
+            None => false,
+            Some(room) => {
+                let size = run.record().and_then(|record| run.size(&record));
+                let left = size.ok().and_then(|size| room.checked_sub(size));
+                *room = left.unwrap_or(0);
+                left.is_some()
+            }
+        };
+        let why = if newest > 0 || is_young || fits {
             newest = newest.saturating_sub(1);
             Stays::Newer
         } else if !ended.is_decided && !args.force {
