@@ -160,7 +160,9 @@ impl<'a> Keyboard<'a> {
         let repository = workspace.path.join(".git");
         let only_read = format!("{}:{}/.git:ro", repository.display(), workspace.target);
         let access = self.record.repository.as_ref().map(|own| own.access);
-        if access != Some(GitAccess::Rw) && repository.is_dir() {
+        // A directory, or a further worktree's file; a link would lead elsewhere.
+        let is_there = (repository.symlink_metadata()).is_ok_and(|found| !found.is_symlink());
+        if access != Some(GitAccess::Rw) && is_there {
             words.extend(["-v", &only_read]);
         }
         words.push(&self.record.image.id);
