@@ -1,9 +1,10 @@
 //! The loop: one iteration after another, until the work is done or something has run out.
 
-mod patience;
-
 mod asking;
+mod bounds;
 mod checking;
+mod keeping;
+mod patience;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,13 +17,12 @@ use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::journal::Journal;
-use super::life::{self, Bounds, Deadline, Life, Stop};
+use super::life::{self, Life, Stop};
 use super::past::{Past, Step};
 use super::promise::Claim;
 use super::prompt::{Failure, Prompt};
 use super::record::Record;
 use super::repository::Quarantine;
-use super::room::Room;
 use super::started::{End, Open, started_after, this_boot};
 use super::store::Run;
 use super::task::Task;
@@ -228,19 +228,6 @@ impl Night {
         Ok(verdict)
     }
 
-    /// Keeps what the agent has done last, of a run that ends otherwise than it should; or says why there is none of it.
-    /// Nothing of the agent may be alive.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub async fn keep_last(&mut self, reason: &str) -> Result<()> {
-        if let Err(error) = self.keep(reason.to_owned()).await {
-            let text = format!("there is no checkpoint of what the agent did last: {error}");
-            self.note(Event::Warning { text })?;
-        }
-        Ok(())
-    }
-
     /// One step; a verdict, if it was the last one.
     async fn step<G: Gate>(
         &mut self,
@@ -269,53 +256,6 @@ impl Night {
             }
         }
         Ok(None)
-    }
-
-    /// Keeps the workspace as it is, less what may not stay in it.
-    async fn checkpoint(&mut self) -> Result<()> {
-        let reason = match self.past.iterations {
-            0 => "before the agent".to_owned(),
-            number => format!("after iteration {number}"),
-        };
-        self.keep(reason).await
-    }
-
-    async fn keep(&mut self, reason: String) -> Result<()> {
-        let checkpoints = self.checkpoints.clone();
-        let noted = self.past.checkpoint;
-        self.clear_top()?;
-        let taken = tokio::task::spawn_blocking(move || checkpoints.take_since(noted, &reason));
-        match joined(taken.await) {
-            Ok((_, event)) => self.note(event)?,
-            // It is known why, and the run ends with that.
-            Err(error) if error.is_full() && self.past.low.is_some() => {
-                let text = format!("there is no checkpoint of what the agent did last: {error}");
-                self.note(Event::Warning { text })?;
-                self.past.not_kept();
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        self.make_room().await
-    }
-
-    /// Drops checkpoints that are more than enough. What cannot be dropped is no reason to end.
-    async fn make_room(&mut self) -> Result<()> {
-        let checkpoints = self.checkpoints.clone();
-        let checked = self.past.checked_on.clone();
-        let retention = self.record.keep.retention;
-        let dropped =
-            tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &checked));
-        match joined(dropped.await) {
-            Ok(numbers) if numbers.is_empty() => Ok(()),
-            Ok(numbers) => self.note(Event::Dropped {
-                numbers: numbers.into_iter().collect(),
-            }),
-            Err(error) => {
-                let text = format!("no room was made for checkpoints: {error}");
-                self.note(Event::Warning { text })
-            }
-        }
     }
 
     async fn iterate<G: Gate>(
@@ -410,39 +350,6 @@ impl Night {
             waiting.forget()?;
         }
         Ok(())
-    }
-
-    /// What has to be left free, and where.
-    fn room(&self) -> Room {
-        let places = [self.run.directory(), &self.record.workspace.path];
-        let storage = self.storage.iter().map(PathBuf::as_path);
-        Room::new(
-            places.into_iter().chain(storage),
-            self.task().budget.least_free,
-        )
-    }
-
-    /// What is left of the run's time and the phase's, whichever is less, after `spent` more.
-    fn time_left(&self, spent: Duration) -> Option<Duration> {
-        let all = self.past.spent + spent;
-        let run = self.record.time.map(|most| most.saturating_sub(all));
-        let in_phase = all.saturating_sub(self.past.before.spent);
-        let phase = self.task().budget.time;
-        let phase = phase.map(|most| most.saturating_sub(in_phase));
-        run.into_iter().chain(phase).min()
-    }
-
-    /// What an iteration that has taken `spent` so far may still use up.
-    fn bounds(&self, now: Instant, spent: Duration) -> Bounds {
-        let budget = &self.task().budget;
-        let run = self.time_left(spent);
-        let iteration = budget.iteration_time;
-        let iteration = iteration.map(|most| most.saturating_sub(spent));
-        Bounds {
-            deadline: Deadline::earliest(now, run, iteration),
-            room: self.room(),
-            full: Some(self.transcript.full()),
-        }
     }
 
     /// Notes how an iteration ended, and what the agent said in the end.
