@@ -346,7 +346,7 @@ pub(crate) fn exit(verdict: &Verdict) -> Exit {
         Verdict::Blocked { .. } => Exit::Blocked,
         Verdict::OutOfMemory { .. } => Exit::OutOfMemory,
         Verdict::Pids => Exit::Pids,
-        Verdict::Disk { .. } => Exit::Disk,
+        Verdict::Disk { .. } | Verdict::Grown { .. } => Exit::Disk,
         Verdict::Stopped => Exit::Stopped,
         _ => Exit::Failed,
     }

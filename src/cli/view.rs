@@ -410,6 +410,11 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             low.free >> 20,
             low.path.display()
         ),
+        Event::Grown { grown } => format!(
+            "the workspace has grown by {} MiB, more than {} MiB",
+            grown.bytes >> 20,
+            grown.most >> 20
+        ),
         Event::Checking { checkpoint, .. } => {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }

@@ -330,23 +330,28 @@ impl Checkpoints {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
     use crate::ralph::store::tests::run_in;
+
+    /// Those of a new run in a directory.
+    pub(in crate::ralph) fn of_directory(state: &Path, work: &Path) -> Checkpoints {
+        let run = run_in(state);
+        let mut record = run.record().unwrap();
+        let found = std::fs::metadata(work).unwrap();
+        record.workspace.path = work.canonicalize().unwrap();
+        (record.workspace.device, record.workspace.inode) = (found.dev(), found.ino());
+        run.checkpoints(&record).unwrap()
+    }
 
     #[test]
     fn what_nobody_was_told_of_still_counts_as_changed() {
         let dir = tempfile::tempdir().unwrap();
         let (state, work) = (dir.path().join("state"), dir.path().join("work"));
         std::fs::create_dir(&work).unwrap();
-        let run = run_in(&state);
-        let mut record = run.record().unwrap();
-        let found = std::fs::metadata(&work).unwrap();
-        record.workspace.path = work.canonicalize().unwrap();
-        (record.workspace.device, record.workspace.inode) = (found.dev(), found.ino());
-        let checkpoints = run.checkpoints(&record).unwrap();
+        let checkpoints = of_directory(&state, &work);
         let changed = |told: Option<u32>| {
             let (_, event) = checkpoints.take_since(told, "test").unwrap();
             match event {

@@ -1,6 +1,7 @@
 //! What happens in a run, as it is journalled and shown.
 
 use super::difference::Difference;
+use super::growth::Grown;
 use super::life::Cut;
 use super::promise::Claim;
 use super::room::Low;
@@ -141,6 +142,16 @@ pub enum Event {
     Disk {
         /// Which.
         low: Low,
+    },
+    /// What the workspace takes of its disk before the agent's first instruction.
+    Measured {
+        /// Bytes, as far as they could be counted.
+        bytes: u64,
+    },
+    /// The workspace has grown by too much.
+    Grown {
+        /// By how much.
+        grown: Grown,
     },
     /// The model's API is given time.
     Waiting {

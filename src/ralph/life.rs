@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::error::{Error, Result};
+use super::growth::{Grown, Growth};
 use super::night::{Fault, Gate};
 use super::room::{Low, Room};
 use super::started::Started;
@@ -90,6 +91,7 @@ impl Deadline {
 pub(super) struct Bounds {
     pub(super) deadline: Option<Deadline>,
     pub(super) room: Room,
+    pub(super) growth: Option<Growth>,
     /// Tells that there was no room for what it writes.
     pub(super) full: Option<Arc<Notify>>,
 }
@@ -117,6 +119,8 @@ pub(super) struct Life {
     pub(super) cut: Option<Cut>,
     /// Where there was too little room.
     pub(super) low: Option<Low>,
+    /// By how much the workspace has grown, if that was too much.
+    pub(super) grown: Option<Grown>,
     /// Something in it was refused a process, at the limit.
     pub(super) forks_refused: bool,
     /// What it used.
@@ -252,13 +256,17 @@ async fn until_over(
         hardest: Stop::No,
         under_way: None,
     };
-    let mut low = None;
+    let (mut low, mut grown) = (None, None);
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome?,
             why = over(bounds.deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
             found = bounds.until_low(), if ending.cut.is_none() => {
                 low = Some(found);
+                ending.begin(Cut::Disk, Stop::Gently);
+            }
+            found = Growth::until_too_much(bounds.growth.as_ref()), if ending.cut.is_none() => {
+                grown = Some(found);
                 ending.begin(Cut::Disk, Stop::Gently);
             }
             asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
@@ -271,6 +279,7 @@ async fn until_over(
         outcome,
         cut,
         low,
+        grown,
         forks_refused: false,
         used: Usage::default(),
     })

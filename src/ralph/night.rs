@@ -16,6 +16,7 @@ use super::asleep::Moment;
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
+use super::growth::Looked;
 use super::journal::Journal;
 use super::life::{self, Life, Stop};
 use super::past::{Past, Step};
@@ -89,6 +90,8 @@ pub struct Night {
     past: Past,
     /// Where the service keeps the container and its home, as far as that is known.
     storage: Vec<PathBuf>,
+    /// When it was last looked at how much the workspace has grown.
+    looked: Option<Looked>,
 }
 
 impl Night {
@@ -112,6 +115,7 @@ impl Night {
             journal,
             past: Past::of(&entries),
             storage: Vec::new(),
+            looked: None,
         };
         Ok((night, entries))
     }
@@ -268,6 +272,9 @@ impl Night {
         if let Some(low) = self.room().low().await {
             return Ok(self.note(Event::Disk { low })?);
         }
+        if let Some(grown) = self.has_grown().await? {
+            return Ok(self.note(Event::Grown { grown })?);
+        }
         self.hear()?;
         let prompt = self.compose();
         self.run.show_prompt(&prompt)?;
@@ -381,6 +388,9 @@ impl Night {
         }
         if let Some(low) = life.low.clone() {
             self.note(Event::Disk { low })?;
+        }
+        if let Some(grown) = life.grown {
+            self.note(Event::Grown { grown })?;
         }
         self.note(Event::Ended {
             number,

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::event::{Entry, Event};
+use super::growth::Grown;
 use super::life::Cut;
 use super::promise::Claim;
 use super::refused::Refused;
@@ -66,6 +67,10 @@ pub(super) struct Past {
     pub(super) not_kept: u64,
     /// A disk that was found nearly full.
     pub(super) low: Option<Low>,
+    /// What the workspace took of its disk in the beginning.
+    pub(super) measured: Option<u64>,
+    /// It has grown by too much.
+    grown: Option<Grown>,
     /// What was before the last iteration, if that may have come to nothing.
     undone: Option<Undone>,
     refused: Refused,
@@ -262,8 +267,10 @@ impl Past {
             }
             Event::Prompted { text } => self.prompt = Some(text.clone()),
             // The person may have made room.
-            Event::Resumed { .. } => self.low = None,
+            Event::Resumed { .. } => (self.low, self.grown) = (None, None),
             Event::Disk { low } => self.low = Some(low.clone()),
+            Event::Measured { bytes } => self.measured = Some(*bytes),
+            Event::Grown { grown } => self.grown = Some(*grown),
             Event::OutputDropped { bytes } => self.not_kept = *bytes,
             Event::Phase { number, verdict } => self.begin_phase(*number, verdict),
             Event::Verdict { verdict } => self.verdict = Some(verdict.clone()),

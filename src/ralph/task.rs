@@ -60,6 +60,9 @@ pub struct Budget {
     /// Bytes that have to stay free on the disks of the workspace and of what is kept of the run.
     #[serde(default)]
     pub least_free: u64,
+    /// Bytes on its disk by which the workspace may grow; 0 for any.
+    #[serde(default)]
+    pub most_growth: u64,
 }
 
 fn half_an_hour() -> Duration {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::growth::Grown;
 use super::room::Low;
 use super::trouble::Refusal;
 
@@ -56,6 +57,11 @@ pub enum Verdict {
     Disk {
         /// Which.
         low: Low,
+    },
+    /// The workspace has grown by too much.
+    Grown {
+        /// By how much.
+        grown: Grown,
     },
     /// Somebody stopped the run.
     Stopped,
@@ -152,6 +158,12 @@ impl fmt::Display for Verdict {
                 "not done: only {} MiB are free where `{}` is",
                 low.free >> 20,
                 low.path.display()
+            ),
+            Self::Grown { grown } => write!(
+                f,
+                "not done: the workspace has grown by {} MiB, more than {} MiB",
+                grown.bytes >> 20,
+                grown.most >> 20
             ),
             Self::Stopped => f.write_str("stopped"),
             Self::Failed { reason } => write!(f, "failed: {reason}"),

@@ -26,6 +26,9 @@ use rustix::io::Errno;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 
+/// A block as `stat` counts, in bytes.
+const BLOCK: u64 = 512;
+
 /// Device and inode.
 pub(super) type FileId = (u64, u64);
 
@@ -54,6 +57,8 @@ pub(super) struct Found {
     pub(super) id: FileId,
     pub(super) links: u64,
     pub(super) size: u64,
+    /// Bytes that it takes on its disk.
+    pub(super) disk: u64,
     pub(super) mtime: Time,
     pub(super) ctime: Time,
 }
@@ -76,6 +81,7 @@ impl From<Stat> for Found {
             id: (stat.st_dev as u64, stat.st_ino as u64),
             links: stat.st_nlink as u64,
             size: u64::try_from(stat.st_size).unwrap_or(0),
+            disk: u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK,
             mtime: Time {
                 seconds: stat.st_mtime as i64,
                 nanoseconds: stat.st_mtime_nsec as u32,

@@ -245,6 +245,7 @@ mod tests {
             owner: (0, 0),
             id: (1, inode),
             links: 1,
+            disk: 0,
             size: 3,
             mtime: time,
             ctime: time,

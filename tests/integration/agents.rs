@@ -389,6 +389,37 @@ fn a_command_that_is_not_in_the_image_ends_the_run_at_once() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn an_agent_without_a_key_begins_no_run() {
+    let dir = TestDir::new();
+    program(&dir, "claude", "");
+    let env_file = dir.path().join("key");
+    fs::write(&env_file, "ANTHROPIC_API_KEY=of-the-tests\n").unwrap();
+    let env_file = env_file.to_str().unwrap();
+    let begin = |flags: &[&str]| {
+        let more = [&["--network", "private", "--max-iterations", "1"], flags];
+        agent(&dir, "claude", &more.concat()).run()
+    };
+    let _ = begin(&["-e", "MODEL=x"])
+        .code(30)
+        .complains("claude is given no key")
+        .complains("`-e ANTHROPIC_API_KEY`")
+        .complains("`--no-key-check`");
+    assert_eq!(dir.stockade(&["runs", "-q"]).run().success().stdout(), "");
+    dir.assert_nothing_left();
+    let _ = begin(&["--no-key-check"])
+        .code(11)
+        .complains("claude is given no key");
+    for given in [
+        ["--env-file", env_file],
+        ["-e", "ANTHROPIC_BASE_URL=http://127.0.0.1:1"],
+    ] {
+        let output = begin(&given).code(11);
+        assert!(!output.stderr().contains("given no key"), "{output}");
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn a_disk_that_is_nearly_full_begins_no_run() {
     let dir = TestDir::new();
     program(&dir, "claude", "");

@@ -54,6 +54,32 @@ fn an_agent_that_changes_nothing_makes_no_progress() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn a_workspace_that_grows_too_much_ends_the_run() {
+    let dir = TestDir::new();
+    // What checkpoints leave out counts, too; what was there before the agent does not.
+    std::fs::write(dir.work().join(".gitignore"), "target/\n").unwrap();
+    std::fs::write(dir.work().join("large"), vec![1; 8 << 20]).unwrap();
+    let agent = "mkdir -p target; head -c 3145728 /dev/urandom >target/$(cat /proc/sys/kernel/random/uuid); \
+                 truncate -s 64m holes; sleep 1";
+    let flags = ["--no-check", "--no-progress", "0", "--max-growth", "5m"];
+    let output = ralph(&dir, agent, &flags).run().code(22);
+    let _ = output.complains("the workspace has grown by 6 MiB, more than 5 MiB");
+    report(
+        &dir,
+        &[
+            "**not done: the workspace has grown by 6 MiB, more than 5 MiB**",
+            "- iterations: 2 of 50",
+            "`--max-growth`",
+            "stockade rollback",
+        ],
+    );
+    dir.assert_nothing_left();
+    let flags = ["--no-check", "--max-growth", "0", "--max-iterations", "3"];
+    let _ = ralph(&dir, agent, &flags).run().code(11);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn an_agent_that_says_the_same_makes_no_progress() {
     for most in ["2", "3"] {
         let dir = TestDir::new();

@@ -75,6 +75,9 @@ pub(crate) struct RalphArgs {
     /// Start even if the run ends with your session, or is taken up only when you log in again
     #[arg(long)]
     no_linger_check: bool,
+    /// Start an agent even if nothing is seen of a key for its API
+    #[arg(long)]
+    no_key_check: bool,
     /// Have all runs that are left alone taken up at boot, by a unit in ~/.config/systemd/user
     #[arg(long)]
     survive_reboot: bool,

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Night;
+use crate::ralph::error::Result;
+use crate::ralph::event::Event;
+use crate::ralph::growth::{self, Grown, Growth, Looked};
 use crate::ralph::life::{Bounds, Deadline};
 use crate::ralph::room::Room;
 
@@ -16,6 +19,37 @@ impl Night {
             places.into_iter().chain(storage),
             self.task().budget.least_free,
         )
+    }
+
+    /// What the workspace may grow by, if that is bounded.
+    fn growth(&self) -> Option<Growth> {
+        let most = self.task().budget.most_growth;
+        let from = self.past.measured.filter(|_| most > 0)?;
+        Some(Growth {
+            checkpoints: self.checkpoints.clone(),
+            from,
+            most,
+        })
+    }
+
+    /// Whether it has grown by too much; measures it first, if nobody has. No more often than it is worth.
+    pub(super) async fn has_grown(&mut self) -> Result<Option<Grown>> {
+        let is_bounded = self.task().budget.most_growth > 0 && !self.record.workspace.read_only;
+        let is_new = self.past.measured.is_none();
+        let is_due = self.looked.as_ref().is_none_or(Looked::is_long_ago);
+        if !is_bounded || !(is_due || is_new) {
+            return Ok(None);
+        }
+        let begun = Instant::now();
+        if is_new && let Some(bytes) = growth::measure(&self.checkpoints).await {
+            self.note(Event::Measured { bytes })?;
+        }
+        let grown = match self.growth() {
+            Some(growth) if !is_new => growth.look().await,
+            _ => None,
+        };
+        self.looked = Some(Looked::since(begun));
+        Ok(grown)
     }
 
     /// What is left of the run's time and the phase's, whichever is less, after `spent` more.
@@ -37,6 +71,7 @@ impl Night {
         Bounds {
             deadline: Deadline::earliest(now, run, iteration),
             room: self.room(),
+            growth: self.growth(),
             full: Some(self.transcript.full()),
         }
     }

@@ -67,6 +67,11 @@ impl Past {
         {
             return Step::End(Verdict::Disk { low });
         }
+        if let Some(grown) = self.grown
+            && stop == Stop::No
+        {
+            return Step::End(Verdict::Grown { grown });
+        }
         if let Some(reason) = self.never_ran() {
             return Step::End(Verdict::Failed { reason });
         }

@@ -26,6 +26,7 @@ fn task(check: Check) -> Record {
             check_time: Duration::from_secs(1),
             api_patience: Duration::from_secs(100),
             least_free: 0,
+            most_growth: 0,
         },
     })
 }

@@ -58,6 +58,7 @@ pub(crate) fn run_in(state: &Path) -> Run {
             check_time: Duration::from_secs(1),
             api_patience: Duration::from_secs(1),
             least_free: 0,
+            most_growth: 0,
         },
     });
     let id = RunId::new(jiff::Timestamp::now(), [1, 2, 3]);

@@ -28,7 +28,7 @@ const MAX: u64 = 64 << 10;
 
 /// The agent that was asked for.
 pub(super) struct Chosen {
-    name: String,
+    pub(super) name: String,
     agent: Agent,
     /// Its command, without what Stockade puts round it.
     pub(super) command: Vec<String>,
@@ -101,8 +101,7 @@ impl Chosen {
     }
 
     /// Puts it into a request; what the person says of a variable counts more.
-    pub(super) fn ask(&self, request: &mut Request, image: &Image, ui: &Ui) -> CliResult<()> {
-        self.look_for_key(request, ui);
+    pub(super) fn ask(&self, request: &mut Request, image: &Image) -> CliResult<()> {
         for (name, value) in self.agent.environment.iter().rev() {
             let variable = EnvArg::parse(&format!("{name}={value}")).map_err(|e| invalid(&e))?;
             request.env.insert(0, variable);
@@ -110,23 +109,23 @@ impl Chosen {
         self.deliver(request, image)
     }
 
-    /// Without a key it could do nothing all night; where it has one is not always seen here.
-    fn look_for_key(&self, request: &Request, ui: &Ui) {
+    /// The names of its keys, if it is given none and nothing that could stand for one: of all variables it has `names`.
+    pub(super) fn lacks_key<'a>(
+        &self,
+        request: &Request,
+        image: &'a Image,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&[String]> {
         let keys = &self.agent.keys;
-        let given = request.env.iter().any(|arg| match arg {
-            EnvArg::Set(name, _) | EnvArg::Import(name) => {
-                keys.iter().any(|key| key == name.as_str())
-            }
-            EnvArg::ImportPrefix(prefix) => keys.iter().any(|key| key.starts_with(prefix)),
+        let own = &self.agent.environment;
+        let of_image = image.config.env.iter();
+        let of_image = of_image.filter_map(|variable| Some(variable.split_once('=')?.0));
+        let is_given = names.into_iter().chain(of_image).any(|name| {
+            keys.iter().any(|key| key == name) || !own.contains_key(name) && may_be_key(name)
         });
-        let unseen = !request.env_files.is_empty() || !request.secrets.is_empty();
-        if !keys.is_empty() && !given && !unseen {
-            ui.warning(&format!(
-                "{} is given no key: `-e {}` passes yours on, `--env-file FILE` has it from a file",
-                self.name,
-                keys.join("`, `-e "),
-            ));
-        }
+        // What is mounted beside the workspace may hold a login, or its model.
+        let is_unseen = !request.secrets.is_empty() || request.mounts.len() > 1;
+        (!keys.is_empty() && !is_given && !is_unseen).then_some(keys)
     }
 
     /// Gives the command the prompt.
@@ -142,6 +141,26 @@ impl Chosen {
         request.entrypoint = Some(Entrypoint::parse("/bin/sh").map_err(|e| invalid(&e))?);
         Ok(())
     }
+}
+
+/// Whether a variable of this name may be a key, or say where a model is that wants none.
+fn may_be_key(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let parts = [
+        "API_KEY",
+        "ACCESS_KEY",
+        "TOKEN",
+        "AUTH",
+        "CREDENTIAL",
+        "API_BASE",
+        "BASE_URL",
+        "API_URL",
+        "ENDPOINT",
+        "OLLAMA",
+        "BEDROCK",
+        "VERTEX",
+    ];
+    parts.iter().any(|part| name.contains(part))
 }
 
 /// There is nothing to work in.

@@ -17,6 +17,7 @@ use crate::libpod::{Endpoint, EnvMap, Mount};
 use crate::ralph::{Low, Task};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::mounts::{self, MountSource};
+use crate::sandbox::network::NetworkMode;
 use crate::sandbox::size::ByteSize;
 
 /// Words that stand where a key should. None so short that a key could contain it by chance.
@@ -205,6 +206,32 @@ pub(super) fn memory(args: &RalphArgs, limits: &Limits) -> CliResult<()> {
         format!("other runs may use {others} of this machine's {ram}, and this one {mine} more"),
     )
     .hint("give it less: `--memory`; or let them share: `--allow-overcommit`"))
+}
+
+/// Without a key an agent could do nothing all night. Where it reaches no network, its model can only be one that it
+/// has with it.
+pub(super) fn key_present(
+    args: &RalphArgs,
+    network: &NetworkMode,
+    agent: &str,
+    missing: Option<&[String]>,
+    ui: &Ui,
+) -> CliResult<()> {
+    let Some(keys) = missing else {
+        return Ok(());
+    };
+    let text = format!("{agent} is given no key");
+    let hint = format!(
+        "`-e {}` passes yours on, `--env-file FILE` has it from a file",
+        keys.join("`, `-e ")
+    );
+    if args.no_key_check || *network == NetworkMode::None {
+        ui.warning(&format!("{text}: {hint}"));
+        return Ok(());
+    }
+    Err(CliError::new(Exit::Preflight, text)
+        .hint(hint)
+        .hint("or, if it needs none: `--no-key-check`"))
 }
 
 /// A key that nobody has filled in is found out at the first request: too late.

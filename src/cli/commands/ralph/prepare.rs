@@ -192,7 +192,7 @@ pub(super) async fn prepare(
         &agent,
         tasks,
     )?;
-    agent.ask(&mut request, &image, ui)?;
+    agent.ask(&mut request, &image)?;
     if request.name.is_none() {
         let name = format!("ralph-{id}");
         request.name = Some(ContainerName::parse(&name).map_err(|e| invalid(&e))?);
@@ -205,17 +205,15 @@ pub(super) async fn prepare(
     let run = runs.begin(&id, &record, &prompts)?;
     let held = run.hold()?;
     drop(turn);
-    let made = make(
+    let making = Making {
         args,
-        request,
-        &repository,
-        &run,
-        &image,
-        &service,
-        (global, ui),
-    )
-    .await;
-    match made {
+        agent: &agent,
+        repository: &repository,
+        run: &run,
+        image: &image,
+        service: &service,
+    };
+    match making.sandbox(request, global, ui).await {
         Ok(Some(sandbox)) => {
             if let Some(copied) = copied {
                 copied.keep();
@@ -236,62 +234,83 @@ pub(super) async fn prepare(
     }
 }
 
-/// Makes the container and looks at it, prepared; `None` after a dry run.
-async fn make(
-    args: &RalphArgs,
-    mut request: Request,
-    repository: &git::Repository,
-    run: &Run,
-    image: &Image,
-    service: &Service,
-    (global, ui): (&Global, &Ui),
-) -> CliResult<Option<Sandbox>> {
-    let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
-    request.own_mounts.push(OwnMount {
-        source: run.prompt_directory(),
-        target,
-        access: Access::Read,
-    });
-    request.home = Some(Home::of_run(run.id().as_str()));
-    repository.give(&mut request, run)?;
-    let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
-    request
-        .env
-        .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
-    let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
-    night::refuse_mounts(&request.mounts, Some(run))?;
-    // What was copied is the agent's, too, once one has worked there.
-    let untrusted = [run.record()?.original().path.clone()];
-    let launch = Launch::new(request, image, service, unenforced, &untrusted)?;
-    launch.announce(ui);
-    preflight::keys(&launch.plan.container.env)?;
-    if args.dry_run {
-        ui.line(&launch.description()?).doing("write")?;
-        return Ok(None);
-    }
-    run.describe(&launch.description()?)?;
-    preflight::at_boot(args, &launch.plan.container.mounts, global, ui)?;
-    let (mut night, _) = Night::open(run)?;
-    night.note(Event::Creating {
-        name: launch.name().to_owned(),
-    })?;
-    launch.make_home(&service.client).await?;
-    let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
-    let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
-    drop(turn);
-    let admitted = async {
-        launch.note(sandbox.id())?;
-        night.note(Event::Created {
-            container: sandbox.id().to_string(),
+/// What a run's container is made from, beside the request.
+struct Making<'a> {
+    args: &'a RalphArgs,
+    agent: &'a Chosen,
+    repository: &'a git::Repository,
+    run: &'a Run,
+    image: &'a Image,
+    service: &'a Service,
+}
+
+impl Making<'_> {
+    /// Makes it and looks at it, prepared; `None` after a dry run.
+    async fn sandbox(
+        self,
+        mut request: Request,
+        global: &Global,
+        ui: &Ui,
+    ) -> CliResult<Option<Sandbox>> {
+        let Self {
+            args,
+            agent,
+            repository,
+            run,
+            image,
+            service,
+        } = self;
+        let target = GuestPath::parse(PROMPT_DIRECTORY).map_err(|e| invalid(&e))?;
+        request.own_mounts.push(OwnMount {
+            source: run.prompt_directory(),
+            target,
+            access: Access::Read,
+        });
+        request.home = Some(Home::of_run(run.id().as_str()));
+        repository.give(&mut request, run)?;
+        let variable = format!("STOCKADE_PROMPT_FILE={PROMPT_FILE}");
+        request
+            .env
+            .insert(0, EnvArg::parse(&variable).map_err(|e| invalid(&e))?);
+        let unenforced = Unenforced::new(args.sandbox.allow_unenforced_limits);
+        night::refuse_mounts(&request.mounts, Some(run))?;
+        // What was copied is the agent's, too, once one has worked there.
+        let untrusted = [run.record()?.original().path.clone()];
+        let asked = request.clone();
+        let launch = Launch::new(request, image, service, unenforced, &untrusted)?;
+        launch.announce(ui);
+        let env = &launch.plan.container.env;
+        preflight::keys(env)?;
+        let missing = agent.lacks_key(&asked, image, env.names());
+        preflight::key_present(args, &asked.network, &agent.name, missing, ui)?;
+        if args.dry_run {
+            ui.line(&launch.description()?).doing("write")?;
+            return Ok(None);
+        }
+        run.describe(&launch.description()?)?;
+        preflight::at_boot(args, &launch.plan.container.mounts, global, ui)?;
+        let (mut night, _) = Night::open(run)?;
+        night.note(Event::Creating {
+            name: launch.name().to_owned(),
         })?;
-        sandbox.prepare().await.map_err(foreground::not_started)?;
-        launch::verify(&sandbox, &launch.plan, unenforced, ui).await
-    };
-    if let Err(error) = admitted.await {
-        let _ = sandbox.remove().await;
-        return Err(error);
+        launch.make_home(&service.client).await?;
+        let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
+        let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
+        drop(turn);
+        let admitted = async {
+            launch.note(sandbox.id())?;
+            night.note(Event::Created {
+                container: sandbox.id().to_string(),
+            })?;
+            sandbox.prepare().await.map_err(foreground::not_started)?;
+            launch::verify(&sandbox, &launch.plan, unenforced, ui).await
+        };
+        if let Err(error) = admitted.await {
+            let _ = sandbox.remove().await;
+            return Err(error);
+        }
+        Ok(Some(sandbox))
     }
-    Ok(Some(sandbox))
 }
 
 fn record(

@@ -85,6 +85,9 @@ pub(super) struct TaskArgs {
     /// Room that has to stay on the disks of the workspace, of the run's record and of Podman's storage; 0 for any
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = ByteSize::parse, help_heading = "Task")]
     pub(super) min_free: ByteSize,
+    /// The workspace may grow by so much on its disk; 0 for any
+    #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = ByteSize::parse, help_heading = "Task")]
+    pub(super) max_growth: ByteSize,
     /// End after so many iterations in a row that change nothing, or end with the same message; 0 for never
     #[arg(
         long,
@@ -196,6 +199,7 @@ impl TaskArgs {
                 check_time: self.check_timeout,
                 api_patience: self.api_patience,
                 least_free: self.min_free.bytes(),
+                most_growth: self.max_growth.bytes(),
             },
         }
     }

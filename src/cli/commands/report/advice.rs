@@ -59,6 +59,10 @@ pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<
         Verdict::Disk { .. } => {
             "make room, and begin another run; how much has to stay free: `--min-free`".to_owned()
         }
+        Verdict::Grown { .. } => {
+            "look at what it has made: `stockade diff --stat`, and at what checkpoints leave out; to let it have more: `--max-growth`"
+                .to_owned()
+        }
         Verdict::Stopped => "another run goes on with what there is".to_owned(),
         _ => return failed(report).into_iter().collect(),
     }];
