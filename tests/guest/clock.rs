@@ -1,7 +1,7 @@
 //! A clock that jumps while a container runs: no wait is cut short, none is for ever.
 
 use std::process::Command;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::gate;
@@ -14,6 +14,11 @@ static CLOCK: RwLock<()> = RwLock::new(());
 /// While this is held no test changes the clock.
 pub(crate) fn steady() -> RwLockReadGuard<'static, ()> {
     CLOCK.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While this is held no other test needs the clock, or changes it.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    CLOCK.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The clock, put right again at the end, by one that does not jump.
@@ -50,7 +55,7 @@ impl Drop for Clock {
     }
 }
 
-fn since_epoch() -> Duration {
+pub(crate) fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970")
@@ -60,7 +65,7 @@ fn since_epoch() -> Duration {
 #[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
 fn a_clock_that_jumps_changes_no_exit_code_and_stops_nobody() {
     gate::in_a_guest();
-    let _alone = CLOCK.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let dir = TestDir::new();
     let clock = Clock::take();
     for (seconds, code) in [(7200, 7), (-7200, 8)] {

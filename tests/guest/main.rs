@@ -19,6 +19,7 @@
 #[path = "../integration/support/mod.rs"]
 mod support;
 
+mod awake; // machines that sleep or must not, users who log out
 mod cgroup; // what the kernel has of a container's limits
 mod clock; // a clock that jumps while a container runs
 mod disk; // a store whose disk is full

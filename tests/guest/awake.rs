@@ -1,0 +1,227 @@
+//! Nights of a machine that sleeps, or must not, and of a user who logs out: with the real logind, which lets only
+//! root keep a machine awake where there is no polkit, as here.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::gate;
+use crate::support::command::{Output, PATH, TestCommand};
+use crate::support::dir::TestDir;
+use crate::support::image::tiny;
+use crate::support::podman::stockade_program;
+
+/// `stockade ralph FLAG... -- sh -c AGENT`.
+fn words<'a>(flags: &[&'a str], agent: &'a str) -> Vec<&'a str> {
+    let first = [
+        "ralph",
+        "--network=none",
+        "--prompt=Work until it is done.",
+        "--completion-promise=COMPLETE",
+        "--no-check",
+        "--image",
+        tiny(),
+    ];
+    [&first[..], flags, &["--", "sh", "-c", agent]].concat()
+}
+
+fn sudo(arguments: &[&str]) -> TestCommand {
+    let mut command = Command::new("/usr/bin/sudo");
+    command.args(arguments).env_clear().env("PATH", PATH);
+    TestCommand::new(command)
+}
+
+#[test]
+#[ignore = "needs podman: puts the machine to sleep, run by tests/bench/vm.sh"]
+fn sleep_that_comes_all_the_same_does_not_count() {
+    gate::in_a_guest();
+    let _alone = clock::alone();
+    let dir = TestDir::new();
+    // It has 20 s, and the machine sleeps for longer.
+    let flags = ["--iteration-timeout=20s", "--max-iterations=1"];
+    let agent = "echo at work; until [ -e woken ]; do sleep 0.2; done";
+    let running = dir.stockade(&words(&flags, agent)).spawn();
+    running.expect("at work\n");
+    let begun = clock::since_epoch();
+    let _ = sudo(&["rtcwake", "--mode", "mem", "--seconds", "35"])
+        .run()
+        .success();
+    let slept = clock::since_epoch() - begun;
+    dir.write("woken", "");
+    let output = running.finish().code(11);
+    // What has woken it once wakes an emulated machine at once the next time: until it is brought up anew.
+    assert!(slept > Duration::from_secs(30), "it woke after {slept:?}");
+    let _ = output
+        .complains("the machine slept meanwhile, for 1 min: not counted")
+        .complains("iteration 1 ended after")
+        .does_not_complain("took too long");
+    let report = dir.stockade(&["report"]).run().success();
+    let _ = report.has("the machine slept meanwhile");
+    dir.assert_nothing_left();
+}
+
+/// bob, who does not linger as long as this lives.
+struct Unlingering;
+
+const LINGER: &str = "/var/lib/systemd/linger/bob";
+
+impl Unlingering {
+    fn new() -> Self {
+        gate::in_a_guest();
+        let _ = sudo(&["rm", LINGER]).run().success();
+        Self
+    }
+}
+
+impl Drop for Unlingering {
+    fn drop(&mut self) {
+        let _ = sudo(&["touch", LINGER]).run();
+    }
+}
+
+#[test]
+#[ignore = "needs podman: with a user who does not linger, run by tests/bench/vm.sh"]
+fn a_night_that_would_end_at_logout_is_not_begun() {
+    gate::in_a_guest();
+    let bob = |words: &[&str]| -> Output {
+        let program = stockade_program().display().to_string();
+        let first = [
+            "-u",
+            "bob",
+            "env",
+            "-i",
+            "-C",
+            "/home/bob/night",
+            "HOME=/home/bob",
+            "XDG_RUNTIME_DIR=/run/user/1001",
+            "LANG=C.UTF-8",
+            &program,
+        ];
+        sudo(&[&first[..], words].concat()).run()
+    };
+    let _ = sudo(&["-u", "bob", "mkdir", "-p", "/home/bob/night"])
+        .run()
+        .success();
+    let unlingering = Unlingering::new();
+    let _ = bob(&words(&["-d"], "true"))
+        .code(30)
+        .complains("the run would end when you log out")
+        .complains("loginctl enable-linger bob");
+    // In the foreground it ends with its terminal anyhow: there it is the image that is missing.
+    for flags in [&[][..], &["-d", "--no-linger-check"]] {
+        let flags = [flags, &["--pull=never"]].concat();
+        let _ = bob(&words(&flags, "true"))
+            .code(30)
+            .complains("image not known")
+            .does_not_complain("log out");
+    }
+    drop(unlingering);
+    let _ = bob(&words(&["-d", "--pull=never"], "true"))
+        .code(30)
+        .complains("image not known")
+        .does_not_complain("log out");
+}
+
+/// A service of root's, as long as this lives.
+struct Rootful;
+
+const UNIT: &str = "stockade-guest-rootful";
+const URL: &str = "unix:///run/stockade-guest.sock";
+
+impl Rootful {
+    fn start(dir: &TestDir) -> Self {
+        gate::in_a_guest();
+        let unit = format!("--unit={UNIT}");
+        let service = ["podman", "system", "service", "--time=0", URL];
+        let _ = sudo(&[&["systemd-run", "--quiet", &unit], &service[..]].concat())
+            .run()
+            .success();
+        let rootful = Self;
+        let archive = dir.path().join("image.tar").display().to_string();
+        let save = ["save", "--output", &archive, tiny()];
+        let _ = dir.podman().command(&save).run().success();
+        let _ = sudo(&["podman", "load", "--input", &archive])
+            .run()
+            .success();
+        let _ = sudo(&["mkdir", "-p", "/root/night"]).run().success();
+        let begun = Instant::now();
+        while !fs::exists("/run/stockade-guest.sock").unwrap() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no socket");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        rootful
+    }
+
+    fn stockade(&self, words: &[&str]) -> Output {
+        let program = stockade_program().display().to_string();
+        let path = format!("PATH={PATH}");
+        let first = [
+            "env",
+            "-i",
+            "-C",
+            "/root/night",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+            &path,
+            &program,
+            "--url",
+            URL,
+        ];
+        sudo(&[&first[..], words].concat()).run()
+    }
+}
+
+impl Drop for Rootful {
+    fn drop(&mut self) {
+        let _ = sudo(&["systemctl", "stop", UNIT]).run();
+    }
+}
+
+/// What keeps the machine awake, as logind has it.
+fn inhibitors() -> String {
+    let list = ["systemd-inhibit", "--list", "--no-pager", "--no-legend"];
+    let all = sudo(&list).run().success().stdout();
+    all.lines()
+        .filter(|line| line.contains("stockade"))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs podman: with logind, run by tests/bench/vm.sh"]
+fn the_machine_stays_awake_as_long_as_a_run_is_at_work() {
+    gate::in_a_guest();
+    let dir = TestDir::new();
+    // Whom logind does not let is told, and begins all the same.
+    let id = dir.stockade(&words(&["-d"], "sleep 1000")).run().success();
+    let _ = id.complains("this machine will not stay awake by itself (systemd-logind does not let us); the run survives logout: yes");
+    assert_eq!(inhibitors(), "");
+    let _ = dir.stockade(&["stop", "-t", "0"]).run();
+
+    let rootful = Rootful::start(&dir);
+    let allowed = rootful
+        .stockade(&words(&["-d", "--allow-sleep"], "sleep 1000"))
+        .success()
+        .complains("this machine will not stay awake by itself (--allow-sleep)");
+    assert_eq!(inhibitors(), "");
+    let _ = rootful.stockade(&["stop", "-t", "0", &allowed.line()]);
+    let id = rootful
+        .stockade(&words(&["-d"], "sleep 1000"))
+        .success()
+        .complains("this machine will stay awake; the run survives logout: yes")
+        .line();
+    let held = inhibitors();
+    assert!(held.contains("sleep:idle:handle-lid-switch"), "{held}");
+    assert!(held.contains(&id) && held.contains("block"), "{held}");
+    let _ = rootful.stockade(&["stop", "-t", "0", &id]);
+    let _ = rootful.stockade(&["wait", &id]).code(23);
+    let begun = Instant::now();
+    // The supervisor ends after the verdict.
+    while !inhibitors().is_empty() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it is still held"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
