@@ -1,5 +1,7 @@
 //! Containers by name: ours, unless the person says otherwise.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::args::Global;
@@ -9,7 +11,7 @@ use super::exit::Exit;
 use super::night;
 use super::state::State;
 use super::ui::Ui;
-use crate::libpod::{Client, Container, ContainerFilter, ListedContainer};
+use crate::libpod::{Client, Container, ContainerFilter, ListedContainer, Mounted};
 use crate::ralph::Run;
 use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
@@ -133,6 +135,42 @@ impl Containers {
             containers,
         })
     }
+}
+
+/// Two cannot work in one directory: a sandbox of the person's own that can write in it, above it or below it is in
+/// the way of a run. What is stopped is not.
+///
+/// # Errors
+/// There is one, or the service does not say.
+pub(crate) async fn refuse_overlap(workspace: &Path, client: &Client) -> CliResult<()> {
+    let ours = Containers::new(ScopeArgs::ours())?;
+    let running = ours
+        .list(client, false, &ContainerFilter::default())
+        .await?;
+    for listed in running.containers {
+        let container = match client.inspect_container(listed.id.as_str()).await {
+            // It has ended meanwhile.
+            Err(error) if error.is_not_found() => continue,
+            found => found?,
+        };
+        let mut theirs = container
+            .mounts
+            .iter()
+            .filter(|mount| mount.kind == "bind" && mount.writable);
+        let is_in_the_way = |mount: &Mounted| {
+            let theirs = Path::new(&mount.source);
+            workspace.starts_with(theirs) || theirs.starts_with(workspace)
+        };
+        if let Some(mount) = theirs.find(|mount| is_in_the_way(mount)) {
+            let name = &container.name;
+            return Err(CliError::new(
+                Exit::Failed,
+                format!("the container {name} is at work in `{}`", mount.source),
+            )
+            .hint(format!("stop it first: `stockade stop {name}`")));
+        }
+    }
+    Ok(())
 }
 
 /// The run whose id begins or ends so, if there is no such container.

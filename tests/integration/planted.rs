@@ -105,6 +105,27 @@ fn what_no_workspace_may_be_hold_or_lie_in() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_directory_that_a_sandbox_of_yours_can_write_in_is_no_workspace() {
+    let dir = TestDir::new();
+    dir.write("sub/file", "");
+    for (volume, code) in [(".:/w", 30), ("./sub:/w", 30), (".:/w:ro", 11)] {
+        let name = dir.background("beside", &["-v", volume], "sleep 1000");
+        let output = ralph(&dir, "", &["--max-iterations", "1"]).run().code(code);
+        if code == 30 {
+            let _ = output
+                .complains(&format!("the container {name} is at work in `"))
+                .complains(&format!("stockade stop {name}"));
+        }
+        let _ = dir.stockade(&["stop", "-t", "0", &name]).run().success();
+        // What is stopped is in nobody's way.
+        let _ = ralph(&dir, "", &["--max-iterations", "1"]).run().code(11);
+        let _ = dir.stockade(&["rm", &name]).run().success();
+    }
+    dir.assert_nothing_left();
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
 fn the_workspace_of_a_run_is_nobody_elses() {
     let dir = TestDir::new();

@@ -18,7 +18,7 @@ use crate::cli::sandbox_args::invalid;
 use crate::cli::terminal::DetachKeys;
 use crate::cli::turn::Turn;
 use crate::cli::ui::Ui;
-use crate::cli::{foreground, host, image, night};
+use crate::cli::{containers, foreground, host, image, night};
 use crate::libpod::Image;
 use crate::ralph::{
     self, Event, GitAccess, Keep, Night, PROMPT_DIRECTORY, PROMPT_FILE, Pace, Prompt, Record, Run,
@@ -168,6 +168,7 @@ pub(super) async fn prepare(
         None => Service::connect(global, ui).await?,
     };
     preflight::subordinate_ids(&service.endpoint)?;
+    containers::refuse_overlap(&place.path, &service.client).await?;
     let (client, pull) = (&service.client, args.sandbox.pull);
     let image = match (&here, &agents_own) {
         (Some(here), _) => here.image(client).await?,
