@@ -15,7 +15,7 @@ use super::night;
 use super::page::{Look, Page};
 use super::signals::{Caught, Signals};
 use super::steps::Keyboard;
-use super::terminal::{Gone, Output, Policy};
+use super::terminal::{Gone, Leave, Output, Policy};
 use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
@@ -64,6 +64,11 @@ pub(crate) async fn follow_from(
     let mut keyboard = match record.pace {
         Pace::Steps => Keyboard::new(run, &record, global, ui),
         Pace::Through => None,
+    };
+    // Who is asked between iterations types lines.
+    let mut leave = match record.pace {
+        Pace::Steps => None,
+        Pace::Through => Leave::new().doing("catch signals")?,
     };
     let mut asks = None;
     let output = Output::start(Some(Policy::Quoted)).doing("start writing output")?;
@@ -129,6 +134,11 @@ pub(crate) async fn follow_from(
     let verdict = loop {
         tokio::select! {
             seen = &mut seen => break seen?,
+            () = Leave::typed(&mut leave) => {
+                drop(leave);
+                ui.status(&format!("the run {} goes on: `stockade watch` shows it again", run.id()));
+                return Ok(Exit::Done);
+            }
             caught = signals.next_end() => {
                 // Only Ctrl-C is meant for the run: whoever ends us otherwise ends the looking.
                 if interrupt == Interrupt::Leaves || caught != Caught::Interrupt {
@@ -142,6 +152,7 @@ pub(crate) async fn follow_from(
             }
         }
     };
+    drop(leave);
     ui.own(&format!("{}: {verdict}", run.id()));
     Ok(match (asked, verdict) {
         (1.., Verdict::Stopped) => Exit::Signal(Caught::Interrupt.number()),

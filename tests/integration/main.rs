@@ -57,6 +57,7 @@ mod sandbox; // what a container finds itself in: user, files, network, limits
 mod secret_values; // the value of a secret is in no checkpoint, no check and no record
 mod signals; // signals, a client that is stopped or killed, fifty at once
 mod steps; // a run that asks between iterations
+mod story; // a whole night, at terminals
 mod submodules; // `ralph --git` with repositories inside the workspace's
 mod survival; // a service that is killed while it works, and started again
 mod terminal; // `run -it` and `attach` on a real pseudo-terminal

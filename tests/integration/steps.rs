@@ -144,3 +144,38 @@ fn a_question_outlives_whoever_asked_it() {
     let output = dir.stockade(&["watch", &id]).run();
     let _ = ended(&dir, output, 11, 2);
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_in_the_foreground_is_left_by_keys() {
+    let dir = TestDir::new();
+    let agent = "until [ -e go ]; do sleep 0.1; done";
+    let flags = ["--no-check", "--max-iterations", "1"];
+    let mut terminal = Pty::spawn(ralph(&dir, agent, &flags), 40, 120);
+    terminal.expect("life 1");
+    // Of what is typed besides, nothing is shown.
+    terminal.type_keys(b"hm\x10x");
+    terminal.signal(Signal::TSTP);
+    wait_until(|| terminal.is_stopped());
+    terminal.assert_given_back();
+    terminal.signal(Signal::CONT);
+    wait_until(|| !terminal.is_stopped());
+    wait_until(|| terminal.takes_keys());
+    terminal.type_keys(b"\x10\x11");
+    assert_eq!(terminal.wait(), Some(0), "{}", terminal.screen());
+    terminal.assert_given_back();
+    let screen = terminal.last_screen();
+    assert!(screen.contains("goes on: `stockade watch`"), "{screen}");
+    assert!(!screen.contains("hm"), "{screen}");
+
+    // And there is somebody who looks after it.
+    let mut watching = Pty::spawn(dir.stockade(&["watch"]), 40, 120);
+    watching.expect("life 1");
+    watching.type_keys(b"\x10");
+    watching.type_keys(b"\x11");
+    assert_eq!(watching.wait(), Some(0), "{}", watching.screen());
+    watching.assert_given_back();
+    dir.write("go", "");
+    let output = dir.stockade(&["wait"]).run();
+    let _ = ended(&dir, output, 11, 1);
+}

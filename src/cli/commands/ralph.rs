@@ -45,7 +45,7 @@ use crate::sandbox::Sandbox;
 /// its command. Without it, what follows -- is the agent's command: it gets the prompt on standard
 /// input, and finds it in /run/stockade/prompt.md. With neither, and with a completion promise, PatchPal works. An agent claims completion by ending its final
 /// message with <promise>PROMISE</promise> alone on a line. With --interactive you are asked between
-/// iterations what comes next.
+/// iterations what comes next. In the foreground Ctrl-C stops the run, twice kills it; Ctrl-P Ctrl-Q leaves it to go on alone.
 #[derive(Debug, Args)]
 #[command(
     mut_arg("name", |arg| arg.help("Name of the run and of its container")),

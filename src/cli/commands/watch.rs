@@ -14,7 +14,7 @@ use crate::cli::view::{self, Interrupt};
 /// Look at a run as it goes
 ///
 /// Of an agent that writes lines of JSON, its words are shown, and of all else a short line; `logs` has what it
-/// wrote. Ctrl-C ends the looking, not the run. The exit code is the run's.
+/// wrote. Ctrl-C or Ctrl-P Ctrl-Q ends the looking, not the run. The exit code is the run's.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     /// Run: its id, the end of it, or its name [default: the last one here]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{
-    self, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios,
+    self, InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios,
 };
 
 use super::output::write_all;
@@ -91,6 +91,50 @@ impl Drop for RawTerminal {
         let _ = termios::tcflush(stdin.as_fd(), QueueSelector::IFlush);
         let _ = termios::tcsetattr(stdin.as_fd(), OptionalActions::Flush, &self.cooked);
     }
+}
+
+/// A terminal whose keys come as they are typed, and are not shown; those that send signals still do. Dropping it gives
+/// the terminal back as it was.
+#[derive(Debug)]
+pub(crate) struct KeyByKey {
+    cooked: Termios,
+}
+
+impl KeyByKey {
+    /// Takes the terminal on standard input; `None` while it is another's: a shell's, that has sent us to the background.
+    ///
+    /// # Errors
+    /// Standard input is no terminal.
+    pub(crate) fn enter() -> io::Result<Option<Self>> {
+        if !is_ours() {
+            return Ok(None);
+        }
+        let stdin = io::stdin();
+        let cooked = termios::tcgetattr(stdin.as_fd())?;
+        let mut keys = cooked.clone();
+        keys.local_modes
+            .remove(LocalModes::ICANON | LocalModes::ECHO);
+        // Ctrl-Q would be the terminal's own.
+        keys.input_modes.remove(InputModes::IXON);
+        keys.special_codes[SpecialCodeIndex::VMIN] = 1;
+        keys.special_codes[SpecialCodeIndex::VTIME] = 0;
+        termios::tcsetattr(stdin.as_fd(), OptionalActions::Now, &keys)?;
+        Ok(Some(Self { cooked }))
+    }
+}
+
+impl Drop for KeyByKey {
+    fn drop(&mut self) {
+        if is_ours() {
+            let stdin = io::stdin();
+            let _ = termios::tcsetattr(stdin.as_fd(), OptionalActions::Flush, &self.cooked);
+        }
+    }
+}
+
+/// Whether we are in the foreground of the terminal on standard input. Whoever is not would be stopped for changing it.
+fn is_ours() -> bool {
+    termios::tcgetpgrp(io::stdin().as_fd()).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// Rows and columns of the terminal on standard output, else on standard input.

@@ -138,6 +138,22 @@ impl Pty {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// Whether the program has the terminal's keys one by one.
+    pub(crate) fn takes_keys(&self) -> bool {
+        let modes = termios::tcgetattr(&self.line).expect("a terminal");
+        !modes.local_modes.contains(termios::LocalModes::ICANON)
+    }
+
+    /// Whether the program was stopped, as by Ctrl-Z.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        // Behind the name, which may hold anything.
+        stat.is_ok_and(|stat| {
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, state)| state.starts_with('T'))
+        })
+    }
+
     /// Waits for the program's end and gives its exit code.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
