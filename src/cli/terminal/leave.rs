@@ -51,7 +51,8 @@ impl Leave {
     /// # Errors
     /// Signals cannot be caught.
     pub(crate) fn new() -> io::Result<Option<Self>> {
-        if !io::stdin().is_terminal() {
+        // A pager behind us reads keys, too.
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
         }
         Ok(Some(Self {
