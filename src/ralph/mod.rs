@@ -44,6 +44,7 @@ mod verdict;
 mod verification;
 mod way_back;
 mod weakened;
+mod withheld;
 
 pub mod files;
 pub mod journal;
@@ -55,7 +56,7 @@ pub use decision::Decision;
 pub use described::Described;
 pub use difference::{Difference, Lines};
 pub use error::{Error, Result};
-pub use event::{Entry, Event};
+pub use event::{During, Entry, Event};
 pub use follow::Follow;
 pub use life::{Cut, Stop};
 pub use message::{Field, Message};
