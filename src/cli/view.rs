@@ -20,8 +20,8 @@ use super::ui::Ui;
 use crate::libpod::stream::{Channel, Chunk};
 use crate::ralph::journal::Reader;
 use crate::ralph::{
-    Claim, Cut, Entry, Event, Follow, Message, Pace, Piece, Record, Run, Stop, Verdict, ranges,
-    read_output,
+    Claim, Cut, During, Entry, Event, Follow, Message, Pace, Piece, Record, Run, Stop, Verdict,
+    ranges, read_output,
 };
 
 /// How much of the output is read at once, in bytes.
@@ -351,11 +351,17 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             changed,
             left_out,
             too_much,
+            during,
             ..
         } => {
+            let when = match during {
+                None => "",
+                Some(During::Frozen) => " while the agent worked",
+                Some(During::Unfrozen) => " while the agent worked, not frozen",
+            };
             let left = left_out_words(*left_out, *too_much);
             let left = left.map_or(String::new(), |words| format!(", {words}"));
-            format!("checkpoint {number}: {files} files, {changed} changed{left}")
+            format!("checkpoint {number}{when}: {files} files, {changed} changed{left}")
         }
         Event::Quarantined { path, to } => {
             format!("`{path}` has come since the beginning, and was moved to {to}")

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::difference::Difference;
 use super::error::{Error, Result};
-use super::event::Event;
+use super::event::{During, Event};
 use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
 use super::store::{Run, RunId};
 use crate::workspace::{
-    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Writer,
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Taken,
+    Withheld, Writer,
 };
 
 /// The checkpoints of one run.
@@ -223,28 +224,45 @@ impl Checkpoints {
             .iter()
             .rposition(|one| told.is_none_or(|told| one.number() == told));
         let before = last.map(|last| all.swap_remove(last)).or_else(|| all.pop());
-        let policy = Policy {
+        let taken = repository.take(&self.root()?, &self.series, reason, &self.policy())?;
+        let (snap, checkpoint) = self.snapped(begun, repository, before, taken);
+        Ok((checkpoint, snap.told(None)?))
+    }
+
+    /// Takes the next one while the agent works, unless nothing has changed; what is withheld is not in it. What there is to
+    /// say of it is found out later. Blocks.
+    pub(super) fn snap(&self, withheld: &Withheld, reason: &str) -> Result<Snap> {
+        let begun = Instant::now();
+        let mut repository = self.open()?;
+        let before = repository.list(&self.series)?.pop();
+        let (root, policy) = (self.root()?, self.policy());
+        let taken = repository.take_meanwhile(&root, &self.series, reason, &policy, withheld)?;
+        Ok(self.snapped(begun, repository, before, taken).0)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
             leave_out: self.leave_out.clone(),
             ..Policy::default()
+        }
+    }
+
+    fn snapped(
+        &self,
+        begun: Instant,
+        repository: Repository,
+        before: Option<Checkpoint>,
+        taken: Taken,
+    ) -> (Snap, Checkpoint) {
+        let checkpoint = taken.checkpoint.clone();
+        let snap = Snap {
+            checkpoints: self.clone(),
+            repository,
+            before,
+            taken,
+            took: begun.elapsed(),
         };
-        let taken = repository.take(&self.root()?, &self.series, reason, &policy)?;
-        let changes = match &before {
-            Some(before) if before.tree() != taken.checkpoint.tree() => {
-                self.changes(&repository, before, &taken.checkpoint)?
-            }
-            _ => Vec::new(),
-        };
-        let event = Event::Checkpoint {
-            number: taken.checkpoint.number(),
-            files: taken.files,
-            bytes: taken.bytes,
-            changed: changes.len() as u64,
-            difference: before.map(|_| Difference::of(&repository, &changes)),
-            left_out: taken.left_out.len() as u64 + taken.left_out_more,
-            too_much: taken.over_caps,
-            took: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
-        Ok((taken.checkpoint, event))
+        (snap, checkpoint)
     }
 
     /// Bytes on disk that they have added.
@@ -326,6 +344,53 @@ impl Checkpoints {
     /// Their series.
     pub fn series(&self) -> &Series {
         &self.series
+    }
+}
+
+/// One that was taken, and of which nothing was said yet.
+pub(super) struct Snap {
+    checkpoints: Checkpoints,
+    repository: Repository,
+    before: Option<Checkpoint>,
+    taken: Taken,
+    took: Duration,
+}
+
+impl Snap {
+    /// What there is to say of it; nothing, if it is none. Blocks.
+    pub(super) fn event(&self, during: During) -> Result<Option<Event>> {
+        match self.taken.is_new {
+            true => Ok(Some(self.told(Some(during))?)),
+            false => Ok(None),
+        }
+    }
+
+    fn told(&self, during: Option<During>) -> Result<Event> {
+        let Self {
+            repository, taken, ..
+        } = self;
+        let begun = Instant::now();
+        let changes = match &self.before {
+            Some(before) if before.tree() != taken.checkpoint.tree() => {
+                let checkpoints = &self.checkpoints;
+                checkpoints.changes(repository, before, &taken.checkpoint)?
+            }
+            _ => Vec::new(),
+        };
+        let difference = self.before.as_ref();
+        let difference = difference.map(|_| Difference::of(repository, &changes));
+        let took = self.took + begun.elapsed();
+        Ok(Event::Checkpoint {
+            number: taken.checkpoint.number(),
+            files: taken.files,
+            bytes: taken.bytes,
+            changed: changes.len() as u64,
+            difference,
+            left_out: taken.left_out.len() as u64 + taken.left_out_more,
+            too_much: taken.over_caps,
+            took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            during,
+        })
     }
 }
 

@@ -55,6 +55,9 @@ pub enum Event {
         too_much: u64,
         /// Milliseconds that it took.
         took: u64,
+        /// The agent was alive: it is to look at, and to go back to, and nothing rests on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        during: Option<During>,
     },
     /// A phase has ended well, and another begins.
     Phase {
@@ -265,6 +268,16 @@ pub enum Event {
         /// How.
         verdict: Verdict,
     },
+}
+
+/// What the agent did while a checkpoint was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum During {
+    /// Nothing: it was paused.
+    Frozen,
+    /// It worked. What stands side by side in the checkpoint may never have been there at once.
+    Unfrozen,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

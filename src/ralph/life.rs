@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::error::{Error, Result};
 use super::growth::{Grown, Growth};
-use super::night::{Fault, Gate};
+use super::night::{Enough, Fault, Gate, Meanwhile};
 use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
@@ -135,10 +135,11 @@ impl Life {
     }
 }
 
-/// Lets a container live once, keeping what it says.
+/// Lets a container live once, keeping what it says and, if that is wanted, what it does.
 pub(super) async fn live<G: Gate>(
     sandbox: &Sandbox,
     transcript: &mut Transcript,
+    meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
     gate: &G,
@@ -173,7 +174,7 @@ pub(super) async fn live<G: Gate>(
         seen.look();
         Ok(sandbox.outcome(watch).await?)
     };
-    let mut life = until_over(sandbox, work, bounds, stop).await?;
+    let mut life = until_over(sandbox, work, meanwhile, bounds, stop).await?;
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
@@ -223,6 +224,7 @@ pub(super) async fn join(
     sandbox: &Sandbox,
     started: &Started,
     transcript: &mut Transcript,
+    meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
@@ -232,7 +234,7 @@ pub(super) async fn join(
         harvest(sandbox, started.since(), transcript, &mut seen).await?;
         Ok(sandbox.outcome(watch).await?)
     };
-    let mut life = until_over(sandbox, work, bounds, stop).await?;
+    let mut life = until_over(sandbox, work, meanwhile, bounds, stop).await?;
     if started.is_lost() {
         // What the service says of its end was that of another life.
         life.cut = Some(Cut::MachineDown);
@@ -246,6 +248,7 @@ pub(super) async fn join(
 async fn until_over(
     sandbox: &Sandbox,
     work: impl Future<Output = Result<Outcome>>,
+    mut meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
@@ -255,11 +258,25 @@ async fn until_over(
         cut: None,
         hardest: Stop::No,
         under_way: None,
+        enough: meanwhile.as_ref().map(Meanwhile::enough),
     };
+    let enough = ending.enough.clone();
+    let keeping = async {
+        match &mut meanwhile {
+            Some(meanwhile) => meanwhile.go_on(sandbox).await,
+            None => Ok(()),
+        }
+    };
+    tokio::pin!(keeping);
+    let mut kept = false;
     let (mut low, mut grown) = (None, None);
     let outcome = loop {
         tokio::select! {
-            outcome = &mut work => break outcome?,
+            outcome = &mut work => break outcome,
+            done = &mut keeping, if !kept => {
+                kept = true;
+                done?;
+            }
             why = over(bounds.deadline), if ending.cut.is_none() => ending.begin(why, Stop::Gently),
             found = bounds.until_low(), if ending.cut.is_none() => {
                 low = Some(found);
@@ -272,6 +289,12 @@ async fn until_over(
             asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
         }
     };
+    // What is being taken would be in the way of the next one.
+    enough.iter().for_each(Enough::say);
+    if !kept {
+        keeping.await?;
+    }
+    let outcome = outcome?;
     // Not before can it be attached to again.
     sandbox.cleaned_up().await?;
     let cut = ending.cut;
@@ -291,12 +314,15 @@ struct Ending<'a> {
     cut: Option<Cut>,
     hardest: Stop,
     under_way: Option<JoinHandle<()>>,
+    /// While it is paused it cannot be ended.
+    enough: Option<Enough>,
 }
 
 impl Ending<'_> {
     fn begin(&mut self, why: Cut, how: Stop) {
         self.cut = self.cut.or(Some(why));
         self.hardest = self.hardest.max(how);
+        self.enough.iter().for_each(Enough::say);
         let sandbox = self.sandbox.clone();
         let task = tokio::spawn(async move {
             // That it has ended is seen elsewhere, and ends this.

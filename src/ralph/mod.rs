@@ -45,6 +45,7 @@ mod verdict;
 mod verification;
 mod way_back;
 mod weakened;
+mod withheld;
 
 pub mod files;
 pub mod journal;
@@ -56,7 +57,7 @@ pub use decision::Decision;
 pub use described::Described;
 pub use difference::{Difference, Lines};
 pub use error::{Error, Result};
-pub use event::{Entry, Event};
+pub use event::{During, Entry, Event};
 pub use follow::Follow;
 pub use growth::Grown;
 pub use life::{Cut, Stop};

@@ -4,6 +4,7 @@ mod asking;
 mod bounds;
 mod checking;
 mod keeping;
+mod meanwhile;
 mod patience;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+pub(super) use self::meanwhile::{Enough, Meanwhile};
 use super::asleep::Moment;
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
@@ -288,8 +290,8 @@ impl Night {
         })?;
         let (begun, moment) = (Instant::now(), Moment::now());
         let bounds = self.bounds(begun, Duration::ZERO);
-        let transcript = &mut self.transcript;
-        let life = life::live(sandbox, transcript, &bounds, stop, gate).await?;
+        let (transcript, meanwhile) = self.meanwhile(number);
+        let life = life::live(sandbox, transcript, Some(meanwhile), &bounds, stop, gate).await?;
         self.ended(number, &life, begun.elapsed(), &prompt)?;
         if let Some(slept) = moment.slept_since() {
             let minutes = slept.as_secs().div_ceil(60);
@@ -307,6 +309,7 @@ impl Night {
         open: &Open,
         stop: &mut watch::Receiver<Stop>,
     ) -> Result<()> {
+        meanwhile::take_over(&self.run, sandbox).await?;
         let container = sandbox.inspect().await?;
         let before = self.past.started.as_deref();
         let end = End::of(open.boot.as_deref(), this_boot().as_deref());
@@ -318,8 +321,16 @@ impl Night {
         let heard = self.transcript.last_heard();
         self.transcript.rewind(open.output)?;
         let bounds = self.bounds(Instant::now(), started.elapsed(heard));
-        let transcript = &mut self.transcript;
-        let life = life::join(sandbox, &started, transcript, &bounds, stop).await?;
+        let (transcript, meanwhile) = self.meanwhile(open.number);
+        let life = life::join(
+            sandbox,
+            &started,
+            transcript,
+            Some(meanwhile),
+            &bounds,
+            stop,
+        )
+        .await?;
         let took = started.until_end(sandbox, heard).await;
         self.ended(open.number, &life, took, &prompt)
     }

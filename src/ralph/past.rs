@@ -6,7 +6,7 @@ mod next;
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::event::{Entry, Event};
+use super::event::{During, Entry, Event};
 use super::growth::Grown;
 use super::life::Cut;
 use super::promise::Claim;
@@ -43,8 +43,10 @@ pub(super) struct Past {
     last: Option<Last>,
     /// When the last life that has ended began, by the service's clock.
     pub(super) started: Option<String>,
-    /// The number of the last checkpoint.
+    /// The number of the last checkpoint that was taken while nothing of the agent was alive.
     pub(super) checkpoint: Option<u32>,
+    /// Those that were taken while it worked.
+    pub(super) unfrozen: BTreeSet<u32>,
     /// Checkpoints that a check ran on.
     pub(super) checked_on: BTreeSet<u32>,
     /// Something has happened since.
@@ -207,6 +209,15 @@ impl Past {
                     words: words.clone(),
                     memory_limit: *memory_limit,
                 });
+            }
+            // What is to come does not depend on whether there are any of these.
+            Event::Checkpoint {
+                number,
+                during: Some(during),
+                ..
+            } => {
+                let unfrozen = *during == During::Unfrozen;
+                self.unfrozen.extend(unfrozen.then_some(*number));
             }
             Event::Checkpoint {
                 number, changed, ..

@@ -86,6 +86,9 @@ pub struct Keep {
     /// How many there are of them.
     #[serde(default)]
     pub retention: Retention,
+    /// How often one is taken while the agent works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
 }
 
 /// Whether the machine may sleep while a run is at work.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::decision::Decision;
 use super::difference::Difference;
-use super::event::{Entry, Event};
+use super::event::{During, Entry, Event};
 use super::life::Cut;
 use super::promise::Claim;
 use super::selection::Findings;
@@ -25,6 +25,10 @@ pub struct Report {
     pub checkpoint: Option<u32>,
     /// The last one before the run ended: what it came to.
     pub result: Option<u32>,
+    /// Checkpoints that were taken while the agent worked.
+    pub meanwhile: Vec<u32>,
+    /// Those of them for which it was not paused.
+    pub unfrozen: Vec<u32>,
     /// The checkpoint that the person has accepted, and not gone back from.
     pub accepted: Option<u32>,
     /// The person has gone back, and not accepted it since.
@@ -137,6 +141,17 @@ impl Report {
                 }
             }
             Event::Resumed { .. } => self.resumed += 1,
+            Event::Checkpoint {
+                number,
+                during: Some(during),
+                ..
+            } => {
+                self.checkpoint = Some(*number);
+                self.meanwhile.push(*number);
+                if *during == During::Unfrozen {
+                    self.unfrozen.push(*number);
+                }
+            }
             Event::Checkpoint {
                 number,
                 changed,
@@ -256,6 +271,7 @@ mod tests {
             left_out: 2,
             too_much: 1,
             took: 1,
+            during: None,
         }
     }
 

@@ -263,6 +263,11 @@ impl Run {
         self.directory.join("put-back")
     }
 
+    /// Exists while the agent is paused for a checkpoint.
+    pub(super) fn paused_path(&self) -> PathBuf {
+        self.directory.join("paused")
+    }
+
     fn record_path(&self) -> PathBuf {
         self.directory.join("run.json")
     }

@@ -58,7 +58,8 @@ impl Claimed<'_> {
             deadline: Deadline::earliest(begun, None, Some(self.time)),
             ..Bounds::default()
         };
-        let Life { outcome, cut, .. } = life::live(sandbox, output, &bounds, stop, gate).await?;
+        let Life { outcome, cut, .. } =
+            life::live(sandbox, output, None, &bounds, stop, gate).await?;
         Ok(Checked {
             exit_code: outcome.exit_code,
             cut,

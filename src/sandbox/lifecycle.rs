@@ -171,6 +171,16 @@ impl Sandbox {
         self.client.kill_container(&self.id, name).await
     }
 
+    /// Freezes all of its processes, if the service can.
+    pub async fn pause(&self) -> Result<()> {
+        self.client.pause_container(&self.id).await
+    }
+
+    /// Lets them go on.
+    pub async fn unpause(&self) -> Result<()> {
+        self.client.unpause_container(&self.id).await
+    }
+
     /// Tells its terminal a size.
     pub async fn resize(&self, rows: u16, columns: u16) -> Result<()> {
         self.client.resize_container(&self.id, rows, columns).await

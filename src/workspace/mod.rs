@@ -44,6 +44,7 @@ mod tar;
 mod tests;
 mod trust;
 mod walk;
+mod withheld;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -85,6 +86,7 @@ pub use take::Taken;
 pub use tar::Selected;
 pub use trust::Concern;
 pub use trust::What;
+pub use withheld::{Unless, Withheld};
 
 use crate::workspace::id::Kind;
 use crate::workspace::snapshot::Node;
@@ -138,7 +140,26 @@ impl Repository {
         policy: &Policy,
     ) -> Result<Taken> {
         let _lock = self.store.lock()?;
-        take::take(&mut self.store, root, series, reason, policy)
+        take::take(&mut self.store, root, series, reason, policy, None)
+    }
+
+    /// The same while somebody writes, who may have put there what is withheld. Of what it has read nothing is remembered, so
+    /// that it makes no difference to any later checkpoint. There is none of a tree that is as in the last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::take`].
+    pub fn take_meanwhile(
+        &mut self,
+        root: &Root,
+        series: &Series,
+        reason: &str,
+        policy: &Policy,
+        withheld: &Withheld,
+    ) -> Result<Taken> {
+        let _lock = self.store.lock()?;
+        let withheld = Some(withheld);
+        take::take(&mut self.store, root, series, reason, policy, withheld)
     }
 
     /// Drops the checkpoints of a series that are not to be kept; which they were. The last one goes only if

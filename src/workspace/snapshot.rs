@@ -119,6 +119,14 @@ impl Node {
         self.kind == EntryKind::Directory
     }
 
+    /// The same name, of which nothing else is known.
+    pub(super) fn left_out(self, reason: Reason) -> Self {
+        Self {
+            name: self.name,
+            ..Self::new(EntryKind::LeftOut(reason))
+        }
+    }
+
     /// For another tree: without its name and its children.
     pub(super) fn alone(self) -> Self {
         Self {

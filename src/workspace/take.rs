@@ -27,6 +27,7 @@ use crate::workspace::policy::Policy;
 use crate::workspace::policy::Rules;
 use crate::workspace::scan::Ahead;
 use crate::workspace::series::Checkpoint;
+use crate::workspace::series::Parts;
 use crate::workspace::series::Series;
 use crate::workspace::series::clean;
 use crate::workspace::snapshot;
@@ -38,6 +39,7 @@ use crate::workspace::store::Store;
 use crate::workspace::walk;
 use crate::workspace::walk::Walk;
 use crate::workspace::walk::Walked;
+use crate::workspace::withheld::Withheld;
 
 pub(super) const INDEX: &str = "stockade-index";
 pub(super) const TEMPORARY_INDEX: &str = "stockade-index.tmp";
@@ -68,8 +70,10 @@ pub struct LeftOut {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Taken {
-    /// It.
+    /// It; or the last one, where there is no new one.
     pub checkpoint: Checkpoint,
+    /// Whether there is a new one.
+    pub is_new: bool,
     /// What it does not hold; with very many, the first ones.
     pub left_out: Vec<LeftOut>,
     /// How many further ones were left out.
@@ -93,6 +97,7 @@ pub(super) fn take(
     series: &Series,
     reason: &str,
     policy: &Policy,
+    withheld: Option<&Withheld>,
 ) -> Result<Taken> {
     let last = store.refs(series)?.pop();
     let last = last.map(|(number, id)| Checkpoint::load(store, series, number, id));
@@ -113,7 +118,7 @@ pub(super) fn take(
     let whole = |index: &Index| index.packs().all(|pack| sums.contains(&pack));
     let index = index.and_then(Index::parse).filter(whole);
     let sink = Sink::new(store)?;
-    let (walked, done) = walk_and_read(&sink, root, &rules, index.as_ref(), policy)?;
+    let (walked, done) = walk_and_read(&sink, root, &rules, index.as_ref(), policy, withheld)?;
     let Walked {
         mut snapshot,
         links,
@@ -137,28 +142,43 @@ pub(super) fn take(
         }
     }
     tie(&mut snapshot, &links);
+    if let Some(withheld) = withheld {
+        withheld.look(&mut snapshot);
+    }
     let mut report = Report::default();
     report.fill(&snapshot);
     if let Some(over) = report.over_cap.filter(|_| policy.on_cap == OnCap::Fail) {
         return Err(Error::cap(&over.path, over.reason.as_str()));
     }
-    let number = last.as_ref().map_or(Ok(0), |last| {
-        let next = last.number().checked_add(1);
-        next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
-    })?;
-    let parent = last.as_ref().map(Checkpoint::id);
-    let id = commit(&sink, &snapshot, &rules, number, parent, reason)?;
-    let index = sink.into_writer().finish()?;
-    store.add_pack(&index)?;
-    store.write_ref(series, number, id)?;
-    let path = store.path();
-    files::replace_lightly(
-        &path.join(INDEX),
-        &path.join(TEMPORARY_INDEX),
-        &draft.encode(&store.sums()),
-    )?;
+    let parts = parts(&sink, &snapshot, &rules)?;
+    let same = last.as_ref().filter(|last| last.parts == parts);
+    let (checkpoint, is_new) = match (same, withheld) {
+        (Some(last), Some(_)) => (last.clone(), false),
+        _ => {
+            let number = last.as_ref().map_or(Ok(0), |last| {
+                let next = last.number().checked_add(1);
+                next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
+            })?;
+            let parent = last.as_ref().map(Checkpoint::id);
+            let id = commit(&sink, &parts, number, parent, reason)?;
+            let index = sink.into_writer().finish()?;
+            store.add_pack(&index)?;
+            store.write_ref(series, number, id)?;
+            (Checkpoint::load(store, series, number, id)?, true)
+        }
+    };
+    // What somebody goes on to write through a mapping may leave no trace.
+    if withheld.is_none() {
+        let path = store.path();
+        files::replace_lightly(
+            &path.join(INDEX),
+            &path.join(TEMPORARY_INDEX),
+            &draft.encode(&store.sums()),
+        )?;
+    }
     Ok(Taken {
-        checkpoint: Checkpoint::load(store, series, number, id)?,
+        checkpoint,
+        is_new,
         left_out: report.left_out,
         left_out_more: report.more,
         over_caps: report.over_caps,
@@ -176,6 +196,7 @@ fn walk_and_read(
     rules: &Rules,
     index: Option<&Index>,
     policy: &Policy,
+    withheld: Option<&Withheld>,
 ) -> Result<(Walked, Vec<Done>)> {
     let known = |found: &_| index?.find(found);
     let go_on = || sink.go_on();
@@ -190,6 +211,7 @@ fn walk_and_read(
         let walk = Walk {
             root,
             rules,
+            withheld,
             caps: policy.caps,
             known: &known,
             go_on: &go_on,
@@ -240,15 +262,8 @@ fn tie(snapshot: &mut Snapshot, links: &[(At, At)]) {
     }
 }
 
-/// Writes trees, metadata, policy and the commit.
-fn commit(
-    sink: &Sink<'_>,
-    snapshot: &Snapshot,
-    rules: &Rules,
-    number: u32,
-    parent: Option<ObjectId>,
-    reason: &str,
-) -> Result<ObjectId> {
+/// Writes trees, metadata and policy.
+fn parts(sink: &Sink<'_>, snapshot: &Snapshot, rules: &Rules) -> Result<Parts> {
     let (chunks, workspace) = std::thread::scope(|scope| {
         // Neither needs what the other writes.
         let chunks = scope.spawn(|| chunks(sink, snapshot));
@@ -264,13 +279,29 @@ fn commit(
     let chunks = chunks.iter().map(|(name, id)| entry(name, Type::File, *id));
     encode_tree(&mut chunks.collect::<Vec<_>>(), &mut buffer);
     let metadata = sink.put(deflater, Kind::Tree, &buffer)?;
-    let policy = sink.put(deflater, Kind::Blob, rules.encode().as_bytes())?;
-    let mut parts = [
-        entry(b"metadata", Type::Directory, metadata),
-        entry(b"policy", Type::File, policy),
-        entry(b"workspace", Type::Directory, workspace?),
+    Ok(Parts {
+        metadata,
+        policy: sink.put(deflater, Kind::Blob, rules.encode().as_bytes())?,
+        workspace: workspace?,
+    })
+}
+
+/// Writes the commit, and the tree with the parts.
+fn commit(
+    sink: &Sink<'_>,
+    parts: &Parts,
+    number: u32,
+    parent: Option<ObjectId>,
+    reason: &str,
+) -> Result<ObjectId> {
+    let deflater = &mut Deflater::new();
+    let mut buffer = Vec::new();
+    let mut entries = [
+        entry(b"metadata", Type::Directory, parts.metadata),
+        entry(b"policy", Type::File, parts.policy),
+        entry(b"workspace", Type::Directory, parts.workspace),
     ];
-    encode_tree(&mut parts, &mut buffer);
+    encode_tree(&mut entries, &mut buffer);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let commit = Commit {
         tree: sink.put(deflater, Kind::Tree, &buffer)?,

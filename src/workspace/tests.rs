@@ -4,6 +4,7 @@ mod damaged;
 mod git;
 pub(super) mod hostile;
 mod killed;
+mod meanwhile;
 mod pruned;
 mod random;
 mod reading;

@@ -30,6 +30,7 @@ use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Reason;
 use crate::workspace::snapshot::Snapshot;
+use crate::workspace::withheld::Withheld;
 
 /// So many directories are looked into ahead.
 const AHEAD: usize = 6;
@@ -44,6 +45,7 @@ const BATCH_DIRECTORIES: usize = 8;
 pub(super) struct Walk<'a> {
     pub(super) root: &'a Root,
     pub(super) rules: &'a Rules,
+    pub(super) withheld: Option<&'a Withheld>,
     pub(super) caps: Caps,
     /// The object with a file's content, if that is known without reading it.
     pub(super) known: &'a dyn Fn(&Found) -> Option<ObjectId>,
@@ -283,7 +285,7 @@ impl Walking<'_> {
             Reason::Special
         } else if found.id.0 != self.walk.root.id.0 {
             Reason::MountPoint
-        } else if self.walk.rules.leaves_out(&self.path, is_directory) {
+        } else if self.walk.rules.leaves_out(&self.path, is_directory) || self.is_withheld(found) {
             Reason::Excluded
         } else if self.path.len() > caps.path
             || (is_directory && self.descent.depth() >= caps.depth)
@@ -304,6 +306,11 @@ impl Walking<'_> {
             };
         };
         EntryKind::LeftOut(reason)
+    }
+
+    fn is_withheld(&self, found: &Found) -> bool {
+        let withheld = self.walk.withheld;
+        withheld.is_some_and(|withheld| withheld.withholds(&self.path, found))
     }
 
     /// Sees to it that a file's content gets into the checkpoint.

@@ -24,6 +24,7 @@ mod cgroup; // what the kernel has of a container's limits
 mod clock; // a clock that jumps while a container runs
 mod disk; // a store whose disk is full
 mod figures; // stats, pause and unpause
+mod frozen; // checkpoints of a workspace whose agent is paused for them
 mod full; // a run whose disk is full
 mod gate; // nothing is stressed where limits do not hold
 mod isolation; // what a container cannot see, use or change

@@ -44,6 +44,7 @@ mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
 mod looking; // a diff that is watched, a pager, how many checkpoints are kept
 mod lost; // a service that goes away while it is needed
+mod meanwhile; // checkpoints while the agent works
 mod night; // `stockade ralph`: a scripted agent, again and again
 mod nouns; // verbs that take a container or a run
 mod output; // what is kept of what an agent says

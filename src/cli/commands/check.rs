@@ -18,7 +18,8 @@ use crate::ralph::{Check, Event, Fault, Night, Stop};
 /// Check a checkpoint of a run once more, in a clean container
 ///
 /// As `ralph` does it: on the tree as it was kept, without a network, what is yours as it was in the
-/// beginning. The run must not be in hand. Exit code 0 if the check passed, 10 if not.
+/// beginning. The run must not be in hand. Exit code 0 if the check passed, 10 if not; 1 if it passed on a
+/// checkpoint that was taken while the agent worked, not frozen: that proves nothing.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Checkpoint [default: the last one]
@@ -48,6 +49,7 @@ pub(crate) async fn run(args: &CheckArgs, global: &Global, ui: &Ui) -> CliResult
         // Before anything is made for it.
         let _ = checkpoints.get(at)?;
     }
+    let proves_nothing = args.at.is_some_and(|at| night.is_unfrozen(at));
     let service = Service::connect(global, ui).await?;
     let admission = Admission {
         record: &record,
@@ -84,6 +86,18 @@ pub(crate) async fn run(args: &CheckArgs, global: &Global, ui: &Ui) -> CliResult
         return Ok(Exit::Signal(caught.number()));
     }
     Ok(match event {
+        Event::CheckedAgain {
+            checkpoint,
+            exit_code: 0,
+            cut: None,
+            ..
+        } if proves_nothing => {
+            let text = format!(
+                "checkpoint {checkpoint} was taken while the agent worked, not frozen: that it passes proves nothing"
+            );
+            return Err(CliError::new(Exit::Failed, text)
+                .hint("those after an iteration can be relied on: `stockade history`"));
+        }
         Event::CheckedAgain {
             exit_code: 0,
             cut: None,

@@ -19,7 +19,7 @@ use crate::ralph::files::write_whole;
 use crate::ralph::journal::Reader;
 use crate::ralph::{
     Claim, Cut, Described, Difference, Findings, Iteration, Lines, Record, Report, Run, RunId,
-    Verdict,
+    Verdict, ranges,
 };
 use crate::workspace::Concern;
 
@@ -137,6 +137,7 @@ fn markdown(
     if let Some(words) = left_out_words(report.left_out, report.too_much) {
         lines.push(format!("- not in its last checkpoint: {words}"));
     }
+    lines.extend(meanwhile(report));
     lines.extend(described.into_iter().flat_map(opened));
     for (phase, verdict) in report.phases.iter().enumerate() {
         let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
@@ -189,6 +190,22 @@ fn markdown(
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Checkpoints while the agent worked.
+fn meanwhile(report: &Report) -> Option<String> {
+    let all = match report.meanwhile.as_slice() {
+        [] => return None,
+        all => ranges(all),
+    };
+    let frozen = match report.unfrozen.as_slice() {
+        [] => String::new(),
+        some if some == report.meanwhile.as_slice() => ", not frozen".to_owned(),
+        some => format!(", not frozen: {}", ranges(some)),
+    };
+    Some(format!(
+        "- checkpoints while the agent worked, on which nothing rests: {all}{frozen}"
+    ))
 }
 
 /// What its sandbox had beside the image.

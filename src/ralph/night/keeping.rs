@@ -1,8 +1,13 @@
 //! How the workspace is kept, and room made for that.
 
+use std::collections::BTreeSet;
+
+use super::meanwhile::kept;
 use super::{Night, joined};
+use crate::ralph::checkpoints::Checkpoints;
 use crate::ralph::error::Result;
 use crate::ralph::event::Event;
+use crate::ralph::retention::Retention;
 
 impl Night {
     /// Keeps what the agent has done last, of a run that ends otherwise than it should; or says why there is none of it.
@@ -46,22 +51,33 @@ impl Night {
         self.make_room().await
     }
 
-    /// Drops checkpoints that are more than enough. What cannot be dropped is no reason to end.
+    /// Drops checkpoints that are more than enough.
     async fn make_room(&mut self) -> Result<()> {
-        let checkpoints = self.checkpoints.clone();
-        let checked = self.past.checked_on.clone();
         let retention = self.record.keep.retention;
-        let dropped =
-            tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &checked));
-        match joined(dropped.await) {
-            Ok(numbers) if numbers.is_empty() => Ok(()),
-            Ok(numbers) => self.note(Event::Dropped {
-                numbers: numbers.into_iter().collect(),
-            }),
-            Err(error) => {
-                let text = format!("no room was made for checkpoints: {error}");
-                self.note(Event::Warning { text })
-            }
+        match make_room(&self.checkpoints, retention, kept(&self.past)).await {
+            Some(event) => self.note(event),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Drops checkpoints that are more than enough, but for some; with what there is to say of it. What cannot be dropped is no
+/// reason to end.
+pub(super) async fn make_room(
+    checkpoints: &Checkpoints,
+    retention: Retention,
+    kept: BTreeSet<u32>,
+) -> Option<Event> {
+    let checkpoints = checkpoints.clone();
+    let dropped = tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &kept));
+    match joined(dropped.await) {
+        Ok(numbers) if numbers.is_empty() => None,
+        Ok(numbers) => Some(Event::Dropped {
+            numbers: numbers.into_iter().collect(),
+        }),
+        Err(error) => {
+            let text = format!("no room was made for checkpoints: {error}");
+            Some(Event::Warning { text })
         }
     }
 }

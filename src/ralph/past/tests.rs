@@ -8,6 +8,7 @@ use crate::ralph::store::tests::record_of;
 use crate::ralph::task::{Budget, Check, Task};
 use crate::sandbox::Usage;
 
+mod meanwhile;
 mod refused;
 
 fn task(check: Check) -> Record {
@@ -86,6 +87,7 @@ fn kept(number: u32, changed: u64) -> Event {
         left_out: 0,
         too_much: 0,
         took: 1,
+        during: None,
     }
 }
 

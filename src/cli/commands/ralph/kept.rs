@@ -8,6 +8,7 @@ use clap::Args;
 use super::task::parse_glob;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::night::parse_time;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::units;
@@ -36,6 +37,10 @@ pub(super) struct KeptArgs {
     /// As long as they have not added more than this
     #[arg(long, value_name = "SIZE", default_value = "10g", value_parser = ByteSize::parse)]
     checkpoint_size: ByteSize,
+    /// How often a checkpoint is taken while the agent works, too, paused for it where Podman can pause it; 0 for
+    /// never
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_every)]
+    checkpoint_every: Duration,
     /// The most that is kept of the agent's output, and of a check's; beyond it the oldest goes
     #[arg(long, value_name = "SIZE", default_value = "256m", value_parser = parse_output)]
     output_size: ByteSize,
@@ -52,6 +57,13 @@ fn parse_output(text: &str) -> Result<ByteSize, String> {
     }
 }
 
+fn parse_every(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" => Ok(Duration::ZERO),
+        _ => parse_time(text),
+    }
+}
+
 impl KeptArgs {
     /// What is kept of a workspace in which these files are secret.
     pub(super) fn keep(&self, secret: &[PathBuf]) -> Keep {
@@ -63,6 +75,7 @@ impl KeptArgs {
                 count: self.checkpoint_keep,
                 bytes: self.checkpoint_size.bytes(),
             },
+            every: (!self.checkpoint_every.is_zero()).then_some(self.checkpoint_every),
         }
     }
 
