@@ -38,6 +38,9 @@ pub enum Message {
         begin: Vec<String>,
         /// Beginnings of the lines after it, blank ones left out.
         end: Vec<String>,
+        /// Other groups that end it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        or: Vec<Vec<String>>,
     },
     /// Each line is a JSON object; the last that fits has it.
     Json {
@@ -90,7 +93,9 @@ impl Message {
             Self::Whole {} => None,
             Self::Without { lines } if vain(lines) => Some("`lines` has nothing to leave out"),
             Self::Before { lines } if vain(lines) => Some("`lines` has nothing to end with"),
-            Self::Section { begin, end } if vain(begin) || vain(end) => {
+            Self::Section { begin, end, or }
+                if vain(begin) || vain(end) || or.iter().any(|end| vain(end)) =>
+            {
                 Some("a section needs lines that begin and end it")
             }
             Self::Json { text, .. } if text.is_empty() => Some("`text` names no field"),
@@ -186,9 +191,10 @@ impl Listener {
                     body.push_line(&line, is_long);
                 }
             }
-            Message::Section { begin, end } => {
+            Message::Section { begin, end, or } => {
+                let ends: Vec<_> = std::iter::once(end).chain(or).collect();
                 self.section
-                    .line(&line, is_long, begin, end, &mut self.message);
+                    .line(&line, is_long, begin, &ends, &mut self.message);
             }
             Message::Json {
                 text,
@@ -273,7 +279,7 @@ impl Section {
         line: &[u8],
         is_long: bool,
         begin: &[String],
-        end: &[String],
+        ends: &[&Vec<String>],
         message: &mut Tail,
     ) {
         let length = self.body.length;
@@ -285,11 +291,12 @@ impl Section {
         }
         let start = line.get(..line.len().min(1024)).unwrap_or_default();
         self.recent.push_back((start.to_vec(), length));
-        while self.recent.len() > begin.len().max(end.len()) {
+        let longest = ends.iter().map(|end| end.len()).max();
+        while self.recent.len() > begin.len().max(longest.unwrap_or(0)) {
             self.recent.pop_front();
         }
         if self.is_open
-            && let Some(at) = self.matched(end)
+            && let Some(at) = ends.iter().find_map(|end| self.matched(end))
         {
             self.body.cut(at);
             *message = std::mem::take(&mut self.body);

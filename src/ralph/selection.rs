@@ -1,111 +1,17 @@
 //! What a check is made on: the agent's tree, but for what decides the outcome. That is the person's.
 
+mod names;
+
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use self::names::{
+    CACHES, DECIDING, INSTALLED, RUNNERS, STEERING, TESTS, hides_a_module, names_plugins,
+};
 use super::sections::{self, Mended};
 use crate::workspace::{Change, ChangeKind, Entry, EntryKind, Pattern, Repository, Selected};
 
-/// Files that steer test runners: new or changed ones are put back or left out.
-const STEERING: &[&str] = &[
-    "conftest.py",
-    "pytest.py",
-    "pytest/",
-    "_pytest/",
-    "unittest.py",
-    "unittest/",
-    "pytest.ini",
-    ".pytest.ini",
-    "pytest.toml",
-    ".pytest.toml",
-    "tox.ini",
-    "tox.toml",
-    ".coveragerc",
-    "noxfile.py",
-    "sitecustomize.py",
-    "usercustomize.py",
-    "*.pth",
-    "*.dist-info/",
-    "*.egg-info/",
-    "rust-toolchain",
-    "rust-toolchain.toml",
-    ".cargo/",
-    "build.rs",
-    ".config/nextest.toml",
-    "bunfig.toml",
-    "Makefile",
-    "makefile",
-    "GNUmakefile",
-    ".npmrc",
-    "**/.yarn/releases/",
-    "**/.yarn/plugins/",
-    "**/.yarn/sdks/",
-    ".yarnrc",
-    ".yarnrc.yml",
-    ".pnpmfile.cjs",
-    ".mocharc*",
-    ".nycrc*",
-    ".c8rc*",
-    "ava.config.*",
-    "playwright.config.*",
-    "jest.config.*",
-    "vitest.config.*",
-    "karma.conf.*",
-    "phpunit.xml*",
-    ".rspec",
-];
-/// Files that may steer a check but hold more than that: new or changed ones are told. Those of which the part that steers
-/// is known are in [`super::sections`].
-const DECIDING: &[&str] = &[
-    ".babelrc*",
-    ".eslintrc*",
-    ".flake8",
-    ".mvn/",
-    ".mypy.ini",
-    // What yarn installs, where that is kept with the work: a dependency that is new has to be there.
-    ".pnp.*",
-    ".yarn/",
-    ".ruff.toml",
-    "Justfile",
-    "Rakefile",
-    "Taskfile*",
-    "babel.config.*",
-    "biome.json*",
-    "build.gradle*",
-    "clippy.toml",
-    ".clippy.toml",
-    "deno.json*",
-    "eslint.config.*",
-    "gradle/",
-    "gradlew",
-    "justfile",
-    "mvnw",
-    "mypy.ini",
-    "pom.xml",
-    "ruff.toml",
-    "setup.py",
-    "tsconfig*.json",
-    "vite.config.*",
-    "vitest.workspace.*",
-];
-/// What runs the file that is named next.
-const RUNNERS: &[&str] = &[
-    "sh", "bash", "dash", "zsh", ".", "source", "python", "python3", "node", "ruby", "perl", "php",
-];
-/// Where tests are.
-const TESTS: &[&str] = &[
-    "test/",
-    "tests/",
-    "spec/",
-    "__tests__/",
-    "test_*.py",
-    "*_test.py",
-    "*_test.go",
-    "*.test.*",
-    "*.spec.*",
-    "*_spec.rb",
-];
 /// So many names are kept of each kind.
 const NAMED: usize = 50;
 
@@ -114,7 +20,9 @@ const NAMED: usize = 50;
 pub(super) struct Selection {
     protected: Vec<Pattern>,
     steering: Vec<Pattern>,
+    caches: Vec<Pattern>,
     tests: Vec<Pattern>,
+    installed: Vec<Pattern>,
     /// Directories of which a part is the person's.
     above: Vec<Pattern>,
     /// What the check's command names, and whether it runs it.
@@ -158,7 +66,9 @@ impl Selection {
             above: read(&mut above.iter().map(String::as_str)),
             protected: read(&mut protect.iter().map(String::as_str)),
             steering: read(&mut STEERING.iter().copied()),
+            caches: read(&mut CACHES.iter().copied()),
             tests: read(&mut TESTS.iter().chain(DECIDING).copied()),
+            installed: read(&mut INSTALLED.iter().copied()),
             named,
             mended: HashMap::new(),
             led_to: Vec::new(),
@@ -218,7 +128,11 @@ impl Selection {
     /// What becomes of a path in the check's tree.
     pub(super) fn select(&self, path: &Path) -> Selected {
         // Nor may a file, or a link, stand where a directory is the person's.
-        if covers(&self.protected, path, true) || covers(&self.steering, path, true) {
+        if covers(&self.protected, path, true)
+            || covers(&self.steering, path, true)
+            || names_plugins(path)
+            || self.is_cache(path)
+        {
             return Selected::Base;
         }
         match self
@@ -229,6 +143,11 @@ impl Selection {
             Some((content, _)) => Selected::Replace(content.clone()),
             None => Selected::Keep,
         }
+    }
+
+    /// Whether it is a tool's own, of which nobody needs to be told.
+    fn is_cache(&self, path: &Path) -> bool {
+        covers(&self.caches, path, true)
     }
 
     /// Whether it decides, since the check's command names it, as `sh check.sh` does. What is new and
@@ -254,10 +173,19 @@ impl Selection {
             .any(|entry| entry.kind == EntryKind::Symlink);
         !matches!(self.select(path), Selected::Base)
             && (covers(&self.tests, path, is_link)
+                || covers(&self.installed, path, is_link)
                 || is_link && fits(&self.above, path, true)
+                || hides_a_module(path, is_link)
                 || decides()
                 || self.is_named(change)
                 || self.led_to.iter().any(|place| path.starts_with(place)))
+    }
+
+    /// Of what was installed its directory alone is told: it would hide all else.
+    fn told_as<'a>(&self, path: &'a Path) -> &'a Path {
+        let above = path.ancestors().skip(1);
+        let installed = above.filter(|above| fits(&self.installed, above, true));
+        installed.last().unwrap_or(path)
     }
 
     /// What of the agent's changes matters for a check.
@@ -265,6 +193,9 @@ impl Selection {
         let mut findings = Findings::default();
         for change in changes {
             let path = change.path.as_path();
+            if self.is_cache(path) {
+                continue;
+            }
             let mended = self.mended.get(path);
             if let Some((_, keys)) = mended.and_then(|mended| mended.content.as_ref())
                 && matches!(self.select(path), Selected::Replace(_))
@@ -275,17 +206,18 @@ impl Selection {
                     .put_back
                     .push(format!("{} ({keys})", path.display()));
             }
-            let list = if matches!(self.select(path), Selected::Base) {
-                &mut findings.put_back
+            let (list, name) = if matches!(self.select(path), Selected::Base) {
+                (&mut findings.put_back, path)
             } else if !self.is_agents_test(change) {
                 continue;
             } else if change.kind == ChangeKind::Removed {
-                &mut findings.tests_gone
+                (&mut findings.tests_gone, self.told_as(path))
             } else {
-                &mut findings.agents_tests
+                (&mut findings.agents_tests, self.told_as(path))
             };
-            if list.len() < NAMED {
-                list.push(path.display().to_string());
+            let name = name.display().to_string();
+            if list.len() < NAMED && !list.contains(&name) {
+                list.push(name);
             }
         }
         findings

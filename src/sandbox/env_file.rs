@@ -135,7 +135,7 @@ pub enum EnvFileError {
 /// Where below a directory that an agent gets, or gets a copy of, an env file lies, if it does.
 ///
 /// # Errors
-/// If there is none, or what is in it can be seen there in another way, by a link or a second name.
+/// If there is none, it is no regular file, or what is in it can be seen there in another way, by a link or a second name.
 pub fn env_file_below(
     path: &Path,
     cwd: &Path,
@@ -151,6 +151,9 @@ pub fn env_file_below(
     let Ok(below) = real.path().strip_prefix(root) else {
         return Ok(None);
     };
+    if real.kind() != FileKind::Regular {
+        return Err(EnvFileError::NotRegular { path: at() });
+    }
     if real.names() > 1 {
         return Err(EnvFileError::OtherNames { path: at() });
     }

@@ -8,6 +8,7 @@
 #   install    a package installed in the sandbox
 #   ralph      the guide's calculator by `stockade ralph --agent patchpal`: claimed three times, and right the third time; with a
 #              network as slirp has it, since each iteration has a network namespace of its own
+#   ralph.py   the same by `--agent ralph.py`, which starts examples/ralph.py in the workspace
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -231,41 +232,48 @@ EOT
 # kept: all that is kept of runs
 kept() { as_service find "$AREA/home/.local/state/stockade/runs" -type f -exec cat {} +; }
 
-# loop OUTPUT FLAG...: sets STATUS
+# loop AGENT OUTPUT FLAG...: sets STATUS
 loop() {
-  local output=$1; shift
-  ralph patchpal "$SANDBOX" "$output" --env-file .env.ralph --prompt-file calculator.md "$@"
+  local whose=$1 output=$2; shift 2
+  ralph "$whose" "$SANDBOX" "$output" --env-file .env.ralph --prompt-file calculator.md "$@"
   cat "$output"
 }
 
+# ralph_run AGENT ROUND: how its program calls one round
 # shellcheck disable=SC2016
 ralph_run() {
   local start=$EPOCHREALTIME
-  NAME=ralph-loop
+  NAME=ralph-loop-$1
   start_model scripted_model.py
   make_sandbox "$PORT"
   make_calculator
   make_checks
-  loop "$STATE/scripted-ralph.out" "${CHECKED[@]}"
+  loop "$1" "$STATE/scripted-ralph.out" "${CHECKED[@]}"
   end_beside
   holds 'its exit status is 0' is "$STATUS" 0
   holds 'it was verified in the third iteration' is "$(iterations)" 'complete 1, complete 1, complete 0'
   holds 'the autopilot was not asked whether to go on' is "$(grep -cF 'Continue with autopilot mode' "$STATE/scripted-ralph.out")" 0
-  holds 'each iteration is one invocation of one round' is "$(grep -cF 'Autopilot Iteration 1/1' "$STATE/scripted-ralph.out")" 3
+  holds 'each iteration is one invocation of one round' is "$(grep -cF "$2 Iteration 1/1" "$STATE/scripted-ralph.out")" 3
   holds 'what the check said has joined the next prompt' on_record \
     '[.[].request.messages | map(select(.role == "user").content | capture("FAILED .*::(?<test>test_[a-z]+)").test)] | unique == [[], ["test_divide"], ["test_subtract"]]'
   holds 'the key arrived as bearer token each time, and in no message' on_record \
     'all(.key == "Bearer " + $key and (.request | tostring | contains($key) | not))'
-  holds 'what is kept of the run is found' grep -qF '"agent": "patchpal"' <(kept)
+  holds 'what is kept of the run is found' grep -qF "\"agent\": \"$1\"" <(kept)
   holds 'the key is not in it' without_key < <(kept)
   holds 'nor in what is said of it' without_key < <(stockade show --format json "$NAME"; stockade logs "$NAME")
   holds 'calculator.py is the right one' grep -qF 'raise ValueError' "$SANDBOX/calculator.py"
+  holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
+  printf '   --agent %s: %s s\n' "$1" "$(seconds_since "$start")"
+}
+
+refused_run() {
+  local start=$EPOCHREALTIME
   NAME=ralph-refused
-  loop "$STATE/scripted-refused.out" --no-check --api-patience 1s
+  loop patchpal "$STATE/scripted-refused.out" --no-check --api-patience 1s
   holds 'a model that is gone ends it once patience is used up' is "$STATUS" 16
   holds 'it is said why' grep -qF 'could not be used for too long (unreachable)' "$STATE/scripted-refused.out"
   holds 'no container is left' is "$(containers)" "$LEFT_BEFORE"
-  printf '   ralph: %s s\n' "$(seconds_since "$start")"
+  printf '   refused: %s s\n' "$(seconds_since "$start")"
 }
 
 # ---- all of it --------------------------------------------------------------
@@ -285,12 +293,13 @@ step 'a local Python image, from Debian packages' typed "$WORK" stockade build -
 step 'the default agent image' typed "$WORK/stockade" stockade build -f Containerfile -t "$IMAGE" .
 as_service "$SERVE/bin/podman-host" tag "$IMAGE" "$KEPT"
 LEFT_BEFORE=$(containers)
-[ $# -gt 0 ] || set -- none slirp autopilot install ralph
+[ $# -gt 0 ] || set -- none slirp autopilot install ralph ralph.py
 for mode in "$@"; do
   case $mode in
     none | slirp | autopilot) agent_run "$mode" ;;
     install) step 'pip install --user' install_run ;;
-    ralph) ralph_run ;;
+    ralph) ralph_run patchpal Autopilot; refused_run ;;
+    ralph.py) ralph_run ralph.py Ralph ;;
     *) die "there is no mode $mode" ;;
   esac
 done

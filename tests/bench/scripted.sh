@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# What patchpal.sh and agents.sh have in common: an agent works in its sandbox for a scripted server, and a person's check
+# What patchpal.sh, agents.sh and lies.sh have in common: an agent works in its sandbox for a scripted server, and a person's check
 # looks at what it claims. Sourced beside lib.sh, never run. It sets the traps: what was started ends with the script.
 
 OURS='' WORK='' PORT=''

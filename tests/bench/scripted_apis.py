@@ -14,7 +14,7 @@ import scripted
 from scripted import Confused, calculator, completion, events, find, played, text, told
 
 # what a program calls its shell
-SHELLS = ["Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command", "exec"]
+SHELLS = ["Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command", "run_shell", "exec"]
 
 
 def answer(turn):

@@ -39,6 +39,7 @@ mod homes; // the home of an agent, which lasts as long as the run
 mod hostile; // a tree that is made to do harm, all the way
 mod image_content; // what images hold, against what podman builds
 mod images; // images, rmi, tag, prune, pull
+mod in_place; // what stands in the place of a file that a run reads
 mod kept; // what checkpoints hold, and what an agent may not change
 mod killed_client; // a client that is killed at each step of `run`
 mod logs; // `stockade logs`: what was written, then and later
@@ -50,6 +51,7 @@ mod nouns; // verbs that take a container or a run
 mod output; // what is kept of what an agent says
 mod own_service; // a service of our own where none listens
 mod planted; // what an agent may have left in a workspace, and workspaces that nobody may have
+mod prompts; // what a person is told of a prompt and a promise, and what the agent gets of it
 mod releases; // where releases answer differently
 mod reported; // what the report of a run says, by how it ended
 mod repository; // `ralph --git`, and what an agent leaves at the top

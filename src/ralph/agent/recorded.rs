@@ -110,7 +110,9 @@ fn claims_late(voice: &Voice, iteration: &Iteration) {
     let claims = |lines: &usize| iteration.heard(voice, *lines).1 == Claim::Complete;
     let first = (0..=iteration.out.len()).find(claims).unwrap();
     let before = iteration.out.iter().take(first - 1);
-    let tool = before.filter(|line| line.contains("written\\n") && line.contains(TAG));
+    let printed = ["written\\n", "echo written"];
+    let tool = before
+        .filter(|line| line.contains(TAG) && printed.iter().any(|printed| line.contains(printed)));
     // aider has no tools
     assert!(tool.count() > 0 || voice.agent == "aider", "{first}");
 }
@@ -131,4 +133,6 @@ recorded! {
     opencode_is_understood: "opencode", 9;
     aider_is_understood: "aider", 9;
     goose_is_understood: "goose", 10;
+    patchpal_is_understood: "patchpal", 10;
+    ralph_py_is_understood: "ralph.py", 8;
 }

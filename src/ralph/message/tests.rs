@@ -7,6 +7,7 @@ fn section() -> Message {
     Message::Section {
         begin: vec![RULE.into(), "📝 Agent Response:".into(), RULE.into()],
         end: vec![RULE.into(), "💰 Cumulative Cost".into()],
+        or: Vec::new(),
     }
 }
 
@@ -45,6 +46,27 @@ fn a_section_is_found_among_everything_else() {
     assert_eq!(said(&section(), &output), "It works.\n\nDONE\n");
     let two = format!("{}{}", response("first"), response("second"));
     assert_eq!(said(&section(), &two), "second\n");
+}
+
+#[test]
+fn a_section_may_end_in_several_ways() {
+    let mut how = section();
+    if let Message::Section { or, .. } = &mut how {
+        *or = vec![
+            vec![RULE.into(), RULE.into()],
+            vec![RULE.into(), "⚠️".into()],
+        ];
+    }
+    let begin = format!("\n{RULE}\n📝 Agent Response:\n{RULE}\nIt works.\n\nDONE\n{RULE}\n\n");
+    for end in [
+        "💰 Cumulative Cost\n",
+        "⚠️  No promise\n",
+        &format!("\n{RULE}\n✅ DETECTED\n{RULE}\n\nfound\n"),
+    ] {
+        let output = format!("{begin}{end}");
+        assert_eq!(said(&how, &output), "It works.\n\nDONE\n", "{end}");
+    }
+    assert_eq!(said(&how, &format!("{begin}more\n")), "");
 }
 
 #[test]

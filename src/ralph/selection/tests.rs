@@ -21,6 +21,14 @@ fn what_decides_the_outcome_is_the_persons() {
         "_pytest/x.py",
         "sub/unittest/case.py",
         "unittest.py",
+        "pytest.pyc",
+        "pytest.cpython-311-x86_64-linux-gnu.so",
+        "sitecustomize/__init__.py",
+        "lie.dist-info/entry_points.txt",
+        "sub/Lie.DIST-INFO/entry_points.txt",
+        "lie.Egg-Info",
+        "__pycache__/conftest.cpython-311-pytest-9.2.0.pyc",
+        "src/.mypy_cache/3.11/a.data.json",
         ".yarn/releases/yarn-4.cjs",
         "sub/.yarn/plugins/p.cjs",
         ".yarnrc.yml",
@@ -34,6 +42,8 @@ fn what_decides_the_outcome_is_the_persons() {
         "src/conftest.pyc",
         "unittests/a.cc",
         "unittest_a.py",
+        "pytest.md",
+        "a.dist-infos/x",
         "check.sh.bak",
         ".yarn/cache/left-pad.zip",
         "releases/a",
@@ -102,6 +112,61 @@ fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
     let mut selection = Selection::new(&protect, "sh ci/check.sh");
     selection.follow(&repository.links(&taken[0]).unwrap());
     selection.findings(&changes)
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_library_is_told() {
+    let agents = [
+        "json.py",
+        "argparse/__init__.py",
+        "argparse/more.py",
+        "src/pluggy.pyc",
+        "lib/_csv.cpython-311.so",
+        "pytest_cov/__init__.py",
+        "re>mine",
+        "iniconfig.py>mine/x",
+        // None of these is loaded in place of one.
+        "sub/json.py",
+        "src/json",
+        "src/sub/json.py",
+        "html/index.html",
+        "json.txt",
+        "calculator.py",
+        "mine/x",
+    ];
+    let told = [
+        "argparse/__init__.py",
+        "iniconfig.py",
+        "json.py",
+        "lib/_csv.cpython-311.so",
+        "pytest_cov/__init__.py",
+        "re",
+        "src/pluggy.pyc",
+    ];
+    assert_eq!(found(&["a"], &agents, &[]).agents_tests, told);
+    // Whoever had it in the beginning has it as it was.
+    assert!(found(&["json.py"], &["a"], &[]).is_protected());
+}
+
+#[test]
+fn what_was_installed_or_built_is_told_by_one_name() {
+    let agents = [
+        "node_modules/jest/bin.js",
+        "node_modules/jest/test/a.js",
+        "sub/target/debug/deps/a-1",
+        "tests/a.py",
+    ];
+    let found = found(&["node_modules/jest/bin.js"], &agents, &[]);
+    let told = ["node_modules", "sub/target", "tests/a.py"];
+    assert_eq!(found.agents_tests, told);
+    assert!(found.put_back.is_empty());
+}
+
+#[test]
+fn what_tools_keep_for_themselves_is_neither_used_nor_told() {
+    let agents = ["__pycache__/a.pyc", ".pytest_cache/v/x", "s/.eslintcache"];
+    let found = found(&["a"], &agents, &[]);
+    assert_eq!(found, Findings::default());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::ui::Ui;
 use crate::ralph::{Budget, Check, Finding, Promise, Prompt, Reading, Task};
-use crate::sandbox::host_path::HostPath;
+use crate::sandbox::host_path::{FileKind, HostPath};
 use crate::sandbox::size::ByteSize;
 use crate::workspace::Pattern;
 
@@ -113,9 +113,18 @@ pub(super) fn prompt(args: &TaskArgs, cwd: &Path, workspace: &Path) -> CliResult
     let read = || {
         let found = HostPath::resolve(path, cwd)?;
         found.check_links([workspace])?;
-        found.open()
+        // A pipe would read as one that says nothing.
+        match found.kind() {
+            FileKind::Regular => found.open().map(Some),
+            _ => Ok(None),
+        }
     };
-    let file: File = read().map_err(|e| CliError::context(Exit::Failed, heading(), &e))?;
+    let found = read().map_err(|e| CliError::context(Exit::Failed, heading(), &e))?;
+    let file: File = found.ok_or_else(|| {
+        let mut error = CliError::new(Exit::Failed, heading());
+        error.causes.push("it is no regular file".to_owned());
+        error
+    })?;
     let mut text = String::new();
     file.take(MAX_PROMPT + 1)
         .read_to_string(&mut text)

@@ -22,6 +22,10 @@ const AWAY: [&str; 7] = [
     "failed to connect",
 ];
 
+/// What no check can rule out that loads what it tests.
+const FAKED: &str = "code under test shares a process with its tests, and could fake how that ends: a check that only looks at \
+    the program from outside (`--check-dir`) cannot be faked so";
+
 /// What led to the verdict, and what is worth a try. In Markdown, and without a word of the agent's, whose last
 /// words are looked at.
 pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<String> {
@@ -30,7 +34,8 @@ pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<
     };
     let task = record.task(report.phases.len());
     let mut advice = vec![match verdict {
-        Verdict::Verified { .. } | Verdict::Claimed => return Vec::new(),
+        Verdict::Verified { .. } => return vec![FAKED.to_owned()],
+        Verdict::Claimed => return Vec::new(),
         Verdict::Unchecked => "have it verified: `--check COMMAND`, in another run".to_owned(),
         Verdict::CheckFailed | Verdict::Iterations => used_up(task, report),
         Verdict::Time => {
