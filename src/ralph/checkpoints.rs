@@ -14,7 +14,7 @@ use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, ranges};
 use super::store::{Run, RunId};
 use crate::workspace::{
-    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Writer,
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Taken, Writer,
 };
 
 /// The checkpoints of one run.
@@ -210,12 +210,26 @@ impl Checkpoints {
         self.take_since(None, reason)
     }
 
+    /// The same; the tree of the checkpoint stays in memory with it, for what is done with it at once.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::take`].
+    pub fn take_with_tree(&self, reason: &str) -> Result<(Checkpoint, Event)> {
+        let (taken, event) = self.taken(None, reason)?;
+        Ok((taken.with_tree(), event))
+    }
+
     /// The same, where the last one that anybody was told of is known: a kill may have come between taking
     /// one and saying so, and what changed counts from before it.
     ///
     /// # Errors
     /// As [`Checkpoints::take`].
     pub fn take_since(&self, told: Option<u32>, reason: &str) -> Result<(Checkpoint, Event)> {
+        let (taken, event) = self.taken(told, reason)?;
+        Ok((taken.checkpoint, event))
+    }
+
+    fn taken(&self, told: Option<u32>, reason: &str) -> Result<(Taken, Event)> {
         let begun = Instant::now();
         let mut repository = self.open()?;
         let mut all = repository.list(&self.series)?;
@@ -230,7 +244,7 @@ impl Checkpoints {
         let taken = repository.take(&self.root()?, &self.series, reason, &policy)?;
         let changes = match &before {
             Some(before) if before.tree() != taken.checkpoint.tree() => {
-                self.changes(&repository, before, &taken.checkpoint)?
+                self.changes(&repository, before, &taken.with_tree())?
             }
             _ => Vec::new(),
         };
@@ -244,7 +258,7 @@ impl Checkpoints {
             too_much: taken.over_caps,
             took: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        Ok((taken.checkpoint, event))
+        Ok((taken, event))
     }
 
     /// Bytes on disk that they have added.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::SystemTime;
@@ -84,6 +85,15 @@ pub struct Taken {
     pub bytes: u64,
     /// Files and links that had to be read.
     pub read: u64,
+    tree: Arc<Snapshot>,
+}
+
+impl Taken {
+    /// The checkpoint with its tree in memory, for what is done with it at once: the tree is not read again.
+    pub fn with_tree(&self) -> Checkpoint {
+        let tree = Arc::clone(&self.tree);
+        self.checkpoint.clone().keeping(tree)
+    }
 }
 
 /// Takes a checkpoint; the caller holds the lock.
@@ -130,13 +140,14 @@ pub(super) fn take(
                 walk::describe(node, &content.found);
                 (node.id, node.size, node.torn) = (content.id, content.size, content.torn);
                 if !content.torn {
-                    draft.add(&content.found, content.id);
+                    draft.fill(at, &content.found, content.id);
                 }
             }
             Err(reason) => node.kind = EntryKind::LeftOut(reason),
         }
     }
     tie(&mut snapshot, &links);
+    snapshot.settle();
     let mut report = Report::default();
     report.fill(&snapshot);
     if let Some(over) = report.over_cap.filter(|_| policy.on_cap == OnCap::Fail) {
@@ -147,16 +158,19 @@ pub(super) fn take(
         next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
     })?;
     let parent = last.as_ref().map(Checkpoint::id);
-    let id = commit(&sink, &snapshot, &rules, number, parent, reason)?;
-    let index = sink.into_writer().finish()?;
-    store.add_pack(&index)?;
+    let path = store.path().to_owned();
+    let (id, pack, begun) = std::thread::scope(|scope| {
+        let begun = scope.spawn(|| draft.begin(&path.join(TEMPORARY_INDEX)));
+        let id = commit(&sink, &snapshot, &rules, number, parent, reason);
+        let pack = id.and_then(|id| Ok((id, sink.into_writer().finish()?)));
+        let begun = begun.join();
+        let begun = begun.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (id, pack) = pack?;
+        Ok::<_, Error>((id, pack, begun?))
+    })?;
+    store.add_pack(&pack)?;
     store.write_ref(series, number, id)?;
-    let path = store.path();
-    files::replace_lightly(
-        &path.join(INDEX),
-        &path.join(TEMPORARY_INDEX),
-        &draft.encode(&store.sums()),
-    )?;
+    begun.finish(&store.sums(), &path.join(INDEX))?;
     Ok(Taken {
         checkpoint: Checkpoint::load(store, series, number, id)?,
         left_out: report.left_out,
@@ -166,6 +180,7 @@ pub(super) fn take(
         files: report.files,
         bytes,
         read,
+        tree: Arc::new(snapshot),
     })
 }
 
