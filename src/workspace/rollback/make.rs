@@ -97,9 +97,7 @@ impl<'a> Maker<'a> {
             Ok(made)
         });
         // Of two names for one file, a rename leaves both.
-        if settled.is_err() || node.group != 0 {
-            let _ = rustix::fs::unlinkat(here, &temporary, AtFlags::empty());
-        }
+        let _ = rustix::fs::unlinkat(here, &temporary, AtFlags::empty());
         if let Some(id) = settled? {
             let path = self.path.clone();
             self.made.entry(node.group).or_insert(Made { id, path });
