@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let root = Root::open(Path::new(directory))?;
             let to = repository.checkpoint(&series, number.parse()?)?;
             let now = repository.take(&root, &series, "before going back", &Policy::default())?;
-            let result = repository.rollback(&root, &now.checkpoint, &to, &[], &[])?;
+            let result = repository.rollback(&root, &now.with_tree(), &to, &[], &[])?;
             writeln!(
                 std::io::stdout(),
                 "{} restored, {} removed",

@@ -211,12 +211,26 @@ impl Checkpoints {
         self.take_since(None, reason)
     }
 
+    /// The same; the tree of the checkpoint stays in memory with it, for what is done with it at once.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::take`].
+    pub fn take_with_tree(&self, reason: &str) -> Result<(Checkpoint, Event)> {
+        let snap = self.snap_since(None, reason)?;
+        Ok((snap.taken.with_tree(), snap.told(None)?))
+    }
+
     /// The same, where the last one that anybody was told of is known: a kill may have come between taking
     /// one and saying so, and what changed counts from before it.
     ///
     /// # Errors
     /// As [`Checkpoints::take`].
     pub fn take_since(&self, told: Option<u32>, reason: &str) -> Result<(Checkpoint, Event)> {
+        let snap = self.snap_since(told, reason)?;
+        Ok((snap.taken.checkpoint.clone(), snap.told(None)?))
+    }
+
+    fn snap_since(&self, told: Option<u32>, reason: &str) -> Result<Snap> {
         let begun = Instant::now();
         let mut repository = self.open()?;
         let mut all = repository.list(&self.series)?;
@@ -225,8 +239,7 @@ impl Checkpoints {
             .rposition(|one| told.is_none_or(|told| one.number() == told));
         let before = last.map(|last| all.swap_remove(last)).or_else(|| all.pop());
         let taken = repository.take(&self.root()?, &self.series, reason, &self.policy())?;
-        let (snap, checkpoint) = self.snapped(begun, repository, before, taken);
-        Ok((checkpoint, snap.told(None)?))
+        Ok(self.snapped(begun, repository, before, taken))
     }
 
     /// Takes the next one while the agent works, unless nothing has changed; what is withheld is not in it. What there is to
@@ -237,7 +250,7 @@ impl Checkpoints {
         let before = repository.list(&self.series)?.pop();
         let (root, policy) = (self.root()?, self.policy());
         let taken = repository.take_meanwhile(&root, &self.series, reason, &policy, withheld)?;
-        Ok(self.snapped(begun, repository, before, taken).0)
+        Ok(self.snapped(begun, repository, before, taken))
     }
 
     fn policy(&self) -> Policy {
@@ -253,16 +266,14 @@ impl Checkpoints {
         repository: Repository,
         before: Option<Checkpoint>,
         taken: Taken,
-    ) -> (Snap, Checkpoint) {
-        let checkpoint = taken.checkpoint.clone();
-        let snap = Snap {
+    ) -> Snap {
+        Snap {
             checkpoints: self.clone(),
             repository,
             before,
             taken,
             took: begun.elapsed(),
-        };
-        (snap, checkpoint)
+        }
     }
 
     /// Bytes on disk that they have added.
@@ -373,7 +384,7 @@ impl Snap {
         let changes = match &self.before {
             Some(before) if before.tree() != taken.checkpoint.tree() => {
                 let checkpoints = &self.checkpoints;
-                checkpoints.changes(repository, before, &taken.checkpoint)?
+                checkpoints.changes(repository, before, &taken.with_tree())?
             }
             _ => Vec::new(),
         };

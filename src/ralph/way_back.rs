@@ -47,7 +47,7 @@ impl<'a> WayBack<'a> {
             Spared::Untouched(Some(repository)) => repository.is_untouched(&root)?,
             Spared::Untouched(None) => false,
         };
-        let (now, event) = checkpoints.take(&reason(&to))?;
+        let (now, event) = checkpoints.take_with_tree(&reason(&to))?;
         let way = Self {
             checkpoints,
             root,
@@ -79,7 +79,7 @@ impl<'a> WayBack<'a> {
     /// # Errors
     /// It cannot be taken.
     pub fn keep_again(&mut self) -> Result<(u32, Event)> {
-        let (now, event) = self.checkpoints.take(&reason(&self.to))?;
+        let (now, event) = self.checkpoints.take_with_tree(&reason(&self.to))?;
         self.now = now;
         Ok((self.now.number(), event))
     }

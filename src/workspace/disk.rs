@@ -252,9 +252,35 @@ pub(super) fn set_mode(path: &OwnedFd, mode: u32) -> Result<(), Errno> {
     rustix::fs::chmod(name, Mode::from_raw_mode(mode))
 }
 
+/// Names in one piece of memory, each with a NUL behind it.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Listed {
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &CStr> {
+        let name = |start: &usize| {
+            let name = self.bytes.get(*start..).unwrap_or_default();
+            CStr::from_bytes_until_nul(name).unwrap_or_default()
+        };
+        self.starts.iter().map(name)
+    }
+
+    /// Each for itself.
+    pub(super) fn to_vec(&self) -> Vec<CString> {
+        self.iter().map(CStr::to_owned).collect()
+    }
+}
+
 /// The names in a directory, sorted by their bytes; `None` if there are more than `limit`.
-pub(super) fn list(dir: impl AsFd, limit: usize) -> Result<Option<Vec<CString>>, Errno> {
-    let mut names = Vec::new();
+pub(super) fn list(dir: impl AsFd, limit: usize) -> Result<Option<Listed>, Errno> {
+    let mut listed = Listed::default();
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
     let mut entries = RawDir::new(dir, &mut buffer);
     while let Some(entry) = entries.next() {
@@ -263,13 +289,16 @@ pub(super) fn list(dir: impl AsFd, limit: usize) -> Result<Option<Vec<CString>>,
         if name == c"." || name == c".." {
             continue;
         }
-        if names.len() == limit {
+        if listed.starts.len() == limit {
             return Ok(None);
         }
-        names.push(name.to_owned());
+        listed.starts.push(listed.bytes.len());
+        listed.bytes.extend_from_slice(name.to_bytes_with_nul());
     }
-    names.sort_unstable();
-    Ok(Some(names))
+    let Listed { bytes, starts } = &mut listed;
+    // What comes after a NUL decides nothing: no name is there twice.
+    starts.sort_unstable_by_key(|start| bytes.get(*start..));
+    Ok(Some(listed))
 }
 
 /// Reads until the buffer is full or the file ends.

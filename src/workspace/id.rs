@@ -31,21 +31,40 @@ impl ObjectId {
         if text.len() != 2 * ID {
             return None;
         }
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = pair.iter().try_fold(0, |value: u8, digit| {
-                let digit = match digit {
-                    b'0'..=b'9' => digit - b'0',
-                    b'a'..=b'f' => digit - b'a' + 10,
-                    _ => return None,
-                };
-                Some(value << 4 | digit)
-            })?;
+        let mut wrong = 0;
+        for (byte, pair) in bytes.iter_mut().zip(text.as_chunks().0) {
+            let [high, low]: [u8; 2] = pair.map(digit);
+            wrong |= high | low;
+            *byte = high << 4 | low;
+        }
+        if wrong > 15 {
+            return None;
         }
         Some(Self(bytes))
     }
 
+    pub(super) fn to_hex(self) -> [u8; 2 * ID] {
+        let mut text = [0; 2 * ID];
+        for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [byte >> 4, byte & 15].map(|digit| match digit {
+                0..=9 => b'0' + digit,
+                _ => b'a' + digit - 10,
+            });
+        }
+        text
+    }
+
     pub(super) fn as_bytes(&self) -> &[u8; ID] {
         &self.0
+    }
+}
+
+/// What a lower-case digit stands for; of another byte more than 15.
+fn digit(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => u8::MAX,
     }
 }
 

@@ -4,23 +4,51 @@
 //! A file is told by device and inode rather than by path: one with the same size, time of
 //! modification and time of change is the same, wherever it was moved to. The time of change cannot
 //! be set back, and what was changed less than a moment before it was read is read again.
+//!
+//! Records stand in the order of the walk, which is seldom another one the next time: what is looked for is
+//! mostly the next one. Behind them come the packs, how many these are, and a checksum.
 
+use std::cell::Cell;
+use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write as _;
 use std::ops::Range;
+use std::path::Path;
+use std::path::PathBuf;
 use std::time::SystemTime;
+
+use sha2::Digest as _;
+use sha2::Sha256;
 
 use crate::workspace::disk::Found;
 use crate::workspace::disk::Time;
 use crate::workspace::disk::Type;
+use crate::workspace::error::Error;
+use crate::workspace::error::Result;
+use crate::workspace::files;
 use crate::workspace::id::ID;
 use crate::workspace::id::ObjectId;
 use crate::workspace::id::checksum;
+use crate::workspace::snapshot::At;
 
-const MAGIC: &[u8] = b"stockade index 2\n";
+const MAGIC: &[u8] = b"stockade index 3\n";
 
 /// Device, inode, size, time of modification and of change, kind.
 const STATE: usize = 52;
 const RECORD: usize = STATE + ID;
+
+/// Device and inode.
+const FILE: usize = 16;
+
+/// What a file is, at the end of its state.
+const KIND: usize = 4;
+
+/// How many packs there are.
+const COUNT: usize = 4;
+
+/// So much is hashed and written at once, while it is near.
+const PIECE: usize = 256 * 1024;
 
 /// The longest index that is read.
 pub(super) const MAX_INDEX: u64 = 1 << 30;
@@ -65,12 +93,14 @@ fn copy(to: &mut [u8], parts: &[&[u8]]) {
 
 /// An index that was read.
 pub(super) struct Index {
-    /// With what comes before the records, and the checksum.
+    /// With what comes before and after the records.
     bytes: Vec<u8>,
     records: Range<usize>,
     packs: Range<usize>,
-    /// By a number made of device and inode: the first record to look at, plus one.
-    table: Vec<u32>,
+    /// By a number made of device and inode: the first record to look at, plus one. Made when it is needed.
+    table: OnceCell<Vec<u32>>,
+    /// The record behind the one that was found last.
+    next: Cell<usize>,
 }
 
 impl Index {
@@ -78,27 +108,32 @@ impl Index {
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let end = bytes.len().checked_sub(ID)?;
         let (content, sum) = bytes.split_at_checked(end)?;
-        let rest = content.strip_prefix(MAGIC)?;
-        let count = u32::from_be_bytes(*rest.first_chunk()?) as usize;
-        let start = MAGIC.len() + 4;
-        let records = start.checked_add(count.checked_mul(ID)?)?;
-        let length = end.checked_sub(records)?;
+        let start = content.strip_prefix(MAGIC).map(|_| MAGIC.len())?;
+        let (_, count) = content.split_last_chunk()?;
+        let count = u32::from_be_bytes(*count) as usize;
+        let packs_end = end.checked_sub(COUNT)?;
+        let packs = packs_end.checked_sub(count.checked_mul(ID)?)?;
+        let length = packs.checked_sub(start)?;
         if length % RECORD != 0 || checksum(content)[..] != *sum {
             return None;
         }
-        let mut index = Self {
-            records: records..end,
-            packs: start..records,
-            table: Vec::new(),
+        Some(Self {
+            records: start..packs,
+            packs: packs..packs_end,
+            table: OnceCell::new(),
+            next: Cell::new(0),
             bytes,
-        };
-        index.fill(length / RECORD)?;
-        Some(index)
+        })
     }
 
-    /// Makes the table: at least half of it stays empty, and what finds its place taken goes to the
-    /// next one.
-    fn fill(&mut self, count: usize) -> Option<()> {
+    /// The table: at least half of it stays empty, and what finds its place taken goes to the next one.
+    fn table(&self) -> &[u32] {
+        let count = self.records.len() / RECORD;
+        self.table
+            .get_or_init(|| self.fill(count).unwrap_or_default())
+    }
+
+    fn fill(&self, count: usize) -> Option<Vec<u32>> {
         let mut table = vec![0; (count + 1).checked_mul(2)?.checked_next_power_of_two()?];
         for at in 0..count {
             let mut place = slot(self.record(at)?, table.len());
@@ -107,8 +142,7 @@ impl Index {
             }
             *table.get_mut(place)? = u32::try_from(at + 1).ok()?;
         }
-        self.table = table;
-        Some(())
+        Some(table)
     }
 
     fn record(&self, at: usize) -> Option<&[u8]> {
@@ -131,22 +165,38 @@ impl Index {
         let records = self.bytes.get(self.records.clone())?;
         let id = |record: &[u8]| ObjectId::from_bytes(record.get(STATE..)?);
         let mut ids = records.chunks_exact(RECORD).map(id);
-        ids.all(|id| id.is_some_and(|id| objects.contains(&id)))
-            .then(|| encode(packs, records))
+        let whole = ids.all(|id| id.is_some_and(|id| objects.contains(&id)));
+        let mut index = [MAGIC, records].concat();
+        index.extend_from_slice(&end(Sha256::new_with_prefix(&index), packs));
+        whole.then_some(index)
     }
 
     /// The object that holds a file's content, if the file is as it was.
     pub(super) fn find(&self, found: &Found) -> Option<ObjectId> {
         let wanted = state(found);
-        let mut place = slot(&wanted, self.table.len());
-        loop {
-            let at = usize::try_from(*self.table.get(place)?).ok()?;
-            let (state, id) = self.record(at.checked_sub(1)?)?.split_at_checked(STATE)?;
-            if *state == wanted {
-                return ObjectId::from_bytes(id);
-            }
-            place = (place + 1) % self.table.len();
+        let next = self.next.get();
+        if let Some((state, id)) = self.split(next)
+            && state.get(..FILE) == wanted.get(..FILE)
+        {
+            self.next.set(next + 1);
+            // There is no other one of this file.
+            return ObjectId::from_bytes(id).filter(|_| *state == wanted);
         }
+        let table = self.table();
+        let mut place = slot(&wanted, table.len());
+        loop {
+            let at = usize::try_from(*table.get(place)?).ok()?.checked_sub(1)?;
+            let (state, id) = self.split(at)?;
+            if state.get(..FILE) == wanted.get(..FILE) {
+                self.next.set(at + 1);
+                return ObjectId::from_bytes(id).filter(|_| *state == wanted);
+            }
+            place = (place + 1) % table.len();
+        }
+    }
+
+    fn split(&self, at: usize) -> Option<(&[u8], &[u8])> {
+        self.record(at)?.split_at_checked(STATE)
     }
 }
 
@@ -162,6 +212,8 @@ fn slot(state: &[u8], size: usize) -> usize {
 /// An index that is being made.
 pub(super) struct Draft {
     records: Vec<[u8; RECORD]>,
+    /// Files that are being read, and where their records are to be.
+    expected: Vec<(At, usize)>,
     start: Time,
 }
 
@@ -172,6 +224,7 @@ impl Draft {
         let since = since.unwrap_or_default();
         Self {
             records: Vec::new(),
+            expected: Vec::new(),
             start: Time {
                 seconds: i64::try_from(since.as_secs()).unwrap_or(0),
                 nanoseconds: since.subsec_nanos(),
@@ -179,17 +232,39 @@ impl Draft {
         }
     }
 
-    /// Remembers a file, unless a later change could look the same.
+    /// Remembers a file. One that may change and look the same is only known to have been there.
     pub(super) fn add(&mut self, found: &Found, id: ObjectId) {
-        if [found.mtime, found.ctime]
-            .into_iter()
-            .any(|time| self.is_recent(time))
-        {
-            return;
+        let record = self.record(found, id);
+        self.records.push(record);
+    }
+
+    /// A file's record comes here when it is read; in the order of the walk.
+    pub(super) fn expect(&mut self, at: At) {
+        self.expected.push((at, self.records.len()));
+        self.records.push([0; RECORD]);
+    }
+
+    /// As [`Draft::add`], for a file that was expected.
+    pub(super) fn fill(&mut self, at: At, found: &Found, id: ObjectId) {
+        let record = self.record(found, id);
+        let place = self.expected.binary_search_by_key(&at, |(at, _)| *at);
+        let place = place.ok().and_then(|place| self.expected.get(place));
+        if let Some(place) = place.and_then(|(_, place)| self.records.get_mut(*place)) {
+            *place = record;
+        }
+    }
+
+    fn record(&self, found: &Found, id: ObjectId) -> [u8; RECORD] {
+        let mut state = state(found);
+        if self.is_recent(found.mtime) || self.is_recent(found.ctime) {
+            // No file is of this kind.
+            if let Some(kind) = state.last_chunk_mut::<KIND>() {
+                kind.fill(0);
+            }
         }
         let mut record = [0; RECORD];
-        copy(&mut record, &[&state(found), id.as_bytes()]);
-        self.records.push(record);
+        copy(&mut record, &[&state, id.as_bytes()]);
+        record
     }
 
     fn is_recent(&self, time: Time) -> bool {
@@ -209,25 +284,72 @@ impl Draft {
         tick >= self.start
     }
 
-    /// `packs` are the checksums of the packs in which the objects are.
-    pub(super) fn encode(&self, packs: &[ObjectId]) -> Vec<u8> {
-        encode(packs, self.records.as_flattened())
+    /// Writes all but the end, which [`Begun::finish`] adds.
+    pub(super) fn begin(mut self, path: &Path) -> Result<Begun> {
+        let nothing = [0; RECORD];
+        if !self.expected.is_empty() {
+            self.records.retain(|record| *record != nothing);
+        }
+        files::remove(path)?;
+        let mut begun = Begun {
+            file: files::create(path)?,
+            path: path.to_owned(),
+            hasher: Sha256::new(),
+            is_done: false,
+        };
+        begun.write(MAGIC)?;
+        for piece in self.records.as_flattened().chunks(PIECE) {
+            begun.write(piece)?;
+        }
+        Ok(begun)
     }
 }
 
-fn encode(packs: &[ObjectId], records: &[u8]) -> Vec<u8> {
-    let size = records.len() + packs.len() * ID;
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + size + ID);
-    bytes.extend_from_slice(MAGIC);
-    let count = u32::try_from(packs.len()).unwrap_or(u32::MAX);
-    bytes.extend_from_slice(&count.to_be_bytes());
-    for pack in packs {
-        bytes.extend_from_slice(pack.as_bytes());
+/// An index on disk that has no end yet.
+pub(super) struct Begun {
+    file: File,
+    path: PathBuf,
+    hasher: Sha256,
+    is_done: bool,
+}
+
+impl Begun {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.hasher.update(bytes);
+        let written = self.file.write_all(bytes);
+        written.map_err(Error::file("write", &self.path))
     }
-    bytes.extend_from_slice(records);
-    let sum = checksum(&bytes);
-    bytes.extend_from_slice(&sum);
-    bytes
+
+    /// Completes it and gives it its name; `packs` are the checksums of the packs in which the objects are. It may be
+    /// lost or damaged when the machine stops.
+    pub(super) fn finish(mut self, packs: &[ObjectId], name: &Path) -> Result<()> {
+        let end = end(self.hasher.clone(), packs);
+        let written = self.file.write_all(&end);
+        written.map_err(Error::file("write", &self.path))?;
+        // Some file systems wait for the disk when one name replaces another.
+        files::remove(name)?;
+        files::rename(&self.path, name)?;
+        self.is_done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What comes behind the records.
+fn end(mut hasher: Sha256, packs: &[ObjectId]) -> Vec<u8> {
+    let count = u32::try_from(packs.len()).unwrap_or(u32::MAX);
+    let mut end: Vec<u8> = packs.iter().flat_map(ObjectId::as_bytes).copied().collect();
+    end.extend_from_slice(&count.to_be_bytes());
+    hasher.update(&end);
+    end.extend_from_slice(&hasher.finalize());
+    end
 }
 
 #[cfg(test)]
@@ -252,13 +374,25 @@ mod tests {
         }
     }
 
+    fn encoded(draft: Draft) -> Vec<u8> {
+        let directory = tempfile::tempdir().unwrap();
+        let (begun, name) = (directory.path().join("a"), directory.path().join("b"));
+        let begun = draft.begin(&begun).unwrap();
+        begun.finish(&[ObjectId::NONE], &name).unwrap();
+        std::fs::read(name).unwrap()
+    }
+
+    fn parsed(draft: Draft) -> Index {
+        Index::parse(encoded(draft)).unwrap()
+    }
+
     #[test]
     fn a_file_is_known_as_long_as_nothing_of_it_changes() {
         let mut draft = Draft::new();
         for inode in [9, 3, 700] {
             draft.add(&found(inode, 1000), ObjectId::new([inode as u8; ID]));
         }
-        let index = Index::parse(draft.encode(&[ObjectId::NONE])).unwrap();
+        let index = parsed(draft);
         assert_eq!(index.find(&found(3, 1000)), Some(ObjectId::new([3; ID])));
         assert_eq!(index.find(&found(4, 1000)), None);
         assert_eq!(index.find(&found(3, 1001)), None);
@@ -278,16 +412,50 @@ mod tests {
         let mut coarse = found(2, now - 2);
         coarse.ctime.nanoseconds = 0;
         draft.add(&coarse, ObjectId::NONE);
-        assert!(draft.records.is_empty());
-        draft.add(&found(1, now - 2), ObjectId::NONE);
-        assert_eq!(draft.records.len(), 1);
+        draft.add(&found(3, now - 2), ObjectId::NONE);
+        let index = parsed(draft);
+        for seconds in [now + 1, now + 100] {
+            assert_eq!(index.find(&found(1, seconds)), None);
+        }
+        assert_eq!(index.find(&coarse), None);
+        assert_eq!(index.find(&found(3, now - 2)), Some(ObjectId::NONE));
+    }
+
+    #[test]
+    fn files_are_found_in_any_order_and_stand_where_they_were_met() {
+        let mut draft = Draft::new();
+        for at in 0..50 {
+            match at % 7 {
+                3 => draft.expect(at),
+                _ => draft.add(&found(at.into(), 1000), ObjectId::new([at as u8; ID])),
+            }
+        }
+        // One that was not read in the end is not there.
+        for at in (0..50).rev().filter(|at| at % 7 == 3 && *at != 24) {
+            draft.fill(at, &found(at.into(), 1000), ObjectId::new([at as u8; ID]));
+        }
+        let index = parsed(draft);
+        let forth: Vec<u32> = (0..50).collect();
+        let back: Vec<u32> = (0..50).rev().collect();
+        let across: Vec<u32> = (0..50).map(|at| at * 23 % 50).collect();
+        for order in [&forth, &back, &across, &forth] {
+            for at in order {
+                let id = (*at != 24).then(|| ObjectId::new([*at as u8; ID]));
+                assert_eq!(index.find(&found((*at).into(), 1000)), id, "{at}");
+                assert_eq!(index.find(&found((*at).into(), 1001)), None, "{at}");
+            }
+        }
+        let records = index.bytes[index.records.clone()].chunks_exact(RECORD);
+        let inodes: Vec<u8> = records.map(|record| record[15]).collect();
+        assert!(inodes.is_sorted());
+        assert_eq!(inodes.len(), 49);
     }
 
     #[test]
     fn a_damaged_index_is_none() {
         let mut draft = Draft::new();
         draft.add(&found(1, 1000), ObjectId::NONE);
-        let bytes = draft.encode(&[ObjectId::NONE]);
+        let bytes = encoded(draft);
         assert!(Index::parse(bytes.clone()).is_some());
         for at in 0..bytes.len() {
             let mut wrong = bytes.clone();

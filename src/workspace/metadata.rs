@@ -13,6 +13,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+use std::io::BufRead as _;
+
 use crate::workspace::disk::Time;
 use crate::workspace::id::ObjectId;
 use crate::workspace::snapshot::At;
@@ -106,20 +109,26 @@ fn line(out: &mut Vec<u8>, snapshot: &Snapshot, at: At) {
             out.push(b' ');
             decimal(out, node.group.into());
             out.push(b' ');
-            for byte in node.id.as_bytes() {
-                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            }
+            out.extend_from_slice(&node.id.to_hex());
         }
     }
     out.push(b' ');
-    for &byte in snapshot.name(at) {
-        if byte.is_ascii_control() || byte == b'%' {
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        } else {
-            out.push(byte);
+    let name = snapshot.name(at);
+    if name.iter().copied().any(is_special) {
+        for &byte in name {
+            match is_special(byte) {
+                true => out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]),
+                false => out.push(byte),
+            }
         }
+    } else {
+        out.extend_from_slice(name);
     }
     out.push(b'\n');
+}
+
+fn is_special(byte: u8) -> bool {
+    byte.is_ascii_control() || byte == b'%'
 }
 
 fn digit(value: u8) -> u8 {
@@ -130,15 +139,17 @@ fn digit(value: u8) -> u8 {
 }
 
 fn decimal(out: &mut Vec<u8>, mut value: u64) {
-    let start = out.len();
-    loop {
-        out.push(b'0' + (value % 10) as u8);
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        start = at;
         value /= 10;
         if value == 0 {
             break;
         }
     }
-    out.get_mut(start..).unwrap_or_default().reverse();
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 fn octal(out: &mut Vec<u8>, value: u32) {
@@ -170,13 +181,14 @@ impl Decoder {
     pub(super) fn chunk(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let end = rest.iter().position(|&byte| byte == b'\n');
-            let (line, after) = end
-                .and_then(|end| rest.split_at_checked(end))
-                .ok_or("a line of its metadata is cut short")?;
+            let whole = rest;
+            let length = rest.skip_until(b'\n').unwrap_or(0);
+            let line = whole
+                .get(..length)
+                .and_then(|line| line.strip_suffix(b"\n"));
+            let line = line.ok_or("a line of its metadata is cut short")?;
             self.line(line)
                 .ok_or("a line of its metadata is not understood")?;
-            rest = after.get(1..).unwrap_or_default();
         }
         Ok(())
     }
@@ -265,7 +277,7 @@ fn is_name(name: &[u8]) -> bool {
 }
 
 /// A node, its name, and of a directory how many names it has.
-fn parse(line: &[u8]) -> Option<(Node, Vec<u8>, u32)> {
+fn parse(line: &[u8]) -> Option<(Node, Cow<'_, [u8]>, u32)> {
     let mut rest = line;
     let mut field = || {
         let end = rest.iter().position(|&byte| byte == b' ')?;
@@ -330,7 +342,10 @@ fn number(text: &[u8]) -> Option<u64> {
     })
 }
 
-fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+fn unescape(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !text.contains(&b'%') {
+        return Some(text.into());
+    }
     let mut name = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
     while let Some(&byte) = bytes.next() {
@@ -341,5 +356,5 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
             name.push(byte);
         }
     }
-    Some(name)
+    Some(name.into())
 }

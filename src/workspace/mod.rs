@@ -230,7 +230,8 @@ impl Repository {
     ///
     /// The repository cannot be read or is damaged, or the paths alone are larger than what fits.
     pub fn changes(&self, from: &Checkpoint, to: &Checkpoint) -> Result<Vec<Change>> {
-        changes::changes(&from.snapshot(&self.store)?, &to.snapshot(&self.store)?)
+        let (from, to) = (from.snapshot(&self.store)?, to.snapshot(&self.store)?);
+        changes::changes(&from, &to)
     }
 
     /// What of the difference between two checkpoints would run, or lead elsewhere, on the host of
@@ -256,7 +257,8 @@ impl Repository {
         at: &Checkpoint,
         time: std::time::Duration,
     ) -> Result<Hidden> {
-        Ok(hidden::look(root, &at.snapshot(&self.store)?, time))
+        let at = at.snapshot(&self.store)?;
+        Ok(hidden::look(root, &at, time))
     }
 
     /// Everything in a checkpoint, what was left out included.
@@ -265,7 +267,8 @@ impl Repository {
     ///
     /// The repository cannot be read or is damaged.
     pub fn entries(&self, at: &Checkpoint) -> Result<Entries> {
-        at.snapshot(&self.store).map(Entries::new)
+        let tree = at.snapshot(&self.store)?;
+        Ok(Entries::new(Arc::unwrap_or_clone(tree)))
     }
 
     /// Of these paths, relative to the tree, those that none of the checkpoints has.
@@ -382,7 +385,8 @@ impl Repository {
         paths: &[PathBuf],
     ) -> Result<Merged> {
         let read = |at: &Checkpoint| at.snapshot(&self.store);
-        merge::merge(&read(base)?, &read(there)?, &read(work)?, paths)
+        let (base, there, work) = (read(base)?, read(there)?, read(work)?);
+        merge::merge(&base, &there, &work, paths)
     }
 
     /// Makes a tree that is as at `there`, which was just taken, what was put together. As with a rollback, where
@@ -403,7 +407,7 @@ impl Repository {
     ///
     /// As [`Repository::rollback`].
     pub fn write_out(&self, root: &Root, at: &Checkpoint) -> Result<RolledBack> {
-        let mut to = at.snapshot(&self.store)?;
+        let mut to = Arc::unwrap_or_clone(at.snapshot(&self.store)?);
         to.own_as_far_as_possible();
         let nothing = Snapshot::new(Node::new(EntryKind::Directory));
         rollback::rollback(&self.store, root, &nothing, &to, &[], &[])
@@ -446,9 +450,10 @@ impl Repository {
             return Err(Error::refused("the run has changed nothing here"));
         }
         let (base, there) = (base.snapshot(&self.store)?, there.snapshot(&self.store)?);
+        let work = work.snapshot(&self.store)?;
         commit::prepare_over(
             &self.store,
-            (&base, &work.snapshot(&self.store)?),
+            (&base, &work),
             &there,
             &merged.snapshot,
             &paths,

@@ -1,5 +1,7 @@
 //! Trees and commits, as git has them.
 
+use std::cmp::Ordering;
+
 use crate::workspace::id::ID;
 use crate::workspace::id::ObjectId;
 
@@ -41,15 +43,20 @@ pub(super) struct TreeEntry<'a> {
 
 impl TreeEntry<'_> {
     /// git sorts a directory as if its name ended in a slash.
-    fn key(&self) -> impl Iterator<Item = u8> {
-        let slash = (self.kind == Type::Directory).then_some(b'/');
-        self.name.iter().copied().chain(slash)
+    fn order(&self, other: &Self) -> Ordering {
+        let both = self.name.len().min(other.name.len());
+        let key = |entry: &TreeEntry<'_>| {
+            let slash = (entry.kind == Type::Directory).then_some(b'/');
+            entry.name.get(both).copied().or(slash)
+        };
+        let names = self.name.get(..both).cmp(&other.name.get(..both));
+        names.then_with(|| key(self).cmp(&key(other)))
     }
 }
 
 /// Encodes a tree; sorts its entries.
 pub(super) fn encode_tree(entries: &mut [TreeEntry<'_>], out: &mut Vec<u8>) {
-    entries.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+    entries.sort_unstable_by(TreeEntry::order);
     out.clear();
     for entry in entries {
         out.extend_from_slice(entry.kind.mode());

@@ -123,7 +123,7 @@ pub(super) fn walk(
     time: Duration,
     visit: &mut dyn FnMut(&[u8], &Found) -> bool,
 ) -> bool {
-    let names = |fd: &OwnedFd| disk::list(fd, NAMES).ok()?.map(Vec::into_iter);
+    let names = |fd: &OwnedFd| Some(disk::list(fd, NAMES).ok()??.to_vec().into_iter());
     let Some(first) = names(&top) else {
         return false;
     };

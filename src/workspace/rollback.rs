@@ -1,17 +1,21 @@
 //! Going back: the difference between two trees, applied to the one on disk.
 //!
 //! In each directory first what goes, then files and links, then the directories in it, and its own
-//! mode and time last. A step that was done before does no harm when it is done again.
+//! mode and time last. A step that was done before does no harm when it is done again. Files are made by
+//! several threads beside what comes next; their directory is complete when the last of them is.
 
+mod crew;
 mod make;
 mod plan;
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::sync::mpsc::SyncSender;
 
 use rustix::fs::AtFlags;
 use rustix::fs::Mode;
@@ -32,7 +36,9 @@ use crate::workspace::snapshot::Node;
 use crate::workspace::snapshot::Snapshot;
 use crate::workspace::store::Store;
 
-use make::Made;
+use crew::Order;
+use crew::Place;
+use make::Maker;
 use plan::Plan;
 use plan::Scope;
 
@@ -74,20 +80,19 @@ struct Frame {
     to: Option<At>,
     above: usize,
     name: CString,
-    opened: Option<OpenedUp>,
+    place: Arc<Place>,
 }
 
 struct Rollback<'a> {
-    store: &'a Store,
-    root: &'a Root,
     now: &'a Snapshot,
     to: &'a Snapshot,
     plan: Plan<'a>,
     descent: Descent<'a>,
     frames: Vec<Frame>,
     path: Vec<u8>,
-    /// Groups of files that have a first name by now.
-    made: HashMap<u32, Made>,
+    /// Makes what the others cannot: names of one file.
+    maker: Maker<'a>,
+    orders: SyncSender<Vec<Order>>,
     result: RolledBack,
 }
 
@@ -99,44 +104,66 @@ pub(super) fn rollback(
     paths: &[PathBuf],
     spared: &[PathBuf],
 ) -> Result<RolledBack> {
-    let failed = Error::file("read", &root.path);
+    let (sender, receiver) = mpsc::sync_channel(crew::WAITING);
     let mut rollback = Rollback {
-        store,
-        root,
         now,
         to,
         plan: Plan::new(now, to, paths, spared)?,
-        descent: Descent::new(root).map_err(failed)?,
+        descent: Descent::new(root).map_err(Error::file("read", &root.path))?,
         frames: Vec::new(),
         path: Vec::new(),
-        made: HashMap::new(),
+        maker: Maker::new(store, root),
+        orders: sender,
         result: RolledBack::default(),
     };
     rollback.unknown();
     if !rollback.plan.has_work(Some(0), Some(0)) {
         return Ok(rollback.result);
     }
-    let rest = rollback.directory(Some(0), Some(0));
-    rollback.frames.push(Frame {
-        rest,
-        now: Some(0),
-        to: Some(0),
-        above: 0,
-        name: CString::default(),
-        opened: None,
-    });
-    while let Some(frame) = rollback.frames.last_mut() {
-        store.go_on()?;
-        if let Some((now, to)) = frame.rest.next() {
-            rollback.visit(now, to);
-        } else if let Some(frame) = rollback.frames.pop() {
-            rollback.leave(frame);
+    let receiver = Mutex::new(receiver);
+    std::thread::scope(|scope| {
+        let work = || crew::work(store, root, &receiver);
+        let crew = [(); crew::WRITERS].map(|()| scope.spawn(work));
+        // Without it there is nobody who orders anything.
+        let result = rollback.run(store);
+        let mut done = RolledBack::default();
+        for writer in crew {
+            done.add(
+                writer
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
-    }
-    Ok(rollback.result)
+        let mut result = result?;
+        result.add(done);
+        result.failed.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(result)
+    })
 }
 
 impl Rollback<'_> {
+    fn run(mut self, store: &Store) -> Result<RolledBack> {
+        let place = Place::new(b"", None);
+        let rest = self.directory(Some(0), Some(0), &place);
+        self.frames.push(Frame {
+            rest,
+            now: Some(0),
+            to: Some(0),
+            above: 0,
+            name: CString::default(),
+            place,
+        });
+        while let Some(frame) = self.frames.last_mut() {
+            store.go_on()?;
+            if let Some((now, to)) = frame.rest.next() {
+                self.visit(now, to);
+            } else if let Some(frame) = self.frames.pop() {
+                self.leave(frame);
+            }
+        }
+        Ok(self.result)
+    }
+
     /// Lists what checkpoints do not know.
     fn unknown(&mut self) {
         let (now, plan) = (self.now, &self.plan);
@@ -156,23 +183,11 @@ impl Rollback<'_> {
     }
 
     fn fail(&mut self, error: Error) {
-        if self.result.failed.len() >= NAMED {
-            self.result.failed_more += 1;
-            return;
-        }
-        let path = match self.path.as_slice() {
-            b"" => b".",
-            path => path,
-        };
-        self.result.failed.push(Failed {
-            path: snapshot::path(path),
-            error,
-        });
+        self.result.fail(&self.path, error);
     }
 
     fn failed(&self, operation: &'static str) -> impl FnOnce(Errno) -> Error + use<> {
-        let path = snapshot::path(&self.path);
-        move |errno| Error::file(operation, &path)(errno)
+        failed(operation, &self.path)
     }
 
     /// Goes into a directory: one that is to be there, or one that goes.
@@ -187,14 +202,15 @@ impl Rollback<'_> {
         match self.enter(&name, stays) {
             Ok(Some(opened)) => {
                 let in_to = to.filter(|_| stays);
-                let rest = self.directory(now, in_to);
+                let place = Place::new(&self.path, opened);
+                let rest = self.directory(now, in_to, &place);
                 self.frames.push(Frame {
                     rest,
                     now,
                     to,
                     above,
                     name,
-                    opened,
+                    place,
                 });
                 return;
             }
@@ -249,6 +265,7 @@ impl Rollback<'_> {
         &mut self,
         now: Option<At>,
         to: Option<At>,
+        place: &Arc<Place>,
     ) -> std::vec::IntoIter<(Option<At>, Option<At>)> {
         let mut directories = Vec::new();
         let mut files = Vec::new();
@@ -279,12 +296,61 @@ impl Rollback<'_> {
             }
             self.path.truncate(above);
         }
+        let mut batch = Vec::new();
         for (now, to) in files {
             snapshot::join(&mut self.path, self.to.name(to));
-            self.file(now, to);
+            match self.order(now, to, place) {
+                Ok(Some(order)) => batch.push(order),
+                Ok(None) => {}
+                Err(error) => self.fail(error),
+            }
             self.path.truncate(above);
+            if batch.len() >= crew::TOGETHER {
+                self.hand_over(&mut batch);
+            }
         }
+        self.hand_over(&mut batch);
         directories.into_iter()
+    }
+
+    fn hand_over(&self, batch: &mut Vec<Order>) {
+        if !batch.is_empty() {
+            // They take orders as long as there may be some.
+            let _ = self.orders.send(std::mem::take(batch));
+        }
+    }
+
+    /// What is to be done so that the name which the path ends in is what it was; a name of several is so at once.
+    fn order(&mut self, now: Option<At>, to: At, place: &Arc<Place>) -> Result<Option<Order>> {
+        let Some(node) = self.to.node(to).copied() else {
+            return Ok(None);
+        };
+        if node.group != 0 {
+            self.file(now, to);
+            return Ok(None);
+        }
+        let now = now.and_then(|at| self.now.node(at));
+        Ok(Some(Order {
+            here: Arc::clone(self.descent.here().map_err(self.failed("find"))?),
+            place: Arc::clone(place),
+            path: self.path.clone(),
+            name: self.to.c_name(to),
+            node,
+            same: now.is_some_and(|now| self.plan.is_same_content(now, &node)),
+        }))
+    }
+
+    /// Makes the name that the path ends in what it was.
+    fn file(&mut self, now: Option<At>, to: At) {
+        let Some(node) = self.to.node(to).copied() else {
+            return;
+        };
+        let now = now.and_then(|at| self.now.node(at));
+        let same = now.is_some_and(|now| self.plan.is_same_content(now, &node));
+        let name = self.to.c_name(to);
+        let here = self.descent.here().map_err(self.failed("find"));
+        let made = here.and_then(|here| self.maker.make(here, &self.path, &name, &node, same));
+        self.result.note(&self.path, made);
     }
 
     /// Removes a file or link that is not to be there.
@@ -319,7 +385,7 @@ impl Rollback<'_> {
             to,
             above,
             name,
-            mut opened,
+            place,
             ..
         } = frame;
         let fd = self.descent.here().cloned();
@@ -333,13 +399,7 @@ impl Rollback<'_> {
                 if let Ok(fd) = fd
                     && (inside || made)
                 {
-                    if let Some(opened) = &mut opened {
-                        opened.set(node.mode);
-                    }
-                    match complete_directory(&fd, node) {
-                        Ok(()) => self.result.restored += 1,
-                        Err(errno) => self.fail(self.failed("complete")(errno)),
-                    }
+                    place.finish(fd, *node);
                 }
             }
             _ if !inside => {}
@@ -363,15 +423,26 @@ impl Rollback<'_> {
                 }
             }
         }
+        place.leave(&mut self.result);
         self.path.truncate(above);
     }
+}
+
+fn failed(operation: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Error + use<> {
+    let path = snapshot::path(path);
+    move |errno| Error::file(operation, &path)(errno)
 }
 
 /// Gives a directory its owner, mode and time.
 fn complete_directory(fd: &OwnedFd, node: &Node) -> Result<(), Errno> {
     let found = disk::found(fd)?;
     let owned = make::set_owner(fd, found.owner, node);
-    if disk::found(fd)?.mode != node.mode {
+    let mode = match found.owner == node.owner {
+        true => found.mode,
+        // That may have cleared some of it.
+        false => disk::found(fd)?.mode,
+    };
+    if mode != node.mode {
         rustix::fs::fchmod(fd, Mode::from_raw_mode(node.mode))?;
     }
     rustix::fs::futimens(fd, &make::times(node))?;

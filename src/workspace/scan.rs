@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::workspace::disk;
 use crate::workspace::disk::Found;
+use crate::workspace::disk::Listed;
 use crate::workspace::disk::OpenedUp;
 use crate::workspace::disk::Type;
 use crate::workspace::snapshot::At;
@@ -26,7 +27,20 @@ const TRIES: usize = 3;
 const AHEAD: usize = 12;
 
 /// Every name in a directory, sorted, and what it is.
-pub(super) type Names = Vec<(CString, Result<Found, Errno>)>;
+pub(super) struct Names {
+    listed: Listed,
+    found: Vec<Result<Found, Errno>>,
+}
+
+impl Names {
+    pub(super) fn len(&self) -> usize {
+        self.listed.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&CStr, Result<Found, Errno>)> {
+        self.listed.iter().zip(self.found.iter().copied())
+    }
+}
 
 /// An open directory and what is in it.
 pub(super) struct Scanned {
@@ -115,23 +129,26 @@ fn open(dir: &OwnedFd, name: &CStr, found: &Found) -> Result<(OwnedFd, Option<Op
 
 /// Every name in an open directory, and what it is.
 pub(super) fn names(fd: &OwnedFd, limit: usize) -> Result<Names, Failure> {
-    let names = disk::list(fd, limit)?.ok_or(Failure::Left(Reason::Full))?;
-    let found = |name: CString| {
-        let found = disk::find(fd, &name);
-        (name, found)
-    };
-    Ok(names.into_iter().map(found).collect())
+    let listed = disk::list(fd, limit)?.ok_or(Failure::Left(Reason::Full))?;
+    let found = listed.iter().map(|name| disk::find(fd, name)).collect();
+    Ok(Names { listed, found })
 }
 
 /// Questions that are answered ahead.
 pub(super) struct Ahead {
     state: Mutex<State>,
-    changed: Condvar,
+    /// There is a question, or there will be no more.
+    asked: Condvar,
+    /// There is an answer.
+    answered: Condvar,
 }
 
 struct State {
     slots: Vec<(At, Work)>,
     closed: bool,
+    /// So many wait for a question, and somebody for an answer: waking nobody takes time, too.
+    idle: usize,
+    awaited: bool,
 }
 
 enum Work {
@@ -140,14 +157,37 @@ enum Work {
     Done(Result<Scanned, Failure>),
 }
 
+impl State {
+    /// The question that is to be answered first.
+    fn next(&mut self) -> Option<(At, Question)> {
+        let waiting = self.slots.iter_mut();
+        let waiting = waiting.filter(|(_, work)| matches!(work, Work::Waiting(_)));
+        let (at, work) = waiting.min_by_key(|(at, _)| *at)?;
+        match std::mem::replace(work, Work::Running) {
+            Work::Waiting(question) => Some((*at, question)),
+            _ => None,
+        }
+    }
+
+    fn done(&mut self, at: At, answer: Result<Scanned, Failure>) {
+        let mut slots = self.slots.iter_mut();
+        if let Some((_, work)) = slots.find(|(other, _)| *other == at) {
+            *work = Work::Done(answer);
+        }
+    }
+}
+
 impl Ahead {
     pub(super) fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 slots: Vec::new(),
                 closed: false,
+                idle: 0,
+                awaited: false,
             }),
-            changed: Condvar::new(),
+            asked: Condvar::new(),
+            answered: Condvar::new(),
         }
     }
 
@@ -162,11 +202,13 @@ impl Ahead {
             return false;
         }
         state.slots.push((at, Work::Waiting(question())));
-        self.changed.notify_all();
+        if state.idle > 0 {
+            self.asked.notify_one();
+        }
         true
     }
 
-    /// The answer; `None` if nobody has begun with it.
+    /// The answer; `None` if nobody has begun with it. Answers others as long as somebody is at it.
     pub(super) fn answer(&self, at: At) -> Option<Result<Scanned, Failure>> {
         let mut state = self.state();
         loop {
@@ -177,10 +219,22 @@ impl Ahead {
                     _ => None,
                 };
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = match state.next() {
+                Some((other, question)) => {
+                    drop(state);
+                    let answer = question.answer();
+                    let mut state = self.state();
+                    state.done(other, answer);
+                    state
+                }
+                None => {
+                    state.awaited = true;
+                    let waited = self.answered.wait(state);
+                    let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+                    state.awaited = false;
+                    state
+                }
+            };
         }
     }
 
@@ -188,31 +242,20 @@ impl Ahead {
     pub(super) fn help(&self) {
         let mut state = self.state();
         while !state.closed {
-            // The one that is needed first.
-            let waiting = state
-                .slots
-                .iter_mut()
-                .filter(|(_, work)| matches!(work, Work::Waiting(_)));
-            let next = waiting.min_by_key(|(at, _)| *at);
-            let Some((at, work)) = next else {
-                state = self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let at = *at;
-            let Work::Waiting(question) = std::mem::replace(work, Work::Running) else {
+            let Some((at, question)) = state.next() else {
+                state.idle += 1;
+                let waited = self.asked.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
                 continue;
             };
             drop(state);
             let answer = question.answer();
             state = self.state();
-            let mut slots = state.slots.iter_mut();
-            if let Some((_, work)) = slots.find(|(other, _)| *other == at) {
-                *work = Work::Done(answer);
+            state.done(at, answer);
+            if state.awaited {
+                self.answered.notify_one();
             }
-            self.changed.notify_all();
         }
     }
 
@@ -228,6 +271,6 @@ pub(super) struct Closing<'a>(&'a Ahead);
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.0.state().closed = true;
-        self.0.changed.notify_all();
+        self.0.asked.notify_all();
     }
 }

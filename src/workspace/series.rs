@@ -1,6 +1,8 @@
 //! Series of checkpoints, and one checkpoint of a series.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc;
 
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
@@ -17,6 +19,9 @@ const MAX_COMMIT: u64 = 64 * 1024;
 
 /// The longest list of chunks that is read (bytes).
 const MAX_CHUNKS: u64 = 16 << 20;
+
+/// So many chunks are read before they are decoded.
+const CHUNKS_AHEAD: usize = 8;
 
 /// The longest reason that is kept (characters).
 const MAX_REASON: usize = 500;
@@ -59,7 +64,27 @@ pub struct Checkpoint {
     seconds: i64,
     reason: String,
     pub(super) parts: Parts,
+    kept: Kept,
 }
+
+/// Its tree, if that need not be read.
+#[derive(Clone, Default)]
+struct Kept(Option<Arc<Snapshot>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "kept" } else { "not kept" })
+    }
+}
+
+impl PartialEq for Kept {
+    /// It is what the checkpoint's id says.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
 
 /// What the tree of its commit holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,24 +154,48 @@ impl Checkpoint {
                 policy,
                 workspace,
             },
+            kept: Kept::default(),
         })
     }
 }
 
 impl Checkpoint {
+    /// The same, with its tree in memory.
+    pub(super) fn keeping(self, tree: Arc<Snapshot>) -> Self {
+        let kept = Kept(Some(tree));
+        Self { kept, ..self }
+    }
+
     /// The whole tree, without contents.
-    pub(super) fn snapshot(&self, store: &Store) -> Result<Snapshot> {
+    pub(super) fn snapshot(&self, store: &Store) -> Result<Arc<Snapshot>> {
+        if let Some(tree) = &self.kept.0 {
+            return Ok(Arc::clone(tree));
+        }
         let what = || format!("checkpoint {} of {}", self.number, self.series);
         let tree = store.read(self.parts.metadata, Kind::Tree, MAX_CHUNKS)?;
         let chunks = object::parse_tree(&tree)
             .ok_or_else(|| Error::damaged(what(), "its metadata is no tree"))?;
         let mut decoder = Decoder::new();
-        for chunk in chunks {
-            let text = store.read(chunk.id, Kind::Blob, MAX_CHUNK)?;
-            let read = decoder.chunk(&text);
-            read.map_err(|why| Error::damaged(what(), why))?;
-        }
-        decoder.finish().map_err(|why| Error::damaged(what(), why))
+        // One thread reads and another one decodes.
+        let (sender, receiver) = mpsc::sync_channel(CHUNKS_AHEAD);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for chunk in chunks {
+                    let text = store.read(chunk.id, Kind::Blob, MAX_CHUNK);
+                    let failed = text.is_err();
+                    if sender.send(text).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            for text in receiver {
+                let read = decoder.chunk(&text?);
+                read.map_err(|why| Error::damaged(what(), why))?;
+            }
+            let tree = decoder.finish();
+            tree.map_err(|why| Error::damaged(what(), why))
+        })
+        .map(Arc::new)
     }
 }
 

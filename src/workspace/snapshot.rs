@@ -239,6 +239,18 @@ impl Snapshot {
         Some(at)
     }
 
+    /// Forgets what no checkpoint says of what it does not hold.
+    pub(super) fn settle(&mut self) {
+        for node in &mut self.nodes {
+            if matches!(node.kind, EntryKind::LeftOut(_)) {
+                *node = Node {
+                    name: node.name,
+                    ..Node::new(node.kind)
+                };
+            }
+        }
+    }
+
     /// Gives what belongs to others to us, unless we are root and can make it theirs.
     pub(super) fn own_as_far_as_possible(&mut self) {
         let owners = Owners::ours();

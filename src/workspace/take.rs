@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::SystemTime;
@@ -88,6 +89,15 @@ pub struct Taken {
     pub bytes: u64,
     /// Files and links that had to be read.
     pub read: u64,
+    tree: Arc<Snapshot>,
+}
+
+impl Taken {
+    /// The checkpoint with its tree in memory, for what is done with it at once: the tree is not read again.
+    pub fn with_tree(&self) -> Checkpoint {
+        let tree = Arc::clone(&self.tree);
+        self.checkpoint.clone().keeping(tree)
+    }
 }
 
 /// Takes a checkpoint; the caller holds the lock.
@@ -135,7 +145,7 @@ pub(super) fn take(
                 walk::describe(node, &content.found);
                 (node.id, node.size, node.torn) = (content.id, content.size, content.torn);
                 if !content.torn {
-                    draft.add(&content.found, content.id);
+                    draft.fill(at, &content.found, content.id);
                 }
             }
             Err(reason) => node.kind = EntryKind::LeftOut(reason),
@@ -145,36 +155,42 @@ pub(super) fn take(
     if let Some(withheld) = withheld {
         withheld.look(&mut snapshot);
     }
+    snapshot.settle();
     let mut report = Report::default();
     report.fill(&snapshot);
     if let Some(over) = report.over_cap.filter(|_| policy.on_cap == OnCap::Fail) {
         return Err(Error::cap(&over.path, over.reason.as_str()));
     }
-    let parts = parts(&sink, &snapshot, &rules)?;
-    let same = last.as_ref().filter(|last| last.parts == parts);
-    let (checkpoint, is_new) = match (same, withheld) {
-        (Some(last), Some(_)) => (last.clone(), false),
-        _ => {
-            let number = last.as_ref().map_or(Ok(0), |last| {
-                let next = last.number().checked_add(1);
-                next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
-            })?;
-            let parent = last.as_ref().map(Checkpoint::id);
-            let id = commit(&sink, &parts, number, parent, reason)?;
-            let index = sink.into_writer().finish()?;
-            store.add_pack(&index)?;
+    let path = store.path().to_owned();
+    let begin = || draft.begin(&path.join(TEMPORARY_INDEX));
+    let (made, begun) = std::thread::scope(|scope| {
+        // What somebody goes on to write through a mapping may leave no trace.
+        let begun = withheld.is_none().then(|| scope.spawn(begin));
+        let made = make(
+            sink,
+            &snapshot,
+            &rules,
+            last.as_ref(),
+            reason,
+            withheld.is_some(),
+        );
+        let begun = begun.map(|begun| {
+            let begun = begun.join();
+            begun.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        Ok::<_, Error>((made?, begun.transpose()?))
+    })?;
+    let (checkpoint, is_new) = match (made, last) {
+        (None, Some(last)) => (last, false),
+        (None, None) => return Err(Error::damaged("the series", "it has no last checkpoint")),
+        (Some(Made { number, id, pack }), _) => {
+            store.add_pack(&pack)?;
             store.write_ref(series, number, id)?;
             (Checkpoint::load(store, series, number, id)?, true)
         }
     };
-    // What somebody goes on to write through a mapping may leave no trace.
-    if withheld.is_none() {
-        let path = store.path();
-        files::replace_lightly(
-            &path.join(INDEX),
-            &path.join(TEMPORARY_INDEX),
-            &draft.encode(&store.sums()),
-        )?;
+    if let Some(begun) = begun {
+        begun.finish(&store.sums(), &path.join(INDEX))?;
     }
     Ok(Taken {
         checkpoint,
@@ -186,6 +202,7 @@ pub(super) fn take(
         files: report.files,
         bytes,
         read,
+        tree: Arc::new(snapshot),
     })
 }
 
@@ -260,6 +277,35 @@ fn tie(snapshot: &mut Snapshot, links: &[(At, At)]) {
             (node.kind, node.group) = (first.kind, first.group);
         }
     }
+}
+
+/// A checkpoint that was written, and is not there yet.
+struct Made {
+    number: u32,
+    id: ObjectId,
+    pack: PathBuf,
+}
+
+/// Writes it; none, where it is allowed not to, of what is as in the last one.
+fn make(
+    sink: Sink<'_>,
+    snapshot: &Snapshot,
+    rules: &Rules,
+    last: Option<&Checkpoint>,
+    reason: &str,
+    may_be_none: bool,
+) -> Result<Option<Made>> {
+    let parts = parts(&sink, snapshot, rules)?;
+    if may_be_none && last.is_some_and(|last| last.parts == parts) {
+        return Ok(None);
+    }
+    let number = last.map_or(Ok(0), |last| {
+        let next = last.number().checked_add(1);
+        next.ok_or_else(|| Error::limit("the number of checkpoints", u32::MAX.into()))
+    })?;
+    let id = commit(&sink, &parts, number, last.map(Checkpoint::id), reason)?;
+    let pack = sink.into_writer().finish()?;
+    Ok(Some(Made { number, id, pack }))
 }
 
 /// Writes trees, metadata and policy.

@@ -1,7 +1,7 @@
 //! The walk over a hostile tree: every name, what it stands for, and which files have to be read.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
             scan::Failure::Left(reason) => Error::cap(&root.path, reason.as_str()),
             scan::Failure::Ours(errno) => failed(errno),
         })?;
-        let directories = walking.list(0, names, None)?;
+        let directories = walking.list(0, &names, None)?;
         walking.frames.push(Frame::new(directories, 0, None));
         while let Some(frame) = walking.frames.last_mut() {
             if let Some((at, found)) = frame.directories.get(frame.next).copied() {
@@ -197,7 +197,7 @@ impl Walking<'_> {
                 }
                 self.descent.enter(&name, scanned.found.id, scanned.fd);
                 let opened = scanned.opened.map(Arc::new);
-                let directories = self.list(at, scanned.names, opened.as_ref())?;
+                let directories = self.list(at, &scanned.names, opened.as_ref())?;
                 self.frames.push(Frame::new(directories, above, opened));
                 return Ok(());
             }
@@ -222,7 +222,7 @@ impl Walking<'_> {
     fn list(
         &mut self,
         directory: At,
-        names: scan::Names,
+        names: &scan::Names,
         opened: Option<&Arc<OpenedUp>>,
     ) -> Result<Vec<(At, Found)>> {
         let here = self.descent.here().cloned();
@@ -231,30 +231,34 @@ impl Walking<'_> {
         let first = first.map_err(|_| Error::limit("the number of names", u32::MAX.into()))?;
         let mut directories = Vec::new();
         let above = self.path.len();
-        for (name, found) in names {
+        for (name, found) in names.iter() {
             let found = match found {
                 Ok(found) => found,
                 // Gone: as if it had never been there.
                 Err(Errno::NOENT) => continue,
                 Err(errno) => {
                     let reason = reason(errno).unwrap_or(Reason::Unreadable);
-                    self.push(&name, Node::new(EntryKind::LeftOut(reason)))?;
+                    self.push(name, Node::new(EntryKind::LeftOut(reason)))?;
                     continue;
                 }
             };
             snapshot::join(&mut self.path, name.to_bytes());
             let kind = self.classify(&found);
             self.path.truncate(above);
-            let at = self.push(&name, node(kind, &found))?;
+            let at = self.push(name, node(kind, &found))?;
             match kind {
                 EntryKind::Directory => directories.push((at, found)),
-                EntryKind::File | EntryKind::Symlink => self.content(Job {
-                    at,
-                    dir: Arc::clone(&here),
-                    opened: opened.cloned(),
-                    name,
-                    found,
-                }),
+                EntryKind::File | EntryKind::Symlink => {
+                    if !self.is_known(at, &found) {
+                        self.read(Job {
+                            at,
+                            dir: Arc::clone(&here),
+                            opened: opened.cloned(),
+                            name: name.to_owned(),
+                            found,
+                        });
+                    }
+                }
                 EntryKind::LeftOut(_) => {}
             }
         }
@@ -272,7 +276,7 @@ impl Walking<'_> {
         Ok(directories)
     }
 
-    fn push(&mut self, name: &CString, node: Node) -> Result<At> {
+    fn push(&mut self, name: &CStr, node: Node) -> Result<At> {
         let pushed = self.walked.snapshot.push(name.to_bytes(), node);
         pushed.ok_or_else(|| Error::limit("the length of all names", u32::MAX.into()))
     }
@@ -313,28 +317,34 @@ impl Walking<'_> {
         withheld.is_some_and(|withheld| withheld.withholds(&self.path, found))
     }
 
-    /// Sees to it that a file's content gets into the checkpoint.
-    fn content(&mut self, job: Job) {
-        let Job { at, found, .. } = job;
+    /// Whether a file's content is known, or will be by another name of it.
+    fn is_known(&mut self, at: At, found: &Found) -> bool {
         if found.kind == Type::File && found.links > 1 {
             if let Some(first) = self.first.get(&found.id) {
                 self.walked.links.push((at, *first));
-                return;
+                return true;
             }
             self.first.insert(found.id, at);
         }
         if found.kind == Type::File {
             self.walked.bytes += found.size;
         }
-        if let Some(id) = (self.walk.known)(&found) {
-            self.walked.draft.add(&found, id);
-            if let Some(node) = self.walked.snapshot.node_mut(at) {
-                node.id = id;
-            }
-            return;
+        let Some(id) = (self.walk.known)(found) else {
+            self.walked.draft.expect(at);
+            return false;
+        };
+        self.walked.draft.add(found, id);
+        if let Some(node) = self.walked.snapshot.node_mut(at) {
+            node.id = id;
         }
+        true
+    }
+
+    /// Sees to it that a file's content gets into the checkpoint.
+    fn read(&mut self, job: Job) {
+        let size = job.found.size;
         self.batch.push(job);
-        self.batch_bytes += found.size;
+        self.batch_bytes += size;
         if self.batch.len() >= BATCH || self.batch_bytes >= BATCH_BYTES {
             self.hand_over();
         }

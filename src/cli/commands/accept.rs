@@ -93,7 +93,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     let checkpoints = run.checkpoints(&record)?.but_for_own_git(&run, &record);
     let (base, result) = (checkpoints.get(0)?, checkpoints.get(result)?);
     let (mut night, _) = Night::open(&run)?;
-    let (now, event) = checkpoints.take("before it is accepted")?;
+    let (now, event) = checkpoints.take_with_tree("before it is accepted")?;
     night.note(event)?;
     let original = Original::look(&run, &record)?;
     let mut repository = checkpoints.open()?;
@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         true => {
             let service = Service::connect(global, ui).await?;
             reclaim_clear(place, (&run, &mut night), &record, &service, ui).await?;
-            let (mine, event) = checkpoints.take("before it is accepted")?;
+            let (mine, event) = checkpoints.take_with_tree("before it is accepted")?;
             night.note(event)?;
             repository.refresh().map_err(failed)?;
             mine

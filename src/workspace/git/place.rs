@@ -244,6 +244,7 @@ impl Directory {
     /// The names in it.
     pub(super) fn names(&self, limit: usize) -> Result<Vec<CString>> {
         let names = disk::list(&self.fd, limit).map_err(Error::file("read", &self.path))?;
+        let names = names.map(|names| names.to_vec());
         names.ok_or_else(|| Error::unsafe_at(&self.path, "it has more names than git makes"))
     }
 }

@@ -278,10 +278,15 @@ impl PackWriter {
         let [_, temporary] = TEMPORARY;
         let temporary = self.directory.join(temporary);
         let index = self.index(&sum);
-        create(&temporary)?
-            .write_all(&index)
-            .map_err(Error::file("write", &temporary))?;
-        sync(&temporary)?;
+        // Beside each other: a file system that keeps a journal writes it once for both.
+        std::thread::scope(|scope| {
+            let pack = scope.spawn(|| sync(&self.path));
+            let written = create(&temporary)?.write_all(&index);
+            written.map_err(Error::file("write", &temporary))?;
+            sync(&temporary)?;
+            pack.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         let name = format!("pack-{}", ObjectId::new(sum));
         let pack = self.directory.join(format!("{name}.pack"));
         let index = self.directory.join(format!("{name}.idx"));
@@ -292,7 +297,7 @@ impl PackWriter {
         Ok(index)
     }
 
-    /// Writes count and checksum.
+    /// Writes count and checksum, which are not on disk with that.
     fn seal(&mut self) -> std::io::Result<[u8; ID]> {
         self.file.flush()?;
         let file = self.file.get_ref();
@@ -311,7 +316,6 @@ impl PackWriter {
         }
         let sum: [u8; ID] = hasher.finalize().into();
         file.write_all_at(&sum, self.offset)?;
-        file.sync_all()?;
         Ok(sum)
     }
 

@@ -1,10 +1,10 @@
 //! Files and links as they were: made under a name of their own, completed, and then renamed.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::ffi::CString;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use rustix::fs::AtFlags;
 use rustix::fs::Gid;
@@ -18,15 +18,15 @@ use rustix::io::Errno;
 
 use crate::workspace::disk;
 use crate::workspace::disk::FileId;
+use crate::workspace::disk::Root;
 use crate::workspace::disk::Type;
+use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 use crate::workspace::id::Kind;
 use crate::workspace::id::checksum;
-use crate::workspace::snapshot::At;
 use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
-
-use super::Rollback;
+use crate::workspace::store::Store;
 
 /// Targets of links are no longer on Linux.
 const MAX_TARGET: u64 = 64 * 1024;
@@ -34,30 +34,50 @@ const MAX_TARGET: u64 = 64 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// The first name of a file with several.
-pub(super) struct Made {
+struct Made {
     id: FileId,
     path: Vec<u8>,
 }
 
-impl Rollback<'_> {
-    /// Makes the name that the path ends in what it was.
-    pub(super) fn file(&mut self, now: Option<At>, to: At) {
-        let Some(node) = self.to.node(to).copied() else {
-            return;
-        };
-        let now = now.and_then(|at| self.now.node(at));
-        let same = now.is_some_and(|now| self.plan.is_same_content(now, &node));
-        let name = self.to.c_name(to);
-        match self.make(&name, &node, same) {
-            Ok(()) => self.result.restored += 1,
-            Err(error) => self.fail(error),
+/// Makes files and links.
+pub(super) struct Maker<'a> {
+    store: &'a Store,
+    root: &'a Root,
+    /// Groups of files that have a first name by now.
+    made: HashMap<u32, Made>,
+    path: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(store: &'a Store, root: &'a Root) -> Self {
+        Self {
+            store,
+            root,
+            made: HashMap::new(),
+            path: Vec::new(),
+            buffer: Vec::new(),
         }
     }
 
-    fn make(&mut self, name: &CStr, node: &Node, same: bool) -> Result<()> {
+    fn failed(&self, operation: &'static str) -> impl FnOnce(Errno) -> Error + use<> {
+        super::failed(operation, &self.path)
+    }
+
+    /// Makes a name what it was; `same` if all but owner, mode and time is so already. The names of one file are all
+    /// made by one of these.
+    pub(super) fn make(
+        &mut self,
+        here: &OwnedFd,
+        path: &[u8],
+        name: &CStr,
+        node: &Node,
+        same: bool,
+    ) -> Result<()> {
+        self.path.clear();
+        self.path.extend_from_slice(path);
         self.store.go_on()?;
-        let here = Arc::clone(self.descent.here().map_err(self.failed("find"))?);
-        if same && self.adjust(&here, name, node)? {
+        if same && self.adjust(here, name, node)? {
             return Ok(());
         }
         // Always the same one, so that what a killed rollback left is found again.
@@ -69,15 +89,15 @@ impl Rollback<'_> {
             .collect();
         let temporary = CString::new(format!(".stockade-{sum}")).unwrap_or_default();
         let made = match node.kind {
-            EntryKind::Symlink => self.link(&here, &temporary, node).map(|()| None),
-            _ => self.contents(&here, &temporary, node),
+            EntryKind::Symlink => self.link(here, &temporary, node).map(|()| None),
+            _ => self.contents(here, &temporary, node),
         };
         let settled = made.and_then(|made| {
-            rustix::fs::renameat(&here, &temporary, &here, name).map_err(self.failed("replace"))?;
+            rustix::fs::renameat(here, &temporary, here, name).map_err(self.failed("replace"))?;
             Ok(made)
         });
         // Of two names for one file, a rename leaves both.
-        let _ = rustix::fs::unlinkat(&here, &temporary, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(here, &temporary, AtFlags::empty());
         if let Some(id) = settled? {
             let path = self.path.clone();
             self.made.entry(node.group).or_insert(Made { id, path });
@@ -130,8 +150,14 @@ impl Rollback<'_> {
 
     /// A file of its content, or a further name for one that was made; which it is, if it is the
     /// first of several.
-    fn contents(&self, here: &OwnedFd, temporary: &CStr, node: &Node) -> Result<Option<FileId>> {
-        let failed = |errno| self.failed("create")(errno);
+    fn contents(
+        &mut self,
+        here: &OwnedFd,
+        temporary: &CStr,
+        node: &Node,
+    ) -> Result<Option<FileId>> {
+        let path = self.path.clone();
+        let failed = |errno| super::failed("create", &path)(errno);
         if let Some(made) = self.made.get(&node.group)
             && let Ok(()) = self.further(here, temporary, made)
         {
@@ -158,10 +184,11 @@ impl Rollback<'_> {
         Ok((node.group != 0).then_some(found.id))
     }
 
-    fn write(&self, fd: &OwnedFd, node: &Node) -> Result<()> {
-        let failed = |errno| self.failed("write")(errno);
+    fn write(&mut self, fd: &OwnedFd, node: &Node) -> Result<()> {
+        let failed = |errno| super::failed("write", &self.path)(errno);
         let mut object = self.store.object(node.id, Kind::Blob)?;
-        let mut buffer = vec![0; PIECE];
+        let buffer = &mut self.buffer;
+        buffer.resize(PIECE, 0);
         let mut position = 0;
         let mut hole = false;
         loop {

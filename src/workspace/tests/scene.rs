@@ -69,8 +69,15 @@ impl Scene {
         let root = self.root();
         let taken = self
             .repository
-            .take(&root, &self.series, "test", &self.policy);
-        taken.unwrap()
+            .take(&root, &self.series, "test", &self.policy)
+            .unwrap();
+        // The tree in memory is the one that was written.
+        let store = &self.repository.store;
+        assert_eq!(
+            taken.with_tree().snapshot(store).unwrap(),
+            taken.checkpoint.snapshot(store).unwrap()
+        );
+        taken
     }
 
     pub(in crate::workspace) fn take(&mut self) -> Checkpoint {
@@ -83,7 +90,7 @@ impl Scene {
 
     /// Takes a safety checkpoint and goes back; nothing may fail.
     pub(in crate::workspace) fn roll_back(&mut self, to: &Checkpoint) -> RolledBack {
-        let now = self.take();
+        let now = self.taken().with_tree();
         let root = self.root();
         let result = self.repository.rollback(&root, &now, to, &[], &[]).unwrap();
         assert!(result.failed.is_empty(), "{:?}", result.failed);
