@@ -114,7 +114,7 @@ pub(crate) fn fields(run: &Run, record: &Record, report: &Report) -> serde_json:
         "name": record.name,
         "workspace": record.original().path,
         "verdict": verdict,
-        "summary": verdict.map(ToString::to_string),
+        "summary": verdict.map(ToString::to_string).or_else(|| report.needs_key.clone()),
         "exit_code": verdict.map(|verdict| night::exit(verdict).code()),
         "iterations": report.counted(),
         "seconds": report.spent.as_secs(),

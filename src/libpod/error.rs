@@ -108,6 +108,11 @@ impl Error {
             })
     }
 
+    /// A container cannot begin since a secret that its environment is made from is not there.
+    pub fn is_no_secret(&self) -> bool {
+        self.api().is_some_and(|api| api.cause == "no such secret")
+    }
+
     /// The socket that did not accept a connection, if that is what failed.
     pub fn unreachable_socket(&self) -> Option<&Path> {
         match &*self.0 {

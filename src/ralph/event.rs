@@ -258,6 +258,11 @@ pub enum Event {
         /// Which.
         text: String,
     },
+    /// A secret that the agent gets from Podman is not there any more: the run waits until it is, and is taken up again.
+    NeedsKey {
+        /// In the service's words.
+        text: String,
+    },
     /// Something that the person should know, and that ends nothing.
     Warning {
         /// In words.

@@ -25,6 +25,8 @@ pub struct Report {
     pub checkpoint: Option<u32>,
     /// The last one before the run ended: what it came to.
     pub result: Option<u32>,
+    /// What the run waits for, if that is a secret of its agent's.
+    pub needs_key: Option<String>,
     /// Checkpoints that were taken while the agent worked.
     pub meanwhile: Vec<u32>,
     /// Those of them for which it was not paused.
@@ -140,7 +142,11 @@ impl Report {
                     last.waited += time;
                 }
             }
-            Event::Resumed { .. } => self.resumed += 1,
+            Event::Resumed { .. } => {
+                self.resumed += 1;
+                self.needs_key = None;
+            }
+            Event::NeedsKey { text } => self.needs_key = Some(format!("needs key: {text}")),
             Event::Checkpoint {
                 number,
                 during: Some(during),

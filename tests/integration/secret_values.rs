@@ -220,3 +220,47 @@ fn what_would_show_it_all_the_same_is_refused() {
     }
     assert!(names(&dir.path().join("state/stockade/runs")).is_empty());
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent, and makes a secret"]
+fn a_run_whose_key_is_taken_away_waits_until_it_is_back() {
+    let dir = TestDir::new();
+    let secret = dir.name("key");
+    fs::write(dir.path().join("value"), KEY).unwrap();
+    let value = dir.path().join("value").display().to_string();
+    let podman = |words: &[&str]| dir.podman().command(words).run().success();
+    let _ = podman(&["secret", "create", &secret, &value]);
+    let told = dir.path().join("told");
+    let notify = format!("cat >>'{}'", told.display());
+    let given = format!("{secret},type=env,target=AGENT_API_KEY");
+    let agent = format!(
+        "echo \"has ${{#AGENT_API_KEY}}\"; [ $n = 1 ] || {{ {}; exit; }}; until [ -e go ]; do sleep 0.1; done",
+        CLAIM.trim()
+    );
+    let flags = ["--no-check", "--secret", &given, "--notify", &notify, "-d"];
+    let id = ralph(&dir, &agent, &flags).run().success().line();
+    wait_until(|| lives(&dir) == 1);
+    let _ = podman(&["secret", "rm", &secret]);
+    dir.write("go", "");
+
+    let runs = || dir.stockade(&["runs"]).run().success().stdout();
+    wait_until(|| runs().contains("needs key"));
+    assert_eq!(lives(&dir), 1);
+    let told = || fs::read_to_string(&told).unwrap_or_default();
+    wait_until(|| told().contains("no such secret"));
+    assert!(told().contains("\"verdict\":null"), "{}", told());
+    let report = dir.stockade(&["report"]).run().success();
+    let _ = report.has("**needs key: ").has(&secret);
+    // As long as it is not there, it is the same.
+    let resumed = dir.stockade(&["resume", &id]).run().code(1);
+    let _ = resumed.complains("needs a key: ");
+    assert_eq!(dir.containers().len(), 1);
+
+    let _ = podman(&["secret", "create", &secret, &value]);
+    let output = dir.stockade(&["resume", &id]).run();
+    let output = ended(&dir, output, 0, 2);
+    assert_eq!(output.stdout().matches("has 19").count(), 2, "{output}");
+    assert!(told().contains("\"verdict\":\"claimed\""), "{}", told());
+    let _ = podman(&["secret", "rm", &secret]);
+    assert_nowhere(&dir, "echo");
+}

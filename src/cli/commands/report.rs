@@ -119,7 +119,10 @@ fn markdown(
 ) -> String {
     let verdict = match &report.verdict {
         Some(verdict) => verdict.to_string(),
-        None => "not ended".to_owned(),
+        None => report
+            .needs_key
+            .clone()
+            .unwrap_or_else(|| "not ended".to_owned()),
     };
     let workspace = record.original().path.to_string_lossy();
     let mut lines = vec![

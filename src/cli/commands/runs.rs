@@ -125,6 +125,7 @@ enum State {
     Working,
     Ended,
     LeftAlone,
+    NeedsKey,
     NeverBegan,
     #[default]
     Unreadable,
@@ -160,11 +161,13 @@ impl Row {
             false => Vec::new(),
         };
         let mut iterations = 0;
-        let mut verdict = None;
+        let (mut verdict, mut needs_key) = (None, false);
         for entry in entries {
             match entry.event {
                 Event::Ended { number, .. } => iterations = number,
                 Event::Verdict { verdict: found } => verdict = Some(found),
+                Event::NeedsKey { .. } => needs_key = true,
+                Event::Resumed { .. } => needs_key = false,
                 _ => {}
             }
         }
@@ -174,6 +177,10 @@ impl Row {
             None if night::never_began(run) => (
                 State::NeverBegan,
                 "never began: `stockade resume`".to_owned(),
+            ),
+            None if needs_key => (
+                State::NeedsKey,
+                "needs key: `stockade report`, `stockade resume`".to_owned(),
             ),
             None => (State::LeftAlone, "left alone: `stockade resume`".to_owned()),
         };

@@ -65,6 +65,11 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    let needs_key = Report::of(&entries).needs_key.is_some();
+    if needs_key {
+        tell(&run, &mut night).await?;
+    }
     if night.is_over() {
         // Whoever waits is told first: what an agent has left can make a long report.
         let told = tell(&run, &mut night).await;
@@ -239,6 +244,13 @@ async fn supervise(
             Err(Fault::Failed(error)) if error.is_full() => {
                 // Neither the agent goes on, nor is anything lost: the run can be taken up again.
                 let _ = sandbox.stop(None).await;
+                return Err(error.into());
+            }
+            Err(Fault::Failed(ralph::Error::Podman(error))) if error.is_no_secret() => {
+                // What the agent has done is kept: with the secret back, the run can be taken up.
+                let cause = error.api().map(|api| api.message.clone());
+                let text = cause.unwrap_or_default();
+                night.note(Event::NeedsKey { text })?;
                 return Err(error.into());
             }
             Err(fault) => {

@@ -225,7 +225,7 @@ pub(super) fn key_present(
         "`-e {}` passes yours on, `--env-file FILE` has it from a file",
         keys.join("`, `-e ")
     );
-    if args.no_key_check || *network == NetworkMode::None {
+    if args.no_key_check || args.dry_run || *network == NetworkMode::None {
         ui.warning(&format!("{text}: {hint}"));
         return Ok(());
     }
