@@ -208,7 +208,8 @@ fn all_that_are_left_alone_are_taken_up() {
 #[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
 fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
     let agent = format!("echo $n >work; [ $n -gt 1 ] && {PROMISE}");
-    let begin = |dir: &TestDir| ralph(dir, &agent, &["--check", "grep -q 5 work", "-d"]).run();
+    let flags = ["--check", "grep -q 8 work", "--no-progress", "0", "-d"];
+    let begin = |dir: &TestDir| ralph(dir, &agent, &flags).run();
     // What is done again after a cut is no new step.
     let steps = |dir: &TestDir| {
         let journal = journal(dir);
@@ -242,9 +243,9 @@ fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
     }
     assert!(cuts >= 10, "{cuts}: {}", journal(&dir));
     let output = dir.stockade(&["resume"]).run();
-    let _ = ended(&dir, output, 0, 5);
+    let _ = ended(&dir, output, 0, 8);
     let text = journal(&dir);
-    assert_eq!(text.matches("\"event\":\"ended\"").count(), 5, "{text}");
+    assert_eq!(text.matches("\"event\":\"ended\"").count(), 8, "{text}");
     let (cut, whole) = (steps(&dir), steps(&uncut));
     // One that a cut kept from being noted is taken again, with the next number.
     let is_numbered = |step: &&(String, String)| step.0 != "\"checkpoint\"";
