@@ -52,6 +52,8 @@ pub enum Cut {
     Time,
     /// A disk that the run needs was nearly full.
     Disk,
+    /// The workspace had grown by too much.
+    Growth,
     /// The machine went down: nobody has seen its end.
     MachineDown,
 }
@@ -284,7 +286,7 @@ async fn until_over(
             }
             found = Growth::until_too_much(bounds.growth.as_ref()), if ending.cut.is_none() => {
                 grown = Some(found);
-                ending.begin(Cut::Disk, Stop::Gently);
+                ending.begin(Cut::Growth, Stop::Gently);
             }
             asked = asked(stop, ending.hardest) => ending.begin(Cut::Stopped, asked),
         }

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock;
 use crate::gate;
+use crate::support::capture::wait_until;
 use crate::support::command::{Output, PATH, TestCommand};
 use crate::support::dir::TestDir;
 use crate::support::image::tiny;
@@ -145,11 +146,7 @@ impl Rootful {
             .run()
             .success();
         let _ = sudo(&["mkdir", "-p", "/root/night"]).run().success();
-        let begun = Instant::now();
-        while !fs::exists("/run/stockade-guest.sock").unwrap() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "no socket");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_until(|| fs::exists("/run/stockade-guest.sock").unwrap());
         rootful
     }
 
@@ -215,13 +212,6 @@ fn the_machine_stays_awake_as_long_as_a_run_is_at_work() {
     assert!(held.contains(&id) && held.contains("block"), "{held}");
     let _ = rootful.stockade(&["stop", "-t", "0", &id]);
     let _ = rootful.stockade(&["wait", &id]).code(23);
-    let begun = Instant::now();
     // The supervisor ends after the verdict.
-    while !inhibitors().is_empty() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "it is still held"
-        );
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    wait_until(|| inhibitors().is_empty());
 }

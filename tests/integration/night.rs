@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use crate::support::capture::{PATIENCE, stretched};
+pub(crate) use crate::support::capture::wait_until;
 use crate::support::command::{Output, TestCommand};
 use crate::support::dir::TestDir;
 use crate::support::private_service::Service;
@@ -41,15 +41,6 @@ pub(crate) fn record(dir: &TestDir) -> PathBuf {
     let only = all.next().expect("a run");
     assert_eq!(all.next(), None);
     only
-}
-
-#[track_caller]
-pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < stretched(PATIENCE), "it did not come");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 pub(crate) fn lives(dir: &TestDir) -> u32 {

@@ -293,6 +293,7 @@ fn row(iteration: &Iteration) -> String {
         Some(Cut::Stopped) => exit.push_str(", stopped"),
         Some(Cut::IterationTime) => exit.push_str(", too long"),
         Some(Cut::Disk) => exit.push_str(", disk nearly full"),
+        Some(Cut::Growth) => exit.push_str(", workspace grown too much"),
         Some(Cut::Time) => exit.push_str(", time used up"),
         Some(Cut::MachineDown) => exit.push_str(", machine went down"),
         None => {}

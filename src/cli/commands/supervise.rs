@@ -65,11 +65,6 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
-    let (_, entries) = Reader::open(&run.journal_path())?;
-    let needs_key = Report::of(&entries).needs_key.is_some();
-    if needs_key {
-        tell(&run, &mut night).await?;
-    }
     if night.is_over() {
         // Whoever waits is told first: what an agent has left can make a long report.
         let told = tell(&run, &mut night).await;
@@ -251,6 +246,7 @@ async fn supervise(
                 let cause = error.api().map(|api| api.message.clone());
                 let text = cause.unwrap_or_default();
                 night.note(Event::NeedsKey { text })?;
+                tell(run, night).await?;
                 return Err(error.into());
             }
             Err(fault) => {

@@ -81,6 +81,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
                 Some(Cut::Stopped) => ", stopped",
                 Some(Cut::IterationTime) => ", it took too long",
                 Some(Cut::Disk) => ", the disk is nearly full",
+                Some(Cut::Growth) => ", the workspace has grown too much",
                 Some(Cut::Time) => ", the run's time is used up",
                 Some(Cut::MachineDown) => ", the machine went down",
             };

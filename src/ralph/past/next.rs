@@ -118,7 +118,7 @@ impl Past {
         match last.cut {
             Some(Cut::Stopped) => return Some(Step::End(Verdict::Stopped)),
             // Where it was found nearly full is known, unless that was before the run was taken up.
-            Some(Cut::Disk) => return None,
+            Some(Cut::Disk | Cut::Growth) => return None,
             Some(Cut::Time) => return Some(Step::End(Verdict::Time)),
             // Killed in mid-sentence: it claims nothing.
             Some(Cut::IterationTime | Cut::MachineDown) => return None,

@@ -14,6 +14,16 @@ pub(crate) fn stretched(limit: Duration) -> Duration {
     limit * times.map_or(1, |times| times.parse().expect("a number of times"))
 }
 
+/// Waits for what nothing tells of.
+#[track_caller]
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < stretched(PATIENCE), "it did not come");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Bytes that a thread collects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Capture(Arc<(Mutex<State>, Condvar)>);
