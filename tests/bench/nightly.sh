@@ -50,7 +50,7 @@ reboot() { bounded "$BENCH_SCRIPTS/reboot.sh" "$GUEST"; }
 
 sizes() {
   local program
-  program=$(cd "$REPO" && cargo build --locked --release --example checkpoints --message-format=json-render-diagnostics | executable checkpoints)
+  program=$(cd "$REPO" && static_cargo build --release --example checkpoints --message-format=json-render-diagnostics | executable checkpoints)
   [ -x "$program" ] || die 'cargo built no example named checkpoints'
   install -m 755 "$program" "$SERVE/bin/checkpoints"
   # a small file takes a block and an inode; the checkpoints far less

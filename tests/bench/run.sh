@@ -6,7 +6,9 @@
 #   STOCKADE_TEST_JOBS     how many slots at once, default one. The checks and the guests take, beside them, what
 #                          processors the services' tests leave idle, which wait for much
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
-#   STOCKADE_UPDATE=1      without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
+#   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and on the
+#                          last service, which are the oldest and the newest release
+#   STOCKADE_UPDATE=1      so too, without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -92,11 +94,18 @@ run_on_service() {
   tests_row "$suite" "$log" "$status" "$start"
 }
 
-# What looks for growth over hundreds of lives is run on one release of each tier, the first: words for the test program
+# What is not run on the selected slot, as words for the test program: what looks for growth over hundreds of lives is run
+# on one release of each tier, the first; the loop by itself on the oldest and on the newest service
 left_out() {
-  local first
-  first=$("$BENCH_SCRIPTS/slots.sh" list | awk -v tier="$TIER/" 'index($0, tier) == 1 && !n++')
-  [ "$first" = "$TIER/$SLOT" ] || printf '%s\n' --skip endurance::
+  local services of_tier
+  [ -z "$WHOLE" ] || return 0
+  mapfile -t services < <("$BENCH_SCRIPTS/slots.sh" list | grep -v '^vm/')
+  mapfile -t of_tier < <(printf '%s\n' "${services[@]}" | grep "^$TIER/")
+  [ "${of_tier[0]}" = "$TIER/$SLOT" ] || printf '%s\n' --skip endurance::
+  case $TIER/$SLOT in
+    "${services[0]}" | "${services[-1]}") ;;
+    *) printf '%s\n' --skip ralph:: ;;
+  esac
 }
 
 # run_service [ARGUMENT...]: all that is run on the selected slot
@@ -255,6 +264,7 @@ run_jobs() {
 
 [ "${1:-}" != -- ] || shift
 UPDATE=${STOCKADE_UPDATE:-}
+WHOLE=${STOCKADE_TEST_WHOLE:-$UPDATE}
 # not for the tests, which would write their own documents
 unset STOCKADE_UPDATE
 if [ -n "$UPDATE" ] && [ -n "$*${STOCKADE_TEST_PODMANS:-}${STOCKADE_TEST_VMS:-}" ]; then

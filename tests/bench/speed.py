@@ -290,7 +290,8 @@ def checkpoints():
     """Without Podman: a tree of 100 000 small files, beside git with an index and loose objects of its own."""
     area = f"{WORK}/checkpoints"
     tree, ours, theirs = f"{area}/tree", f"{area}/ours.git", f"{area}/theirs.git"
-    git = ["git", f"--git-dir={theirs}", f"--work-tree={tree}", "-c", "user.name=x", "-c", "user.email=x@x"]
+    # its tidying in the background would be beside whatever is measured next
+    git = ["git", f"--git-dir={theirs}", f"--work-tree={tree}", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "gc.auto=0"]
     commit = ["sh", "-euc", '"$@" add -A; "$@" commit -qm x', "sh", *git]
     take = [CHECKPOINTS, "take", ours, tree]
     turns = iter(range(1_000_000))

@@ -39,7 +39,7 @@ make_image() {
 build_examples() {
   local name program
   for name in parallel checkpoints; do
-    program=$(cargo build --locked --release --example "$name" --message-format=json-render-diagnostics | executable "$name")
+    program=$(static_cargo build --release --example "$name" --message-format=json-render-diagnostics | executable "$name")
     [ -x "$program" ] || die "cargo built no example named $name"
     install -m 755 "$program" "$SERVE/bin/$name"
   done

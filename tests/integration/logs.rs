@@ -2,52 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::night::{ralph, record};
 use crate::support::dir::TestDir;
-
-#[test]
-#[ignore = "needs podman: runs an agent"]
-fn of_a_run_the_last_lines_are_shown() {
-    let dir = TestDir::new();
-    let flags = ["--no-check", "--max-iterations", "1"];
-    let _ = ralph(&dir, "seq 1 5; printf end", &flags).run().code(11);
-    let id = record(&dir);
-    let id = id.file_name().unwrap().to_str().unwrap();
-    let last = &id[id.len() - 6..];
-    for (count, text) in [
-        ("0", ""),
-        ("1", "end"),
-        ("3", "4\n5\nend"),
-        ("-1", "life 1\n1\n2\n3\n4\n5\nend"),
-    ] {
-        for name in [id, last] {
-            let logs = dir.stockade(&["logs", "-n", count, name]).run();
-            let _ = logs.success().says(text);
-        }
-        let logs = dir.stockade(&["logs", "--follow", "--tail", count]).run();
-        let _ = logs.says(text);
-    }
-    for flags in [
-        &["--since", "1h"][..],
-        &["--until", "1h"],
-        &["--timestamps"],
-    ] {
-        let logs = dir.stockade(&[&["logs", last], flags].concat()).run();
-        let _ = logs
-            .code(2)
-            .complains(&format!("`{}` is not for a run", flags[0]));
-    }
-    // It has ended, and whoever names it so is told.
-    for name in [id, last] {
-        let stop = dir.stockade(&["stop", name]).run();
-        let _ = stop.code(1).complains(&format!("the run {id} has ended"));
-    }
-    let _ = dir.stockade(&["stop", "--ignore", id]).run().success();
-    let code = dir.stockade(&["wait", id]).run().stdout();
-    let _ = dir.stockade(&["wait", last]).run().says(&code);
-    let gone = dir.stockade(&["stop", "no-such-thing"]).run();
-    let _ = gone.code(1).complains("there is no container");
-}
 
 #[test]
 #[ignore = "needs podman: runs a container"]

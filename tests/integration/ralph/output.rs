@@ -1,8 +1,8 @@
-//! What is kept of what an agent says, where that is more than is to be kept.
+//! What is kept of what an agent says, where that is more than is to be kept, and what is shown of it.
 
 use std::fs;
 
-use crate::night::{ended, ralph, record, wait_until};
+use super::night::{ended, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 
 /// Says a line of 1024 bytes, which ends with a number, so many times.
@@ -121,4 +121,48 @@ fn less_than_an_agents_last_words_is_not_kept() {
     let dir = TestDir::new();
     let output = ralph(&dir, "", &["--output-size", "1k"]).run().code(2);
     let _ = output.complains("at least 64k");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn of_a_run_the_last_lines_are_shown() {
+    let dir = TestDir::new();
+    let flags = ["--no-check", "--max-iterations", "1"];
+    let _ = ralph(&dir, "seq 1 5; printf end", &flags).run().code(11);
+    let id = record(&dir);
+    let id = id.file_name().unwrap().to_str().unwrap();
+    let last = &id[id.len() - 6..];
+    for (count, text) in [
+        ("0", ""),
+        ("1", "end"),
+        ("3", "4\n5\nend"),
+        ("-1", "life 1\n1\n2\n3\n4\n5\nend"),
+    ] {
+        for name in [id, last] {
+            let logs = dir.stockade(&["logs", "-n", count, name]).run();
+            let _ = logs.success().says(text);
+        }
+        let logs = dir.stockade(&["logs", "--follow", "--tail", count]).run();
+        let _ = logs.says(text);
+    }
+    for flags in [
+        &["--since", "1h"][..],
+        &["--until", "1h"],
+        &["--timestamps"],
+    ] {
+        let logs = dir.stockade(&[&["logs", last], flags].concat()).run();
+        let _ = logs
+            .code(2)
+            .complains(&format!("`{}` is not for a run", flags[0]));
+    }
+    // It has ended, and whoever names it so is told.
+    for name in [id, last] {
+        let stop = dir.stockade(&["stop", name]).run();
+        let _ = stop.code(1).complains(&format!("the run {id} has ended"));
+    }
+    let _ = dir.stockade(&["stop", "--ignore", id]).run().success();
+    let code = dir.stockade(&["wait", id]).run().stdout();
+    let _ = dir.stockade(&["wait", last]).run().says(&code);
+    let gone = dir.stockade(&["stop", "no-such-thing"]).run();
+    let _ = gone.code(1).complains("there is no container");
 }

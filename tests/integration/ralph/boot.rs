@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use crate::night::{ended, lives, ralph, record, wait_until};
+use super::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 
 const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use stockade::libpod::VolumeSpec;
 use stockade::sandbox::Sandbox;
 
-use crate::night::{COUNTING, ended, ralph};
+use super::night::{COUNTING, ended, ralph};
 use crate::support::dir::TestDir;
 use crate::support::image::{self, tiny};
 

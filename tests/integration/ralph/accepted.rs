@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::night::{ended, ralph, record};
+use super::night::{ended, ralph, record};
 use crate::support::command::{Output, TestCommand};
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;

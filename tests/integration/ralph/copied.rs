@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::night::{ended, ralph, record, wait_until};
-use crate::repository::{git, listing, names, repository, with_git};
+use super::night::{ended, ralph, record, wait_until};
+use super::repository::{git, listing, names, repository, with_git};
 use crate::support::capture::stretched;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;

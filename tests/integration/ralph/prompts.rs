@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::night::{ended, ralph};
+use super::night::{ended, ralph};
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::night::{lives, ralph, wait_until};
+use super::night::{lives, ralph, wait_until};
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 use crate::support::gate::{Gate, Hold};

@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::night::{ended, lives, ralph, record, wait_until};
+use super::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;
 

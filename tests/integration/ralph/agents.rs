@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::night::{ended, ralph, record, wait_until};
+use super::night::{ended, ralph, record, wait_until};
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::night::{ended, ralph};
+use super::night::{ended, ralph};
 use crate::support::command::PATH;
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;
@@ -185,7 +185,7 @@ fn runs_and_their_checkpoints_are_listed_as_json() {
     assert_eq!(kept[2]["Changed"], 2);
     assert_eq!(kept[2]["Reference"], format!("refs/checkpoints/{id}/2"));
     // One that cannot be read hides none of the others.
-    let path = crate::night::record(&dir).join("run.json");
+    let path = super::night::record(&dir).join("run.json");
     fs::write(&path, "{").unwrap();
     let runs = json(&["runs"]);
     assert_eq!(

@@ -132,7 +132,7 @@ fn what_was_opened_is_still_known_when_the_container_is_gone() {
     let found = &json["sandbox"]["loosenings"][0];
     assert_eq!(found["name"], "CAP_NET_RAW", "{found}");
     // In no file of the run is there a value.
-    let run = crate::night::record(&dir);
+    let run = super::night::record(&dir);
     let files = std::fs::read_dir(run).unwrap().map(|file| file.unwrap());
     let files = files.filter(|file| file.file_type().unwrap().is_file());
     let texts: Vec<_> = files
@@ -160,7 +160,7 @@ fn a_report_says_what_each_iteration_has_changed_and_stays_with_the_run() {
         ],
     );
     // When each began, as `show` has it.
-    let run = crate::night::record(&dir);
+    let run = super::night::record(&dir);
     let kept = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
     let journal = kept("journal.jsonl");
     let events = journal.lines().map(serde_json::from_str);
@@ -203,8 +203,8 @@ fn a_report_that_cannot_be_kept_changes_no_verdict() {
         .run()
         .success()
         .line();
-    crate::night::wait_until(|| dir.work().join("began").exists());
-    std::fs::create_dir(crate::night::record(&dir).join("report.md")).unwrap();
+    super::night::wait_until(|| dir.work().join("began").exists());
+    std::fs::create_dir(super::night::record(&dir).join("report.md")).unwrap();
     dir.write("go", "");
     let _ = dir.stockade(&["watch", &id]).run().code(0);
     let _ = dir

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::night::{ralph, record};
+use super::night::{ralph, record};
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::night::{ralph, record, wait_until};
+use super::night::{ralph, record, wait_until};
 use crate::support::dir::TestDir;
 use crate::support::gate::{Gate, Hold};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
-use crate::night::{ended, lives, ralph, record, wait_until};
+use super::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 
 const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";

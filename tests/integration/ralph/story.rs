@@ -5,7 +5,7 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use crate::night::{lives, ralph, record, wait_until};
+use super::night::{lives, ralph, record, wait_until};
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::night::record;
+use super::night::record;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 use crate::support::image::{build, tiny};

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::night::{ended, ralph, record, wait_until};
+use super::night::{ended, ralph, record, wait_until};
 use crate::support::command::{Output, PATH, TestCommand};
 use crate::support::dir::TestDir;
 

@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::night::{ended, ralph, record};
-use crate::repository::names;
+use super::night::{ended, ralph, record};
+use super::repository::names;
 use crate::support::command::Output;
 use crate::support::dir::TestDir;
 

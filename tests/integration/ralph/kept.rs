@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::process::Signal;
 
-use crate::night::{ended, ralph, record, wait_until};
-use crate::repository::{listing, repository};
+use super::night::{ended, ralph, record, wait_until};
+use super::repository::{listing, repository};
 use crate::support::dir::TestDir;
 use crate::support::image::build;
 

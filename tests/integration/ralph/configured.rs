@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::night::{lives, record, wait_until};
+use super::night::{lives, record, wait_until};
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 

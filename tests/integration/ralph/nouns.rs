@@ -1,6 +1,6 @@
 //! Verbs that take a container or a run, and what they are without a name.
 
-use crate::night::{ended, ralph, record, wait_until};
+use super::night::{ended, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;
 

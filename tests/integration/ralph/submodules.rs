@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::night::{ended, ralph, record, wait_until};
-use crate::repository::{git, listing, names, repository, used_up, with_git};
+use super::night::{ended, ralph, record, wait_until};
+use super::repository::{git, listing, names, repository, used_up, with_git};
 use crate::support::dir::TestDir;
 use crate::support::gate::{Gate, Hold};
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::night::{ended, lives, ralph, wait_until};
-use crate::repository::{git, names};
+use super::night::{ended, lives, ralph, wait_until};
+use super::repository::{git, names};
 use crate::support::dir::TestDir;
 
 const KEY: &str = "a-very-secret-value";
@@ -76,7 +76,7 @@ fn an_env_file_is_in_no_checkpoint_and_in_no_check() {
     let output =
         output.complains("checkpoints leave out .env.ralph (env file), .env [1]* (env file)\n");
     assert!(output.stdout().contains("has 19\n"), "{output}");
-    let run = crate::night::record(&dir);
+    let run = super::night::record(&dir);
     let seen = files(&run).into_iter().find(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
         name.starts_with("check-") && name.ends_with(".log")
