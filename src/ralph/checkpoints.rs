@@ -11,7 +11,7 @@ use super::difference::Difference;
 use super::error::{Error, Result};
 use super::event::{During, Event};
 use super::record::{Keep, Record, Workspace};
-use super::retention::{Retention, ranges};
+use super::retention::{Retention, Worth, ranges};
 use super::store::{Run, RunId};
 use crate::workspace::{
     Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Taken,
@@ -292,14 +292,10 @@ impl Checkpoints {
     ///
     /// # Errors
     /// The repository cannot be read or written.
-    pub fn make_room(
-        &self,
-        retention: &Retention,
-        checked: &BTreeSet<u32>,
-    ) -> Result<BTreeSet<u32>> {
+    pub fn make_room(&self, retention: &Retention, worth: &Worth) -> Result<BTreeSet<u32>> {
         let mut repository = self.open()?;
         let sizes = repository.sizes(&self.series)?;
-        let keep = retention.keep(&sizes, checked);
+        let keep = retention.keep(&sizes, worth);
         if keep.len() == sizes.len() {
             return Ok(BTreeSet::new());
         }

@@ -3,7 +3,7 @@
 
 mod next;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::event::{During, Entry, Event};
@@ -46,7 +46,7 @@ pub(super) struct Past {
     /// The number of the last checkpoint that was taken while nothing of the agent was alive.
     pub(super) checkpoint: Option<u32>,
     /// Those that were taken while it worked.
-    pub(super) unfrozen: BTreeSet<u32>,
+    pub(super) meanwhile: BTreeMap<u32, During>,
     /// Checkpoints that a check ran on.
     pub(super) checked_on: BTreeSet<u32>,
     /// Something has happened since.
@@ -216,8 +216,7 @@ impl Past {
                 during: Some(during),
                 ..
             } => {
-                let unfrozen = *during == During::Unfrozen;
-                self.unfrozen.extend(unfrozen.then_some(*number));
+                self.meanwhile.insert(*number, *during);
             }
             Event::Checkpoint {
                 number, changed, ..

@@ -20,16 +20,28 @@ impl Default for Retention {
     }
 }
 
+/// What checkpoints are worth that are chosen from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Worth {
+    /// They are kept whatever room they take.
+    pub needed: BTreeSet<u32>,
+    /// They were taken while the agent worked: any other is kept before them.
+    pub meanwhile: BTreeSet<u32>,
+}
+
 impl Retention {
     /// Chooses from checkpoints and the bytes that each has added, the oldest first.
-    pub fn keep(&self, sizes: &[(u32, u64)], checked: &BTreeSet<u32>) -> BTreeSet<u32> {
+    pub fn keep(&self, sizes: &[(u32, u64)], worth: &Worth) -> BTreeSet<u32> {
         let last = sizes.last().map(|(number, _)| *number);
-        let must = |number: u32| number == 0 || Some(number) == last || checked.contains(&number);
+        let must =
+            |number: u32| number == 0 || Some(number) == last || worth.needed.contains(&number);
         let all = sizes.iter().map(|(number, _)| *number);
         let mut keep: BTreeSet<u32> = all.filter(|number| must(*number)).collect();
         let mut left = self.bytes;
-        let others = sizes.iter().rev().filter(|(number, _)| !must(*number));
-        for (number, size) in others.take(self.count) {
+        let mut others: Vec<_> = sizes.iter().rev().collect();
+        others.retain(|(number, _)| !must(*number));
+        others.sort_by_key(|(number, _)| worth.meanwhile.contains(number));
+        for (number, size) in others.into_iter().take(self.count) {
             match left.checked_sub(*size) {
                 Some(rest) => left = rest,
                 None => break,
@@ -62,8 +74,11 @@ mod tests {
 
     fn kept(retention: &Retention, sizes: &[u64], checked: &[u32]) -> Vec<u32> {
         let sizes: Vec<(u32, u64)> = (0..).zip(sizes.iter().copied()).collect();
-        let checked = checked.iter().copied().collect();
-        retention.keep(&sizes, &checked).into_iter().collect()
+        let worth = Worth {
+            needed: checked.iter().copied().collect(),
+            meanwhile: BTreeSet::new(),
+        };
+        retention.keep(&sizes, &worth).into_iter().collect()
     }
 
     #[test]
@@ -89,5 +104,26 @@ mod tests {
     fn numbers_in_short() {
         assert_eq!(ranges(&[0, 4, 5, 6, 9]), "0, 4–6, 9");
         assert_eq!(ranges(&[]), "");
+    }
+
+    /// A night of many hours takes more of them than it has iterations.
+    #[test]
+    fn those_taken_while_the_agent_worked_go_first() {
+        let few = Retention {
+            count: 3,
+            bytes: 100,
+        };
+        let sizes: Vec<(u32, u64)> = (0..9).map(|number| (number, 1)).collect();
+        let kept = |meanwhile: &[u32]| -> Vec<u32> {
+            let worth = Worth {
+                needed: BTreeSet::from([5]),
+                meanwhile: meanwhile.iter().copied().collect(),
+            };
+            few.keep(&sizes, &worth).into_iter().collect()
+        };
+        assert_eq!(kept(&[]), [0, 4, 5, 6, 7, 8]);
+        assert_eq!(kept(&[4, 6, 7]), [0, 1, 2, 3, 5, 8]);
+        assert_eq!(kept(&[1, 2, 3, 4, 6]), [0, 4, 5, 6, 7, 8]);
+        assert_eq!(kept(&[5, 8]), [0, 4, 5, 6, 7, 8]);
     }
 }

@@ -45,11 +45,9 @@ pub(crate) async fn run(args: &CheckArgs, global: &Global, ui: &Ui) -> CliResult
         return Err(CliError::usage("the task has no check").hint("give one: `--check COMMAND`"));
     }
     let checkpoints = run.checkpoints(&record)?;
-    if let Some(at) = args.at {
-        // Before anything is made for it.
-        let _ = checkpoints.get(at)?;
-    }
-    let proves_nothing = args.at.is_some_and(|at| night.is_unfrozen(at));
+    // Before anything is made for it.
+    let at = args.at.map(|at| checkpoints.get(at)).transpose()?;
+    let proves_nothing = at.is_some_and(|at| night.is_unfrozen(&at));
     let service = Service::connect(global, ui).await?;
     let admission = Admission {
         record: &record,

@@ -17,8 +17,8 @@ use crate::ralph::{Run, ranges};
 /// List the checkpoints of a run
 ///
 /// `CHANGED` counts what differs from the checkpoint before. Kept are the first and the last one, those that a
-/// check ran on, and the newest others: 50 of them, or as many as have added 10 GiB, unless the run began with other numbers. Any `git` can read them, too: the last
-/// line says where they are.
+/// check ran on, and the newest others, those first that are of the end of an iteration: 50 of them, or as many as have
+/// added 10 GiB, unless the run began with other numbers. Any `git` can read them, too: the last line says where they are.
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// Only the numbers

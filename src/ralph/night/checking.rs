@@ -97,11 +97,6 @@ impl Night {
         Ok(event)
     }
 
-    /// Whether the agent worked while a checkpoint was taken, and was not paused.
-    pub fn is_unfrozen(&self, checkpoint: u32) -> bool {
-        self.past.unfrozen.contains(&checkpoint)
-    }
-
     /// Makes a clean container, checks a checkpoint in it, and removes it.
     async fn check<G: Gate>(
         &mut self,

@@ -1,13 +1,11 @@
 //! How the workspace is kept, and room made for that.
 
-use std::collections::BTreeSet;
-
-use super::meanwhile::kept;
+use super::meanwhile::worth;
 use super::{Night, joined};
 use crate::ralph::checkpoints::Checkpoints;
 use crate::ralph::error::Result;
 use crate::ralph::event::Event;
-use crate::ralph::retention::Retention;
+use crate::ralph::retention::{Retention, Worth};
 
 impl Night {
     /// Keeps what the agent has done last, of a run that ends otherwise than it should; or says why there is none of it.
@@ -54,22 +52,22 @@ impl Night {
     /// Drops checkpoints that are more than enough.
     async fn make_room(&mut self) -> Result<()> {
         let retention = self.record.keep.retention;
-        match make_room(&self.checkpoints, retention, kept(&self.past)).await {
+        match make_room(&self.checkpoints, retention, worth(&self.past)).await {
             Some(event) => self.note(event),
             None => Ok(()),
         }
     }
 }
 
-/// Drops checkpoints that are more than enough, but for some; with what there is to say of it. What cannot be dropped is no
+/// Drops checkpoints that are more than enough; with what there is to say of it. What cannot be dropped is no
 /// reason to end.
 pub(super) async fn make_room(
     checkpoints: &Checkpoints,
     retention: Retention,
-    kept: BTreeSet<u32>,
+    worth: Worth,
 ) -> Option<Event> {
     let checkpoints = checkpoints.clone();
-    let dropped = tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &kept));
+    let dropped = tokio::task::spawn_blocking(move || checkpoints.make_room(&retention, &worth));
     match joined(dropped.await) {
         Ok(numbers) if numbers.is_empty() => None,
         Ok(numbers) => Some(Event::Dropped {

@@ -2,7 +2,6 @@
 //! checkpoint is of a workspace that may have changed while it was read, and says so. Nothing rests on either: they are to look at,
 //! and to go back to.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,12 +17,12 @@ use crate::ralph::error::Result;
 use crate::ralph::event::{During, Event};
 use crate::ralph::journal::Journal;
 use crate::ralph::past::Past;
-use crate::ralph::retention::Retention;
+use crate::ralph::retention::{Retention, Worth};
 use crate::ralph::store::Run;
 use crate::ralph::transcript::Transcript;
 use crate::ralph::withheld::withheld;
 use crate::sandbox::Sandbox;
-use crate::workspace::Withheld;
+use crate::workspace::{Checkpoint, Withheld};
 
 /// The longest that an agent is paused: its connections should outlive it.
 const PAUSE: Duration = Duration::from_secs(20);
@@ -31,6 +30,9 @@ const PAUSE: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_secs(1);
 /// So many of them, while the service does not even say how the container is.
 const ATTEMPTS: u32 = 10;
+
+/// The end of the reason of a checkpoint that was taken so.
+const NOT_FROZEN: &str = ", not frozen";
 
 /// What keeps the workspace while the agent works.
 pub(in crate::ralph) struct Meanwhile<'a> {
@@ -191,16 +193,21 @@ impl Meanwhile<'_> {
                 return Ok(());
             }
         }
-        let kept = kept(self.past);
-        match make_room(&self.checkpoints, self.retention, kept).await {
+        let worth = worth(self.past);
+        match make_room(&self.checkpoints, self.retention, worth).await {
             Some(event) => self.note(event),
             None => Ok(()),
         }
     }
 
+    fn was_unfrozen(&self) -> bool {
+        let mut all = self.past.meanwhile.values();
+        all.any(|during| *during == During::Unfrozen)
+    }
+
     /// Says once in a run why they are not frozen.
     fn say_unfrozen(&mut self, during: During) -> Result<()> {
-        if during == During::Frozen || !self.past.unfrozen.is_empty() {
+        if during == During::Frozen || self.was_unfrozen() {
             return Ok(());
         }
         let why = self.unpausable.clone().unwrap_or_default();
@@ -245,7 +252,7 @@ impl Meanwhile<'_> {
         let (checkpoints, withheld) = (self.checkpoints.clone(), self.withheld.clone());
         let reason = match during {
             During::Frozen => format!("while iteration {} worked", self.iteration),
-            During::Unfrozen => format!("while iteration {} worked, not frozen", self.iteration),
+            During::Unfrozen => format!("while iteration {} worked{NOT_FROZEN}", self.iteration),
         };
         let taken = tokio::task::spawn_blocking(move || checkpoints.snap(&withheld, &reason));
         tokio::pin!(taken);
@@ -263,10 +270,22 @@ impl Meanwhile<'_> {
     }
 }
 
-/// Those that are not dropped, whatever room they take: what the next one is compared with is one of them.
-pub(super) fn kept(past: &Past) -> BTreeSet<u32> {
+/// What the run's checkpoints are worth: what the next one is compared with is needed too.
+pub(super) fn worth(past: &Past) -> Worth {
     let checked = past.checked_on.iter().copied();
-    checked.chain(past.checkpoint).collect()
+    Worth {
+        needed: checked.chain(past.checkpoint).collect(),
+        meanwhile: past.meanwhile.keys().copied().collect(),
+    }
+}
+
+impl Night {
+    /// Whether the agent worked while a checkpoint was taken, and was not paused; one that was taken and not told in the
+    /// journal, by a supervisor that was killed, says so itself.
+    pub fn is_unfrozen(&self, checkpoint: &Checkpoint) -> bool {
+        let told = self.past.meanwhile.get(&checkpoint.number());
+        told == Some(&During::Unfrozen) || checkpoint.reason().ends_with(NOT_FROZEN)
+    }
 }
 
 /// Sees to it that an agent goes on that somebody has paused who was killed.

@@ -87,7 +87,7 @@ fn what_comes_next_does_not_depend_on_them() {
             assert_eq!(with.next(&task, Stop::No), without.next(&task, Stop::No));
             assert_eq!(with.checkpoint, without.checkpoint);
             assert_eq!(with.checked_on, without.checked_on);
-            assert_eq!(with.unfrozen.len(), end);
+            assert_eq!(with.meanwhile.len(), end);
         }
     }
 }
