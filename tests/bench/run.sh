@@ -6,8 +6,8 @@
 #   STOCKADE_TEST_JOBS     how many slots at once, default one. The checks and the guests take, beside them, what
 #                          processors the services' tests leave idle, which wait for much
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 30
-#   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and on the
-#                          last service, which are the oldest and the newest release
+#   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and the
+#                          last service and in the first and the last guest, the oldest and the newest release
 #   STOCKADE_UPDATE=1      so too, without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -95,17 +95,20 @@ run_on_service() {
 }
 
 # What is not run on the selected slot, as words for the test program: what looks for growth over hundreds of lives is run
-# on one release of each tier, the first; the loop by itself on the oldest and on the newest service
+# on one release of each tier, the first; the loop by itself on the first and the last service and in the first and the
+# last guest, which are the oldest and the newest release
 left_out() {
-  local services of_tier
+  local others
   [ -z "$WHOLE" ] || return 0
-  mapfile -t services < <("$BENCH_SCRIPTS/slots.sh" list | grep -v '^vm/')
-  mapfile -t of_tier < <(printf '%s\n' "${services[@]}" | grep "^$TIER/")
-  [ "${of_tier[0]}" = "$TIER/$SLOT" ] || printf '%s\n' --skip endurance::
+  case $TIER in
+    vm) mapfile -t others < <("$BENCH_SCRIPTS/slots.sh" list | grep '^vm/') ;;
+    *) mapfile -t others < <("$BENCH_SCRIPTS/slots.sh" list | grep -v '^vm/') ;;
+  esac
   case $TIER/$SLOT in
-    "${services[0]}" | "${services[-1]}") ;;
+    "${others[0]}" | "${others[-1]}") ;;
     *) printf '%s\n' --skip ralph:: ;;
   esac
+  [ "$TIER/$SLOT" = "$(printf '%s\n' "${others[@]}" | grep -m 1 "^$TIER/")" ] || printf '%s\n' --skip endurance::
 }
 
 # run_service [ARGUMENT...]: all that is run on the selected slot
@@ -134,10 +137,11 @@ run_script() {
 # ---- guests -----------------------------------------------------------------
 
 run_guest() {
-  local status=0 log=$LOGS/vm-$SLOT-guest.log start=$EPOCHREALTIME
+  local status=0 log=$LOGS/vm-$SLOT-guest.log start=$EPOCHREALTIME more
   learn_facts "$("$BENCH_SCRIPTS/vm.sh" version "$SLOT")" "$BENCH_SCRIPTS/vm.sh" exec "$SLOT" podman
   say "vm/$SLOT: Podman $VERSION, guest tests"
-  child "$log" "$BENCH_SCRIPTS/vm.sh" test "$SLOT" || status=$?
+  mapfile -t more < <(left_out)
+  child "$log" "$BENCH_SCRIPTS/vm.sh" test "$SLOT" "${more[@]}" || status=$?
   tests_row guest "$log" "$status" "$start"
 }
 

@@ -187,8 +187,6 @@ run_tests() {
     STOCKADE_TEST_PODMAN="$area/podman-remote")
   end_tests
   guest root date --set="@$(date +%s)" > /dev/null
-  # frozen:: holds answers of the service back, for which a machine with much else to do is too slow: when it is asked for
-  [ $# -gt 0 ] || set -- --skip frozen::
   guest_command alice
   TESTING=yes
   # shellcheck disable=SC2016

@@ -19,16 +19,14 @@
 #[path = "../integration/support/mod.rs"]
 mod support;
 
-mod awake; // machines that sleep or must not, users who log out
 mod cgroup; // what the kernel has of a container's limits
 mod clock; // a clock that jumps while a container runs
 mod disk; // a store whose disk is full
 mod figures; // stats, pause and unpause
-mod frozen; // checkpoints of a workspace whose agent is paused for them
-mod full; // a run whose disk is full
 mod gate; // nothing is stressed where limits do not hold
 mod isolation; // what a container cannot see, use or change
 mod limits; // limits that are asked for, and what becomes of those who exceed them
 mod network; // what a container reaches
+mod ralph; // the loop: nights, checkpoints, disks
 mod undelegated; // a user to whom a controller is not delegated
 mod verbs; // each verb once
