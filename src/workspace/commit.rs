@@ -150,6 +150,16 @@ impl Prepared {
         self.beside.is_unsure
     }
 
+    /// Whether it can be committed with these words.
+    ///
+    /// # Errors
+    /// The message is empty, or git has no name for the person.
+    pub fn signed(&self, words: &Words<'_>) -> Result<()> {
+        who(&self.state, words)?;
+        message(words.message)?;
+        Ok(())
+    }
+
     /// How many files that nobody had added before are in it.
     pub fn added(&self) -> u64 {
         self.plan.added

@@ -164,6 +164,15 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         }
         (false, _) => None,
     };
+    let message = args.message.join("\n\n");
+    let words = Words {
+        message: &message,
+        config: settings(),
+        seconds: jiff::Timestamp::now().as_second(),
+    };
+    if let Some(prepared) = &prepared {
+        prepared.signed(&words).map_err(|e| uncommitted(&e))?;
+    }
     show(&repository, &of(&base)?, &concerns, ui)?;
     if let Some(prepared) = &prepared {
         commit::tell(prepared, ui);
@@ -177,18 +186,12 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         over.look_again(&repository)?;
         over.apply(&repository, &run, ui)?;
     }
-    let message = args.message.join("\n\n");
     let root = match &over {
         Some(over) => over.root()?,
         None => root,
     };
     let commit = match prepared {
         Some(prepared) => {
-            let words = Words {
-                message: &message,
-                config: settings(),
-                seconds: jiff::Timestamp::now().as_second(),
-            };
             let done = repository.commit(&root, &prepared, &words).map_err(|e| {
                 let error = uncommitted(&e);
                 match over {

@@ -97,7 +97,7 @@ fn assert_clean(scene: &Scene, left: &str) {
 }
 
 #[track_caller]
-fn refused(result: Result<Committed>, why: &str) {
+fn refused<T: std::fmt::Debug>(result: Result<T>, why: &str) {
     let error = result.unwrap_err();
     assert!(
         error.is_refused() && error.to_string().contains(why),
@@ -458,10 +458,12 @@ fn without_a_name_nothing_is_signed() {
     };
     let commit = |words| scene.repository.commit(&scene.root(), &prepared, &words);
     refused(commit(words("x")), "user.name");
+    refused(prepared.signed(&words("x")), "user.name");
     let config = GitConfig::parse(b"[user]\nname = x\nemail = y\n").unwrap();
     let words = Words {
         config,
         ..words(" \n")
     };
+    refused(prepared.signed(&words), "message is empty");
     refused(commit(words), "message is empty");
 }
