@@ -106,15 +106,22 @@ pub(crate) fn said_by(path: &Path) -> Result<Notify, String> {
     }
 }
 
-/// What is told of a run.
-pub(crate) fn fields(run: &Run, record: &Record, report: &Report) -> serde_json::Value {
+/// What is told of a run; `left` is why it goes on no more, without a verdict.
+pub(crate) fn fields(
+    run: &Run,
+    record: &Record,
+    report: &Report,
+    left: Option<&str>,
+) -> serde_json::Value {
     let verdict = report.verdict.as_ref();
+    let summary = verdict.map(ToString::to_string);
+    let summary = summary.or_else(|| report.needs_key.clone());
     serde_json::json!({
         "run": run.id().as_str(),
         "name": record.name,
         "workspace": record.original().path,
         "verdict": verdict,
-        "summary": verdict.map(ToString::to_string).or_else(|| report.needs_key.clone()),
+        "summary": summary.or_else(|| left.map(str::to_owned)),
         "exit_code": verdict.map(|verdict| night::exit(verdict).code()),
         "iterations": report.counted(),
         "seconds": report.spent.as_secs(),

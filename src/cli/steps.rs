@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::program;
 use super::signals::Caught;
 use super::ui::Ui;
-use crate::ralph::{Answer, GitAccess, Record, Run, Stop};
+use crate::ralph::{self, Answer, GitAccess, Record, Run, Stop};
 
 /// The longest prompt, in bytes.
 const MAX_PROMPT: u64 = 1 << 20;
@@ -187,9 +187,10 @@ impl<'a> Keyboard<'a> {
 
     /// The prompt as the person's editor leaves it; `None` if it is as it was.
     fn edit(&self) -> CliResult<Option<String>> {
-        let before = self.run.shown_prompt()?;
+        // Notes and what a check has printed are for one iteration, and not in it.
+        let before = ralph::prompt(self.run, self.record)?.into_text();
         let directory = self.run.directory().join("editing");
-        crate::ralph::files::private_directory(&directory)?;
+        ralph::files::private_directory(&directory)?;
         let path = directory.join("prompt.md");
         let mut options = std::fs::OpenOptions::new();
         let options = options.write(true).create(true).truncate(true).mode(0o600);
@@ -218,7 +219,7 @@ impl<'a> Keyboard<'a> {
             .stdin(Stdio::inherit())
             .status()
             .doing("run the editor")?;
-        let after = crate::ralph::files::read_bounded(&path, MAX_PROMPT)?;
+        let after = ralph::files::read_bounded(&path, MAX_PROMPT)?;
         let _ = std::fs::remove_dir_all(&directory);
         let after = String::from_utf8(after).unwrap_or_default();
         let same = !status.success() || after.trim().is_empty() || after == before;

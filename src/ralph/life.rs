@@ -17,9 +17,6 @@ use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{LifeWatch, Outcome, Sandbox, Usage, Watch};
 
-/// Seconds between asking an agent to end and killing it.
-const GRACE: u32 = 10;
-
 /// How long after a word that did not end it it is said again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -331,7 +328,7 @@ impl Ending<'_> {
             loop {
                 let _ = match how {
                     Stop::Now => sandbox.signal("KILL").await,
-                    _ => sandbox.stop(Some(GRACE)).await,
+                    _ => sandbox.stop(None).await,
                 };
                 tokio::time::sleep(AGAIN).await;
             }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
+use super::promise::Extent;
 use super::readable::Show;
 
 /// How much of the end of a message is kept, in bytes.
@@ -86,6 +87,15 @@ impl Default for Message {
 }
 
 impl Message {
+    /// How far it is told from what else the agent prints.
+    pub(super) fn extent(&self) -> Extent {
+        match self {
+            Self::Section { .. } | Self::Json { .. } => Extent::Message,
+            // What its programs print may be among it.
+            Self::Whole {} | Self::Without { .. } | Self::Before { .. } => Extent::Output,
+        }
+    }
+
     /// What makes no sense in it.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let vain = |lines: &[String]| lines.is_empty() || lines.iter().any(|l| l.trim().is_empty());

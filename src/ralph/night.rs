@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
+pub use self::asking::prompt;
 pub(super) use self::meanwhile::{Enough, Meanwhile};
 use super::asleep::Moment;
 use super::checkpoints::Checkpoints;
@@ -22,7 +23,7 @@ use super::growth::Looked;
 use super::journal::Journal;
 use super::life::{self, Life, Stop};
 use super::past::{Past, Step};
-use super::promise::Claim;
+use super::promise::{Claim, LastWords};
 use super::prompt::{Failure, Prompt};
 use super::record::Record;
 use super::repository::Quarantine;
@@ -344,11 +345,7 @@ impl Night {
                 .unwrap_or_default(),
             put_back: &self.past.put_back,
         });
-        let prompt = self.prompts.get(self.past.phase).or(self.prompts.last());
-        let prompt = match &self.past.prompt {
-            Some(text) => Prompt::new(text.clone()),
-            None => prompt.cloned().unwrap_or_default(),
-        };
+        let prompt = self.past.prompt(&self.prompts);
         prompt.compose(promise, &self.past.notes(), failure.as_ref())
     }
 
@@ -376,7 +373,11 @@ impl Night {
         let (words, failure) = (heard.message(), heard.failure());
         let task = self.task();
         let claim = match (&task.promise, life.cut) {
-            (Some(promise), None) => promise.claim(&words, prompt, task.reading),
+            (promise, None) => {
+                let extent = self.record.voice.message.extent();
+                let words = LastWords::new(&words, extent, prompt);
+                words.claim(promise.as_ref(), task.reading)
+            }
             _ => Claim::None,
         };
         let refusal = match (&claim, life.cut) {

@@ -10,6 +10,7 @@ use super::event::{During, Entry, Event};
 use super::growth::Grown;
 use super::life::Cut;
 use super::promise::Claim;
+use super::prompt::Prompt;
 use super::refused::Refused;
 use super::room::Low;
 use super::started::Open;
@@ -322,6 +323,15 @@ impl Past {
     /// An iteration that never started is none.
     pub(super) fn never_started(&mut self) {
         self.open = None;
+    }
+
+    /// The prompt of the phase that is worked on: the person's last one.
+    pub(super) fn prompt(&self, prompts: &[Prompt]) -> Prompt {
+        let first = prompts.get(self.phase).or(prompts.last());
+        match &self.prompt {
+            Some(text) => Prompt::new(text.clone()),
+            None => first.cloned().unwrap_or_default(),
+        }
     }
 
     /// Nothing of the phase before counts for this one.

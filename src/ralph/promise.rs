@@ -17,7 +17,7 @@ pub struct Promise(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reading {
-    /// The exact tag, alone on the last line that says anything.
+    /// The exact tag, alone on a line.
     #[default]
     Strict,
     /// The tag anywhere in the agent's last words, as simple loops have it.
@@ -68,30 +68,63 @@ impl Promise {
     pub fn tag(&self) -> String {
         format!("<promise>{}</promise>", self.0)
     }
+}
 
-    /// What the agent's last words claim. An echo of the prompt claims nothing: a tag that comes
-    /// after the same line as it does in the prompt.
-    pub fn claim(&self, last_words: &str, prompt: &str, reading: Reading) -> Claim {
-        let last_words = &plain(last_words);
-        let lines: Vec<&str> = said(last_words).collect();
-        let Some((last, before)) = lines.split_last() else {
-            return Claim::None;
-        };
-        if let Some(reason) = inside(last).and_then(|text| text.strip_prefix(BLOCKED)) {
-            let reason = reason.trim();
-            let end = (0..=REASON.min(reason.len())).rev();
-            let end = end
-                .into_iter()
-                .find(|at| reason.is_char_boundary(*at))
-                .unwrap_or(0);
-            return Claim::Blocked(reason.get(..end).unwrap_or_default().to_owned());
+/// What of an agent's output its last words are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, and so also what its programs print: only the last line counts.
+    Output,
+    /// A message that is told apart: each line counts.
+    Message,
+}
+
+/// What an agent has said in the end, and the prompt that it may only have repeated.
+#[derive(Debug, Clone)]
+pub struct LastWords<'a> {
+    text: String,
+    extent: Extent,
+    prompt: &'a str,
+}
+
+impl<'a> LastWords<'a> {
+    /// Takes them as they were printed.
+    pub fn new(text: &str, extent: Extent, prompt: &'a str) -> Self {
+        Self {
+            text: plain(text),
+            extent,
+            prompt,
         }
-        let tag = self.tag();
-        match reading {
-            Reading::Loose if last_words.contains(&tag) => Claim::Complete,
-            Reading::Strict if *last == tag && !echoes(&tag, before.last(), prompt) => {
-                Claim::Complete
+    }
+
+    /// What they claim, the last that they do. An echo of the prompt claims nothing: a tag that comes after the same
+    /// line as it does in the prompt.
+    pub fn claim(&self, promise: Option<&Promise>, reading: Reading) -> Claim {
+        let lines: Vec<&str> = said(&self.text).collect();
+        let counting = match self.extent {
+            Extent::Output => 1,
+            Extent::Message => lines.len(),
+        };
+        let tag = promise.map(Promise::tag);
+        for (at, line) in lines.iter().enumerate().rev().take(counting) {
+            let before = at.checked_sub(1).and_then(|at| lines.get(at));
+            if echoes(line, before, self.prompt) {
+                continue;
             }
+            if tag.as_deref() == Some(*line) {
+                return Claim::Complete;
+            }
+            if let Some(reason) = inside(line).and_then(|text| text.strip_prefix(BLOCKED)) {
+                let reason = reason.trim();
+                let mut end = REASON.min(reason.len());
+                while !reason.is_char_boundary(end) {
+                    end -= 1;
+                }
+                return Claim::Blocked(reason.get(..end).unwrap_or_default().to_owned());
+            }
+        }
+        match tag {
+            Some(tag) if reading == Reading::Loose && self.text.contains(&tag) => Claim::Complete,
             _ => Claim::None,
         }
     }
@@ -153,13 +186,16 @@ fn echoes(tag: &str, before: Option<&&str>, prompt: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn claim(output: &str) -> Claim {
+    const PROMPT: &str = "Do it.\nThen say:\n<promise>COMPLETE</promise>\n\
+        Or say:\n<promise>BLOCKED: why</promise>\n";
+
+    fn claim_in(output: &str, extent: Extent) -> Claim {
         let promise = Promise::parse("COMPLETE").unwrap();
-        promise.claim(
-            output,
-            "Do it.\nThen say:\n<promise>COMPLETE</promise>\n",
-            Reading::Strict,
-        )
+        LastWords::new(output, extent, PROMPT).claim(Some(&promise), Reading::Strict)
+    }
+
+    fn claim(output: &str) -> Claim {
+        claim_in(output, Extent::Output)
     }
 
     #[test]
@@ -221,9 +257,11 @@ mod tests {
     #[test]
     fn a_loose_reading_takes_it_anywhere() {
         let promise = Promise::parse("DONE").unwrap();
+        let claim =
+            |text| LastWords::new(text, Extent::Output, "").claim(Some(&promise), Reading::Loose);
         let text = "I say <promise>DONE</promise> now.\nBye.";
-        assert_eq!(promise.claim(text, "", Reading::Loose), Claim::Complete);
-        assert_eq!(promise.claim("DONE", "", Reading::Loose), Claim::None);
+        assert_eq!(claim(text), Claim::Complete);
+        assert_eq!(claim("DONE"), Claim::None);
     }
 
     #[test]
@@ -235,6 +273,29 @@ mod tests {
             panic!("not blocked")
         };
         assert_eq!(reason.len(), 1000);
+        let without = LastWords::new(&long, Extent::Output, "").claim(None, Reading::Strict);
+        assert_eq!(without, Claim::Blocked(reason));
+        let echo = "Or say:\n<promise>BLOCKED: why</promise>";
+        assert_eq!(claim(echo), Claim::None);
+    }
+
+    #[test]
+    fn in_a_message_each_line_counts() {
+        for (text, claimed) in [
+            ("<promise>COMPLETE</promise>\nThat is all.", Claim::Complete),
+            ("I say <promise>COMPLETE</promise>\nnow", Claim::None),
+            (
+                "Then say:\n<promise>COMPLETE</promise>\nNot yet.",
+                Claim::None,
+            ),
+            (
+                "<promise>COMPLETE</promise>\n<promise>BLOCKED: no</promise>\nSo.",
+                Claim::Blocked("no".into()),
+            ),
+        ] {
+            assert_eq!(claim_in(text, Extent::Message), claimed, "{text}");
+            assert_eq!(claim(text), Claim::None, "{text}");
+        }
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Prompt {
         Self(text.into())
     }
 
+    /// As the person wrote it.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+
     /// What is odd about it.
     pub fn lint(&self, promise: Option<&Promise>) -> Vec<Finding> {
         if self.0.trim().is_empty() {

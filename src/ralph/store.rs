@@ -345,16 +345,6 @@ impl Run {
         )
     }
 
-    /// The prompt that the sandbox has now, or had last.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn shown_prompt(&self) -> Result<String> {
-        let path = self.prompt_directory().join("prompt.md");
-        let text = read_bounded(&path, MAX_RECORD)?;
-        String::from_utf8(text).map_err(|e| Error::damaged(&path, e.to_string()))
-    }
-
     /// Asks whoever has the run in hand to end it.
     ///
     /// # Errors

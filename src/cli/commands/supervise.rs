@@ -65,11 +65,19 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
-    if night.is_over() {
-        // Whoever waits is told first: what an agent has left can make a long report.
-        let told = tell(&run, &mut night).await;
-        keep_report(&run, &mut night);
-        told?;
+    match &supervised {
+        _ if night.is_over() => {
+            // Whoever waits is told first: what an agent has left can make a long report.
+            let told = tell(&run, &mut night, None).await;
+            keep_report(&run, &mut night);
+            told?;
+        }
+        // Nobody would know before the morning that it waits to be taken up. Who wants its end looks.
+        Err(error) if run.asked_to_stop() == Stop::No => {
+            let left = format!("left alone: {}", words(error));
+            tell(&run, &mut night, Some(&left)).await?;
+        }
+        _ => {}
     }
     supervised.map(|verdict| night::exit(&verdict))
 }
@@ -77,21 +85,25 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
 /// For the morning. The verdict stands whether that can be kept or not.
 fn keep_report(run: &Run, night: &mut Night) {
     if let Err(error) = report::keep(run) {
-        let why = std::iter::once(&error.message).chain(&error.causes);
-        let why = why.cloned().collect::<Vec<_>>().join(": ");
-        let text = format!("the report is not kept with the run: {why}");
+        let text = format!("the report is not kept with the run: {}", words(&error));
         // Where a disk is full, that cannot be said either.
         let _ = night.note(Event::Warning { text });
     }
 }
 
-/// Tells whoever wants to know that it has ended.
-async fn tell(run: &Run, night: &mut Night) -> CliResult<()> {
+/// An error and its causes.
+fn words(error: &CliError) -> String {
+    let all = std::iter::once(&error.message).chain(&error.causes);
+    all.cloned().collect::<Vec<_>>().join(": ")
+}
+
+/// Tells whoever wants to know that it has ended, or why it is left alone without a verdict.
+async fn tell(run: &Run, night: &mut Night, left: Option<&str>) -> CliResult<()> {
     let Some(whom) = night.record().notify.clone() else {
         return Ok(());
     };
     let (_, entries) = Reader::open(&run.journal_path())?;
-    let fields = notify::fields(run, night.record(), &Report::of(&entries));
+    let fields = notify::fields(run, night.record(), &Report::of(&entries), left);
     let told = match Notify::parse(&whom) {
         Ok(notify) => notify.tell(&fields).await,
         Err(why) => Err(why),
@@ -118,8 +130,7 @@ fn leave_terminal() {
 
 /// The run has ended without a verdict of its own: that is one.
 fn give_up(night: &mut Night, error: CliError) -> CliError {
-    let reason = std::iter::once(&error.message).chain(&error.causes);
-    let reason = reason.cloned().collect::<Vec<_>>().join(": ");
+    let reason = words(&error);
     // There is no checkpoint any more that would do so. The reason matters more than why it cannot be done.
     let _ = night.clear_top();
     let noted = night.note(Event::Verdict {
@@ -143,8 +154,7 @@ async fn take_back(run: &Run, night: &mut Night, service: &Service, ui: &Ui) -> 
     )
     .await
     {
-        let why = std::iter::once(&error.message).chain(&error.causes);
-        let why = why.cloned().collect::<Vec<_>>().join(": ");
+        let why = words(&error);
         let text = format!("what belongs to other users of the sandbox stays theirs: {why}");
         night.note(Event::Warning { text })?;
     }
@@ -246,7 +256,6 @@ async fn supervise(
                 let cause = error.api().map(|api| api.message.clone());
                 let text = cause.unwrap_or_default();
                 night.note(Event::NeedsKey { text })?;
-                tell(run, night).await?;
                 return Err(error.into());
             }
             Err(fault) => {
@@ -267,11 +276,14 @@ async fn supervise(
                     leave_no_home(run, &service, ui).await;
                     return Ok(night.sandbox_removed().await?);
                 }
+                // Nothing of the agent may be alive when its work is kept, and nothing is left behind by it afterwards.
+                if sandbox.stop(None).await.is_err() {
+                    let _ = sandbox.remove_container().await;
+                }
                 if stays {
                     take_back(run, night, &service, ui).await?;
-                    // It was not kept with what stayed, and its life is over.
-                    night.keep_last("when the run was given up").await?;
                 }
+                night.keep_last("when the run was given up").await?;
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);
                 if night.is_over() {

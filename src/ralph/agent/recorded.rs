@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::ralph::message::Listener;
-use crate::ralph::promise::{Claim, Reading};
+use crate::ralph::promise::{Claim, LastWords, Reading};
 use crate::ralph::trouble::Trouble;
 
 const TAG: &str = "<promise>COMPLETE</promise>";
@@ -54,9 +54,9 @@ impl Iteration {
         listener.hear(out.as_bytes());
         listener.finish();
         let (message, failure) = (listener.message(), listener.failure());
-        let claim = Promise::parse("COMPLETE")
-            .unwrap()
-            .claim(&message, PROMPT, Reading::Strict);
+        let promise = Promise::parse("COMPLETE").unwrap();
+        let claim = LastWords::new(&message, voice.message.extent(), PROMPT)
+            .claim(Some(&promise), Reading::Strict);
         let refusal = voice.refusal(Said {
             message: &message,
             failure: &failure,

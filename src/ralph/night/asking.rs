@@ -6,10 +6,24 @@ use super::{Fault, Gate, Night, joined};
 use crate::ralph::error::Result;
 use crate::ralph::event::Event;
 use crate::ralph::follow::Follow;
+use crate::ralph::journal::Reader;
 use crate::ralph::life::Stop;
 use crate::ralph::pace::Answer;
+use crate::ralph::past::Past;
+use crate::ralph::prompt::Prompt;
+use crate::ralph::record::Record;
+use crate::ralph::store::Run;
 use crate::ralph::task::Check;
 use crate::ralph::way_back::{Spared, WayBack};
+
+/// The person's prompt for what a run works on now, as they have last written it.
+///
+/// # Errors
+/// What is kept of the run cannot be read.
+pub fn prompt(run: &Run, record: &Record) -> Result<Prompt> {
+    let (_, entries) = Reader::open(&run.journal_path())?;
+    Ok(Past::of(&entries).prompt(&run.prompts(record.phases())?))
+}
 
 impl Night {
     /// Asks what comes next, waits for the answer, and does it.

@@ -243,6 +243,11 @@ fn an_agent_has_to_be_named_whole() {
         .complains("no agent is named: patchpal works")
         .has("patchpal-autopilot");
     let _ = with(&["--agent", "patchpal"]).complains("--completion-promise");
+    let words = "ralph --prompt Do.it. --completion-promise COMPLETE --no-key-check --dry-run";
+    let words: Vec<_> = words.split(' ').collect();
+    let output = dir.stockade(&words).run();
+    let output = output.complains("no agent is named: patchpal works");
+    let _ = output.does_not_complain("which image is it");
     // It is no preset's, for which an image would be built.
     let _ = dir
         .stockade(&["ralph", "--prompt", "Do it.", "--", "true"])

@@ -1,6 +1,7 @@
 //! What is kept of what an agent says, where that is more than is to be kept, and what is shown of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::night::{ended, ralph, record, wait_until};
 use crate::support::dir::TestDir;
@@ -165,4 +166,39 @@ fn of_a_run_the_last_lines_are_shown() {
     let _ = dir.stockade(&["wait", last]).run().says(&code);
     let gone = dir.stockade(&["stop", "no-such-thing"]).run();
     let _ = gone.code(1).complains("there is no container");
+}
+
+/// The agent is at work, and its output cannot be kept any more.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_run_that_is_given_up_keeps_what_its_agent_did_last() {
+    let dir = TestDir::new();
+    let agent = format!(
+        "touch ready; while [ ! -e go ]; do sleep 0.05; done; echo 1 >made\n\
+         {LINES} lines 0 200; sleep 600"
+    );
+    let told = dir.path().join("told");
+    let notify = format!("cat >'{}'", told.display());
+    let flags = [
+        "--no-check",
+        "--output-size=64k",
+        "--stop-timeout=0",
+        "--notify",
+        &notify,
+        "-d",
+    ];
+    let id = ralph(&dir, &agent, &flags).run().success().line();
+    wait_until(|| dir.work().join("ready").exists());
+    let mode = |mode| fs::set_permissions(record(&dir), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
+    dir.write("go", "");
+    let output = dir.stockade(&["watch", &id]).run();
+    mode(0o700);
+    let output = output.code(1).complains("Permission denied");
+    let shown = dir.stockade(&["diff", "--name-only", &id]).run().success();
+    assert!(shown.stdout().contains("made\n"), "{shown}\n{output}");
+    let history = dir.stockade(&["history", &id]).run().success();
+    let _ = history.has("when the run was given up");
+    wait_until(|| fs::read_to_string(&told).is_ok_and(|text| text.contains("failed")));
+    dir.assert_nothing_left();
 }

@@ -247,7 +247,7 @@ fn iterations_that_are_used_up_say_what_was_missing() {
         (
             "echo COMPLETE",
             11,
-            "- its promise was never seen: the agent's final message has to end with `<promise>COMPLETE</promise>`",
+            "- its promise was never seen: the agent's final message needs `<promise>COMPLETE</promise>`",
         ),
         (
             "echo '<promise>COMPLETE</promise>'",

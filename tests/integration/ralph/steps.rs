@@ -18,7 +18,7 @@ fn a_person_goes_step_by_step() {
     let editor = dir.path().join("editor");
     fs::write(
         &editor,
-        "#!/bin/sh\necho 'Write the docs until done.' >\"$1\"\n",
+        "#!/bin/sh\ncp \"$1\" \"$0.seen\"; echo 'Write the docs until done.' >\"$1\"\n",
     )
     .unwrap();
     let _ = dir
@@ -32,6 +32,8 @@ fn a_person_goes_step_by_step() {
     let mut terminal = Pty::spawn(running, 40, 120);
     terminal.expect(KEYS);
     assert_eq!(lives(&dir), 1);
+    let id = record(&dir).file_name().unwrap().to_owned();
+    let id = id.into_string().unwrap();
     terminal.type_keys(b"nonsense\r");
     terminal.expect("a letter; and for `r`");
     terminal.expect(KEYS);
@@ -44,9 +46,19 @@ fn a_person_goes_step_by_step() {
     terminal.type_keys(b"e\r");
     terminal.expect("another prompt");
     terminal.expect(KEYS);
+    let told = dir.stockade(&["tell", &id, "Mind the gap."]).run();
+    let _ = told.success();
     terminal.type_keys(b"c\r");
     terminal.expect("iteration 2 ended");
     terminal.expect(KEYS);
+    let second = fs::read_to_string(dir.work().join("prompt-2")).unwrap();
+    assert!(second.starts_with("Write the docs"), "{second}");
+    assert!(second.contains("Mind the gap."), "{second}");
+    // What was for one iteration is not for the next ones.
+    terminal.type_keys(b"e\r");
+    terminal.expect(KEYS);
+    let seen = fs::read_to_string(dir.path().join("editor.seen")).unwrap();
+    assert_eq!(seen, "Write the docs until done.\n");
     terminal.type_keys(b"k\r");
     terminal.expect("it passed");
     terminal.expect(KEYS);

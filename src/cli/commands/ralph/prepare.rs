@@ -78,7 +78,8 @@ pub(super) async fn prepare(
         None => Here::find(&cwd, ui).await?,
     };
     let wanted = args.image.as_deref().or(here.as_ref().map(Here::id));
-    if wanted.is_none() && args.agent.is_none() {
+    // An agent that Stockade knows may have one built for it, also the one that is meant where none is named.
+    if wanted.is_none() && args.agent.is_none() && !args.command.is_empty() {
         return Err(agent::no_image());
     }
     let mut request = args.sandbox.request(wanted.unwrap_or_default(), &[])?;

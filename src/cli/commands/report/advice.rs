@@ -86,7 +86,7 @@ fn used_up(task: &Task, report: &Report) -> String {
         ),
         (Some((number, None)), _) => format!("its last claim was in iteration {number}"),
         (None, Some(promise)) => format!(
-            "its promise was never seen: the agent's final message has to end with `<promise>{}</promise>` alone on a line",
+            "its promise was never seen: the agent's final message needs `<promise>{}</promise>` alone on a line",
             promise.text()
         ),
         (None, None) => "the task has no promise".to_owned(),
