@@ -106,6 +106,8 @@ pub struct Iteration {
     pub forks_refused: bool,
     /// The exit code of its check; `None` without one.
     pub check: Option<i32>,
+    /// The check was ended, since it took too long: it has failed, whatever its exit code.
+    pub check_timed_out: bool,
     /// What it used at most, as far as the kernel said.
     pub used: Usage,
 }
@@ -209,21 +211,23 @@ impl Report {
                     waited: Duration::ZERO,
                     forks_refused: *forks_refused,
                     check: None,
+                    check_timed_out: false,
                     used: *used,
                 });
             }
             Event::Checked {
                 number,
                 exit_code,
+                timed_out,
                 took,
                 findings,
-                ..
             } => {
                 self.spent += Duration::from_millis(*took);
                 self.findings = Some(findings.clone());
                 let checked = |iteration: &&mut Iteration| iteration.number == *number;
                 if let Some(iteration) = self.iterations.iter_mut().rev().find(checked) {
                     iteration.check = Some(*exit_code);
+                    iteration.check_timed_out = *timed_out;
                 }
             }
             Event::Phase { verdict, .. } => self.phases.push(verdict.clone()),

@@ -314,6 +314,8 @@ fn row(iteration: &Iteration) -> String {
     };
     let check = match iteration.check {
         None => "–".to_owned(),
+        // Many commands end with 0 when they are asked to.
+        Some(_) if iteration.check_timed_out => "took too long".to_owned(),
         Some(0) => "passed".to_owned(),
         Some(code) => format!("failed with {code}"),
     };
