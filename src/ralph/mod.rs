@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod follow;
 mod growth;
+mod inside;
 mod life;
 mod message;
 mod modules;

@@ -78,6 +78,7 @@ impl Claimed<'_> {
             let at = repository.checkpoint(checkpoints.series(), at)?;
             let changes = checkpoints.changes(&repository, &base, &at)?;
             selection.mend(&repository, &changes);
+            selection.look_inside(&repository, &changes);
             selection.follow(&repository.links(&base)?);
             let mut findings = selection.findings(&changes);
             findings.weakened = weakened(&repository, &changes, &selection);

@@ -32,3 +32,25 @@ fn a_check_that_takes_too_long_has_failed_whatever_it_says_then() {
     let again = dir.stockade(&["check"]).run().code(10);
     assert!(!again.stderr().contains("passed"), "{again}");
 }
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn tests_that_are_gone_from_a_file_of_source_are_told() {
+    let dir = TestDir::new();
+    let work = "pub fn answer() -> u8 {\n    41\n}\n";
+    let tests = "#[cfg(test)]\nmod tests {\n    #[test]\n    fn it_is_right() {\n        assert_eq!(super::answer(), 42);\n    }\n}\n";
+    dir.write("src/lib.rs", &format!("{work}\n{tests}"));
+    dir.write("src/other.rs", "pub fn other() {}\n");
+    // In place of a runner of tests: as many as there are have to hold.
+    let check = "[ -e src/lib.rs ] && ! grep -q 'answer(), 42' src/lib.rs";
+    let agent = "sed -i '/cfg(test)/,$d' src/lib.rs; echo >>src/other.rs";
+    let output = claiming(&dir, agent, &["--check", check]).run();
+    let output = ended(&dir, output, 0, 1).complains("verified (agent's tests)");
+    assert!(!output.stderr().contains("protected"), "{output}");
+    let findings = &event(&dir, "checked")["findings"];
+    assert_eq!(findings["agents_tests"], serde_json::json!(["src/lib.rs"]));
+    assert_eq!(findings["weakened"], serde_json::json!(["src/lib.rs"]));
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    let (_, told) = report.split_once("may have been weakened").unwrap();
+    assert!(told.contains("- `src/lib.rs`"), "{report}");
+}
