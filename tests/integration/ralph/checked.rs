@@ -54,3 +54,47 @@ fn tests_that_are_gone_from_a_file_of_source_are_told() {
     let (_, told) = report.split_once("may have been weakened").unwrap();
     assert!(told.contains("- `src/lib.rs`"), "{report}");
 }
+
+#[test]
+#[ignore = "needs podman: runs agents"]
+fn tests_that_are_gone_are_told_where_no_check_was_made() {
+    let dir = TestDir::new();
+    let take_away = "rm -f tests/gone.sh; echo exit 0 >tests/off.sh; echo x >conftest.py";
+    let no_check: &[&str] = &["--no-check", "--max-iterations", "1"];
+    let no_claim = ["--check", "true", "--max-iterations", "1"];
+    for (agent, flags, code) in [
+        (
+            format!("{take_away}\necho '<promise>COMPLETE</promise>'"),
+            no_check,
+            0,
+        ),
+        (take_away.to_owned(), &no_claim, 11),
+        // A check before is none of what came then.
+        (
+            format!("[ $n = 1 ] && echo '<promise>COMPLETE</promise>' && exit\n{take_away}"),
+            &["--check", "false", "--max-iterations", "2"],
+            10,
+        ),
+    ] {
+        let _ = dir.shell("rm -rf tests conftest.py count").run().success();
+        for name in ["gone", "off", "same"] {
+            dir.write(&format!("tests/{name}.sh"), "assert=1\n[ -e done ]\n");
+        }
+        let _ = super::night::ralph(&dir, &agent, flags).run().code(code);
+        let report = dir.stockade(&["report"]).run().success().stdout();
+        let (_, told) = report
+            .split_once("## Steer tests, and were changed")
+            .unwrap();
+        let (put_back, told) = told.split_once("## Decide the outcome").unwrap();
+        let (_, told) = told.split_once("## Tests that are gone").unwrap();
+        let (gone, told) = told.split_once("may have been weakened").unwrap();
+        assert!(put_back.contains("- `conftest.py`"), "{report}");
+        assert!(gone.contains("- `tests/gone.sh`"), "{report}");
+        assert!(told.contains("- `tests/off.sh`"), "{report}");
+        assert!(!report.contains("same.sh"), "{report}");
+        let json = dir.stockade(&["report", "--format", "json"]).run();
+        let found = &json.success().json()["unchecked"];
+        assert_eq!(found["tests_gone"], serde_json::json!(["tests/gone.sh"]));
+    }
+    dir.assert_nothing_left();
+}
