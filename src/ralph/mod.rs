@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod follow;
 mod growth;
+mod inside;
 mod life;
 mod message;
 mod modules;
@@ -80,6 +81,7 @@ pub use store::{Held, Named, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
 pub use trouble::{Errors, Refusal, Trouble};
 pub use verdict::{Grade, Verdict};
+pub use verification::unchecked;
 pub use way_back::{Spared, WayBack};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.

@@ -2,13 +2,14 @@
 
 mod names;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use self::names::{
     CACHES, DECIDING, INSTALLED, RUNNERS, STEERING, TESTS, hides_a_module, names_plugins,
 };
+use super::inside;
 use super::sections::{self, Mended};
 use crate::workspace::{Change, ChangeKind, Entry, EntryKind, Pattern, Repository, Selected};
 
@@ -31,6 +32,8 @@ pub(super) struct Selection {
     mended: HashMap<PathBuf, Mended>,
     /// Where the person's own links lead.
     led_to: Vec<PathBuf>,
+    /// Files of source that held tests in the beginning, or may have.
+    tested: HashSet<PathBuf>,
 }
 
 /// What was found of the agent's changes since the beginning.
@@ -72,6 +75,7 @@ impl Selection {
             named,
             mended: HashMap::new(),
             led_to: Vec::new(),
+            tested: HashSet::new(),
         }
     }
 
@@ -94,6 +98,30 @@ impl Selection {
                 Some(None) => Mended::UNCLEAR,
             };
             self.mended.insert(path.to_owned(), mended);
+        }
+    }
+
+    /// Looks for tests in what files of source were, that are changed or gone.
+    pub(super) fn look_inside(&mut self, repository: &Repository, changes: &[Change]) {
+        let mut left = inside::TOGETHER;
+        for change in changes {
+            let is_file = |entry: &Entry| entry.kind == EntryKind::File;
+            let Some(before) = change.before.filter(is_file) else {
+                continue;
+            };
+            let is_same = |after: Entry| is_file(&after) && after.id == before.id;
+            if change.after.is_some_and(is_same) || !inside::is_source(&change.path) {
+                continue;
+            }
+            // What is not read may hold some: a person is told sooner than not.
+            let text = match before.size <= inside::MAX.min(left) {
+                true => repository.read_blob(before.id, inside::MAX).ok(),
+                false => None,
+            };
+            left -= text.as_ref().map_or(0, |_| before.size);
+            if text.is_none_or(|text| inside::holds(&text)) {
+                self.tested.insert(change.path.clone());
+            }
         }
     }
 
@@ -178,6 +206,7 @@ impl Selection {
                 || hides_a_module(path, is_link)
                 || decides()
                 || self.is_named(change)
+                || self.tested.contains(path)
                 || self.led_to.iter().any(|place| path.starts_with(place)))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::inside;
 use super::selection::Selection;
 use crate::workspace::{Change, ChangeKind, EntryKind, Repository};
 
@@ -133,17 +134,20 @@ fn is_weaker(before: &[u8], after: &[u8]) -> bool {
         let tests = |line: &&str| TESTING.iter().any(|word| has(line, word));
         lines(text).filter(tests).count()
     };
-    lines(&after).filter(marked).any(is_new) || testing(&after) < testing(&before)
+    lines(&after).filter(marked).any(is_new)
+        || testing(&after) < testing(&before)
+        // Where the work has assertions, too, it makes up for none.
+        || inside::count(&after) < inside::count(&before)
 }
 
 /// Lines that do something, without the blanks around them.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(str::trim);
     lines.filter(|line| !COMMENTS.iter().any(|comment| line.starts_with(comment)))
 }
 
 /// Whether it stands there by itself, not as the end of a longer word: `exit(` is no `xit(`.
-fn has(line: &str, mark: &str) -> bool {
+pub(super) fn has(line: &str, mark: &str) -> bool {
     let of_a_word = |c: char| c.is_alphanumeric() || c == '_';
     let begins_one = mark.starts_with(of_a_word);
     line.match_indices(mark).any(|(at, _)| {
@@ -190,6 +194,9 @@ mod tests {
         let skipped = "#[ignore = \"slow\"]\nfn a() {}\n#[ignore = \"new\"]\nfn b() {}\n";
         let moved = "#[ignore = \"new\"]\nfn b() {}\n#[ignore = \"slow\"]\nfn a() {}\n";
         assert!(!is_weaker(skipped.as_bytes(), moved.as_bytes()));
+        let tested = "fn a() {}\n#[test]\nfn b() { assert!(a()) }\n";
+        let gone = "fn a() { assert!(x); assert!(y); assert!(z) }\n";
+        assert!(is_weaker(tested.as_bytes(), gone.as_bytes()));
         let one = "#[ignore = \"slow\"]\nfn a() {}\nfn b() {}\n";
         assert!(is_weaker(one.as_bytes(), skipped.as_bytes()));
     }

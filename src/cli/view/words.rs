@@ -111,9 +111,6 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }
         Event::Checked {
-            exit_code: 0, took, ..
-        } => format!("the check passed after {}", time(*took)),
-        Event::Checked {
             timed_out: true,
             took,
             ..
@@ -121,6 +118,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             "the check took too long, and was ended after {}",
             time(*took)
         ),
+        Event::Checked {
+            exit_code: 0, took, ..
+        } => format!("the check passed after {}", time(*took)),
         Event::Checked {
             exit_code, took, ..
         } => format!("the check failed after {} with {exit_code}", time(*took)),

@@ -79,7 +79,9 @@ fn what_the_check_names_and_the_agent_wrote_is_told() {
     let protect = ["check.sh".to_owned(), "pyproject.toml".to_owned()];
     assert!(findings(&protect, "sh /workspace/check.sh").is_protected());
 }
-/// What is found where an agent makes of one directory another: files, links (`name>target`), and what is gone (`-name`).
+
+/// What is found where an agent makes of one directory another: files (`name`, `name=content`), links (`name>target`), and what
+/// is gone (`-name`).
 fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
     let dir = tempfile::tempdir().unwrap();
     let (state, work) = (dir.path().join("state"), dir.path().join("work"));
@@ -92,7 +94,7 @@ fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
     let checkpoints = run.checkpoints(&record).unwrap();
     let taken = [base, agents].map(|steps| {
         for step in steps {
-            let name = step.split('>').next().unwrap_or_default();
+            let name = step.split(['>', '=']).next().unwrap_or_default();
             let path = work.join(name.trim_start_matches('-'));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             match step.split_once('>') {
@@ -101,7 +103,11 @@ fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
                 }
                 _ if name.starts_with('-') => std::fs::remove_file(path).unwrap(),
                 Some((_, target)) => symlink(target, path).unwrap(),
-                None => std::fs::write(path, format!("{steps:?}")).unwrap(),
+                None => {
+                    let content = step.split_once('=').map(|(_, content)| content.to_owned());
+                    let content = content.unwrap_or_else(|| format!("{steps:?}"));
+                    std::fs::write(path, content).unwrap();
+                }
             }
         }
         checkpoints.take("test").unwrap().0
@@ -111,7 +117,81 @@ fn found(base: &[&str], agents: &[&str], protect: &[&str]) -> Findings {
     let protect: Vec<_> = protect.iter().map(|path| (*path).to_owned()).collect();
     let mut selection = Selection::new(&protect, "sh ci/check.sh");
     selection.follow(&repository.links(&taken[0]).unwrap());
-    selection.findings(&changes)
+    selection.look_inside(&repository, &changes);
+    let mut findings = selection.findings(&changes);
+    findings.weakened = crate::ralph::weakened::weakened(&repository, &changes, &selection);
+    findings
+}
+
+/// Names of each language, and whether they are the person's for a check, decide, or are work.
+#[test]
+fn tests_and_what_builds_them_are_known_by_their_names() {
+    let selection = Selection::new(&[], "");
+    let change = |path: &str| Change {
+        path: path.into(),
+        kind: ChangeKind::Modified,
+        before: None,
+        after: None,
+    };
+    for path in "src/foo/tests.rs src/foo/test.rs Foo.Tests/Foo.cs src/FooTests/Bar.fs Tests/FooTests/a.swift FooTest.java \
+        src/FooTests.java src/FooSpec.scala src/FooTest.kt src/FooSpec.kt FooTest.php lib/foo_test.exs lib/foo_test.dart \
+        src/foo_unittest.cc src/foo-test.js src/foo.tests.ts src/__snapshots__/a.snap t/basic.t a.bats e2e/a.js \
+        src/FooSuite.scala pkg/testdata/a.json tests.py sub/test_foo.c foo_SUITE.erl FooIT.java"
+        .split_whitespace()
+        .chain(
+            "CMakeLists.txt sub/CMakeLists.txt a.cmake rules.mk mix.exs composer.json meson.build build.sbt \
+             project/plugins.sbt project/Build.scala defs.bzl BUILD sub/BUILD.bazel dune dune-project Foo/Foo.csproj \
+             Foo.fsproj All.sln Gemfile Rakefile Package.swift Directory.Build.props settings.gradle.kts build.zig"
+                .split_whitespace(),
+        )
+    {
+        assert!(selection.is_agents_test(&change(path)), "{path}");
+        assert_eq!(selection.select(Path::new(path)), Selected::Keep, "{path}");
+    }
+    for path in ["phpunit.xml.dist", "cypress.config.ts", "a.runsettings"] {
+        assert_eq!(selection.select(Path::new(path)), Selected::Base, "{path}");
+    }
+    for path in "src/latest.rs src/contest.java src/PodSpec.go src/attest.py protest/a.rs src/Testing.java src/testsuite \
+        src/inspect.rb src/builder.rs docs/building.md src/main.kt"
+        .split_whitespace()
+    {
+        assert!(!selection.is_agents_test(&change(path)), "{path}");
+    }
+}
+
+#[test]
+fn tests_inside_files_of_source_are_the_persons_to_begin_with() {
+    let tested = "pub fn a() {}\n#[test]\nfn b() { assert!(true) }\n";
+    let [lib, gone, more] = ["lib", "gone", "more"].map(|name| format!("src/{name}.rs={tested}"));
+    let base = [
+        &*lib,
+        &gone,
+        &more,
+        "src/plain.rs=fn a() {}",
+        "README.md=#[test]",
+    ];
+    let more = format!("{more}#[test]\nfn c() {{}}\n");
+    let agents = [
+        "src/lib.rs=pub fn a() {}",
+        "-src/gone.rs",
+        &more,
+        "src/plain.rs=fn b() {}",
+        "README.md=none",
+        "src/new.rs=fn c() {}",
+    ];
+    let found = found(&base, &agents, &[]);
+    assert_eq!(found.agents_tests, ["src/lib.rs", "src/more.rs"]);
+    assert_eq!(found.tests_gone, ["src/gone.rs"]);
+    assert_eq!(found.weakened, ["src/lib.rs"]);
+    assert!(!found.is_protected());
+}
+
+#[test]
+fn so_much_of_source_that_it_is_not_read_may_hold_tests() {
+    let large = format!("a.rs={}", "x".repeat(1 << 20));
+    assert!(found(&[&large], &["a.rs=y"], &[]).is_protected());
+    let larger = format!("{large}x");
+    assert_eq!(found(&[&larger], &["a.rs=y"], &[]).agents_tests, ["a.rs"]);
 }
 
 #[test]

@@ -10,7 +10,11 @@ use crate::support::dir::TestDir;
 const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 
 /// As [`ralph`], with claims in each life.
-fn claiming(dir: &TestDir, agent: &str, flags: &[&str]) -> crate::support::command::TestCommand {
+pub(super) fn claiming(
+    dir: &TestDir,
+    agent: &str,
+    flags: &[&str],
+) -> crate::support::command::TestCommand {
     ralph(dir, &format!("{agent}{CLAIM}"), flags)
 }
 
@@ -24,7 +28,7 @@ fn events(dir: &TestDir) -> Vec<serde_json::Value> {
     shown["events"].as_array().unwrap().clone()
 }
 
-fn event(dir: &TestDir, name: &str) -> serde_json::Value {
+pub(super) fn event(dir: &TestDir, name: &str) -> serde_json::Value {
     let all = events(dir);
     let last = all.iter().rev().find(|event| event["event"] == name);
     last.unwrap_or_else(|| panic!("no {name} in {all:#?}"))
@@ -256,23 +260,6 @@ fn a_check_may_come_from_a_directory_of_the_persons() {
     );
     let said = fs::read_to_string(record(&dir).join("check-2.log")).unwrap();
     assert!(said.contains("Read-only file system"), "{said}");
-}
-
-#[test]
-#[ignore = "needs podman: runs an agent and checks"]
-fn a_check_that_fails_to_the_end_is_said() {
-    let dir = TestDir::new();
-    let flags = [
-        "--check",
-        "sleep 60",
-        "--check-timeout",
-        "1",
-        "--max-iterations",
-        "1",
-    ];
-    let output = claiming(&dir, "", &flags).run();
-    let _ = ended(&dir, output, 10, 1).complains("took too long");
-    assert_eq!(event(&dir, "checked")["timed_out"], true);
 }
 
 #[test]

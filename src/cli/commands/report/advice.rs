@@ -80,7 +80,11 @@ fn used_up(task: &Task, report: &Report) -> String {
     let more = task.budget.iterations.saturating_mul(doubled());
     let claims = |one: &&Iteration| one.claim == Claim::Complete;
     let last = report.iterations.iter().rev().find(claims);
+    let cut = last.is_some_and(|last| last.check_timed_out);
     let found = match (last.map(|last| (last.number, last.check)), &task.promise) {
+        (Some((number, _)), _) if cut => format!(
+            "the check of its last claim, in iteration {number}, took too long: `stockade check` repeats that"
+        ),
         (Some((number, Some(code))), _) => format!(
             "its last claim, in iteration {number}, failed the check with {code}: `stockade check` repeats that"
         ),

@@ -1,0 +1,100 @@
+//! What is said of a check that did not end by itself, and of tests of which the agent has made less.
+
+use super::night::ended;
+use super::verified::{claiming, event};
+use crate::support::dir::TestDir;
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_check_that_takes_too_long_has_failed_whatever_it_says_then() {
+    let dir = TestDir::new();
+    // Many commands end so when they are asked to.
+    let check = "trap 'exit 0' TERM; sleep 60 & wait";
+    let bounds = ["--check-timeout", "1", "--max-iterations", "1"];
+    let flags = [&["--check", check][..], &bounds].concat();
+    let output = claiming(&dir, "", &flags).run();
+    let output = ended(&dir, output, 10, 1).complains("took too long");
+    assert!(!output.stderr().contains("passed"), "{output}");
+    let checked = event(&dir, "checked");
+    assert_eq!(
+        (&checked["timed_out"], &checked["exit_code"]),
+        (&true.into(), &0.into())
+    );
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    assert!(report.contains("| complete | took too long |"), "{report}");
+    assert!(report.contains("iteration 1, took too long"), "{report}");
+    let report = dir.stockade(&["report", "--format", "json"]).run();
+    let report = report.success().json();
+    assert_eq!(report["report"]["iterations"][0]["check_timed_out"], true);
+    let shown = dir.stockade(&["show"]).run().success().stdout();
+    assert!(!shown.contains("the check passed"), "{shown}");
+    // By hand, too.
+    let again = dir.stockade(&["check"]).run().code(10);
+    assert!(!again.stderr().contains("passed"), "{again}");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn tests_that_are_gone_from_a_file_of_source_are_told() {
+    let dir = TestDir::new();
+    let work = "pub fn answer() -> u8 {\n    41\n}\n";
+    let tests = "#[cfg(test)]\nmod tests {\n    #[test]\n    fn it_is_right() {\n        assert_eq!(super::answer(), 42);\n    }\n}\n";
+    dir.write("src/lib.rs", &format!("{work}\n{tests}"));
+    dir.write("src/other.rs", "pub fn other() {}\n");
+    // In place of a runner of tests: as many as there are have to hold.
+    let check = "[ -e src/lib.rs ] && ! grep -q 'answer(), 42' src/lib.rs";
+    let agent = "sed -i '/cfg(test)/,$d' src/lib.rs; echo >>src/other.rs";
+    let output = claiming(&dir, agent, &["--check", check]).run();
+    let output = ended(&dir, output, 0, 1).complains("verified (agent's tests)");
+    assert!(!output.stderr().contains("protected"), "{output}");
+    let findings = &event(&dir, "checked")["findings"];
+    assert_eq!(findings["agents_tests"], serde_json::json!(["src/lib.rs"]));
+    assert_eq!(findings["weakened"], serde_json::json!(["src/lib.rs"]));
+    let report = dir.stockade(&["report"]).run().success().stdout();
+    let (_, told) = report.split_once("may have been weakened").unwrap();
+    assert!(told.contains("- `src/lib.rs`"), "{report}");
+}
+
+#[test]
+#[ignore = "needs podman: runs agents"]
+fn tests_that_are_gone_are_told_where_no_check_was_made() {
+    let dir = TestDir::new();
+    let take_away = "rm -f tests/gone.sh; echo exit 0 >tests/off.sh; echo x >conftest.py";
+    let no_check: &[&str] = &["--no-check", "--max-iterations", "1"];
+    let no_claim = ["--check", "true", "--max-iterations", "1"];
+    for (agent, flags, code) in [
+        (
+            format!("{take_away}\necho '<promise>COMPLETE</promise>'"),
+            no_check,
+            0,
+        ),
+        (take_away.to_owned(), &no_claim, 11),
+        // A check before is none of what came then.
+        (
+            format!("[ $n = 1 ] && echo '<promise>COMPLETE</promise>' && exit\n{take_away}"),
+            &["--check", "false", "--max-iterations", "2"],
+            10,
+        ),
+    ] {
+        let _ = dir.shell("rm -rf tests conftest.py count").run().success();
+        for name in ["gone", "off", "same"] {
+            dir.write(&format!("tests/{name}.sh"), "assert=1\n[ -e done ]\n");
+        }
+        let _ = super::night::ralph(&dir, &agent, flags).run().code(code);
+        let report = dir.stockade(&["report"]).run().success().stdout();
+        let (_, told) = report
+            .split_once("## Steer tests, and were changed")
+            .unwrap();
+        let (put_back, told) = told.split_once("## Decide the outcome").unwrap();
+        let (_, told) = told.split_once("## Tests that are gone").unwrap();
+        let (gone, told) = told.split_once("may have been weakened").unwrap();
+        assert!(put_back.contains("- `conftest.py`"), "{report}");
+        assert!(gone.contains("- `tests/gone.sh`"), "{report}");
+        assert!(told.contains("- `tests/off.sh`"), "{report}");
+        assert!(!report.contains("same.sh"), "{report}");
+        let json = dir.stockade(&["report", "--format", "json"]).run();
+        let found = &json.success().json()["unchecked"];
+        assert_eq!(found["tests_gone"], serde_json::json!(["tests/gone.sh"]));
+    }
+    dir.assert_nothing_left();
+}
