@@ -2,6 +2,8 @@
 //! cannot change it. A container of the run's image gives it back to them: in it all those ids are users that its
 //! root, who is the person, may take files from.
 
+mod search;
+
 use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +19,8 @@ use super::sanitize::sanitize_line;
 use super::signals::Signals;
 use super::turn::Turn;
 use super::ui::Ui;
-use crate::ralph::{GitAccess, Night, Obeyed, Record, Run, Workspace};
+use crate::libpod::Image;
+use crate::ralph::{GitAccess, Night, Obeyed, Record, Run, Theirs, Workspace};
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
 use crate::sandbox::mounts::{Access, MountSource, OwnMount, parse_volume};
@@ -30,9 +33,13 @@ use crate::sandbox::{Request, Sandbox};
 use crate::workspace::Root;
 use crate::workspace::git::{TopKind, Way};
 
+use search::{Round, Search};
+
 /// What it takes to give files of others away.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
 const TARGET: &str = "/workspace";
+/// More containers than this are started for none.
+const MOST_ROUNDS: usize = 50;
 const GIT: &CStr = c".git";
 const CLEAN: [&str; 3] = [
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -58,8 +65,12 @@ pub(crate) fn is_foreign(root: &Path, path: &Path) -> bool {
     false
 }
 
-/// As [`reclaim`]. What would be obeyed as soon as it is the person's is moved away at once: git does not obey what is
-/// somebody else's.
+/// Makes what the run made or took over in its workspace the person's own, but for their `.git`, what is mounted below,
+/// and what was others' before it. What would be obeyed as soon as it is the person's is moved away at once: git does
+/// not obey what is somebody else's.
+///
+/// # Errors
+/// As [`reclaim`].
 pub(crate) async fn reclaim_clear(
     workspace: &Path,
     (run, night): (&Run, &mut Night),
@@ -70,29 +81,35 @@ pub(crate) async fn reclaim_clear(
     // What was the person's before is not the run's.
     let mut foreign = night.obeyed();
     foreign.retain(|path| is_foreign(workspace, path));
+    let theirs = match record.original {
+        Some(_) => None,
+        None => Some(Theirs::of(&run.checkpoints(record)?)?),
+    };
     let clear = || Ok(night.clear_of(&foreign)?);
-    given(workspace, (run, clear), record, service, ui).await
+    given(workspace, (run, clear), record, theirs, service, ui).await
 }
 
-/// Makes all that lies in a run's workspace the person's own, but for their `.git` and what is mounted below.
+/// Makes all that lies in a copy of a run's the person's own.
 ///
 /// # Errors
 /// The service is another one than the person's own, or the container could not do it. With the exit code of a signal,
 /// if one came.
 pub(crate) async fn reclaim(
-    workspace: &Path,
+    copy: &Path,
     run: &Run,
     record: &Record,
     service: &Service,
     ui: &Ui,
 ) -> CliResult<()> {
-    given(workspace, (run, || Ok(())), record, service, ui).await
+    given(copy, (run, || Ok(())), record, None, service, ui).await
 }
 
+/// All of it, or what was not theirs.
 async fn given(
     workspace: &Path,
     (run, then): (&Run, impl FnOnce() -> CliResult<()>),
     record: &Record,
+    theirs: Option<Theirs>,
     service: &Service,
     ui: &Ui,
 ) -> CliResult<()> {
@@ -102,38 +119,103 @@ async fn given(
             "this service is not your own: to it your subordinate ids are nobody's",
         ));
     }
-    let mut signals = Signals::catch().doing("catch signals")?;
-    let image = service.client.inspect_image(&record.image.id).await?;
-    let mut request = request(workspace, &record.image.id)?;
-    request.limits = record.asked.again();
-    let hidden = Hidden::of(workspace, run, record)?;
-    hidden.hide(&mut request);
-    // The person's image does one thing here: no limit has to keep it from another.
-    let unenforced = Unenforced::Allow;
-    let launch = Launch::new(request, &image, service, unenforced, &[])?;
-    let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
-    let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
-    drop(turn);
-    let noted = launch.note(sandbox.id());
-    ui.status("files of other users of the sandbox: a container makes them yours");
-    let work = async {
-        noted?;
-        live(&sandbox, &launch, unenforced, ui).await
+    let mut giver = Giver {
+        workspace,
+        record,
+        service,
+        ui,
+        image: service.client.inspect_image(&record.image.id).await?,
+        signals: Signals::catch().doing("catch signals")?,
+        hidden: Hidden::of(workspace, run, record)?,
+        used: Vec::new(),
     };
-    let done = tokio::select! {
-        done = work => done,
-        caught = signals.next_end() => Err(CliError::new(Exit::Signal(caught.number()), "interrupted")),
+    ui.status("files of other users of the sandbox: a container makes them yours");
+    let done = match theirs {
+        None => {
+            let all = Round {
+                paths: vec![String::new()],
+                whole: true,
+            };
+            giver.give(&all).await
+        }
+        Some(theirs) => giver.give_but_for(&theirs).await,
     };
     // Before anything else, and also if only some of it was given.
     let cleared = then();
-    sandbox.remove().await?;
+    for (sandbox, _) in &giver.used {
+        sandbox.remove().await?;
+    }
     cleared?;
-    match done.map_err(|error| explained(error, workspace))? {
-        0 => Ok(()),
-        code => Err(CliError::new(
-            Exit::Failed,
-            format!("`chown` in a container of the run's image ended with {code}"),
-        )),
+    done.map_err(|error| explained(error, workspace))
+}
+
+/// Gives files by containers, one for each round.
+struct Giver<'a> {
+    workspace: &'a Path,
+    record: &'a Record,
+    service: &'a Service,
+    ui: &'a Ui,
+    image: Image,
+    signals: Signals,
+    hidden: Hidden,
+    /// They are removed when all is done.
+    used: Vec<(Sandbox, Launch)>,
+}
+
+impl Giver<'_> {
+    async fn give_but_for(&mut self, theirs: &Theirs) -> CliResult<()> {
+        let mut search = Search::new(self.workspace, theirs, self.hidden.below());
+        let mut failed = None;
+        for _ in 0..MOST_ROUNDS {
+            let found = search.next();
+            let Some(round) = found.doing("look for files of other users")? else {
+                let unsaid = search.unsaid.first().map(|path| {
+                    let path = sanitize_line(&path.to_string_lossy());
+                    CliError::new(
+                        Exit::Failed,
+                        format!("no container can be told of `{path}`"),
+                    )
+                });
+                return failed.or(unsaid).map_or(Ok(()), Err);
+            };
+            match self.give(&round).await {
+                Err(error) if matches!(error.exit, Exit::Signal(_)) => return Err(error),
+                // The next round may be of what has nothing to do with it.
+                Err(error) => failed = Some(error),
+                Ok(()) => {}
+            }
+        }
+        Err(CliError::new(Exit::Failed, "there are too many of them"))
+    }
+
+    async fn give(&mut self, round: &Round) -> CliResult<()> {
+        let (service, ui) = (self.service, self.ui);
+        let mut request = request(self.workspace, &self.record.image.id, round)?;
+        request.limits = self.record.asked.again();
+        self.hidden.hide(&mut request);
+        // The person's image does one thing here: no limit has to keep it from another.
+        let unenforced = Unenforced::Allow;
+        let launch = Launch::new(request, &self.image, service, unenforced, &[])?;
+        let turn = Turn::wait(&service.endpoint, &launch.plan.container).await;
+        let (sandbox, _) = Sandbox::create(&service.client, &launch.plan.container).await?;
+        drop(turn);
+        let noted = launch.note(sandbox.id());
+        let work = async {
+            noted?;
+            live(&sandbox, &launch, unenforced, ui).await
+        };
+        let done = tokio::select! {
+            done = work => done,
+            caught = self.signals.next_end() => Err(CliError::new(Exit::Signal(caught.number()), "interrupted")),
+        };
+        self.used.push((sandbox, launch));
+        match done? {
+            0 => Ok(()),
+            code => Err(CliError::new(
+                Exit::Failed,
+                format!("`chown` in a container of the run's image ended with {code}"),
+            )),
+        }
     }
 }
 
@@ -220,6 +302,15 @@ impl Hidden {
         Ok(())
     }
 
+    /// Where they are, from the workspace.
+    fn below(&self) -> Vec<PathBuf> {
+        let paths = self.0.iter().map(|(_, target)| Path::new(target.as_str()));
+        paths
+            .filter_map(|path| path.strip_prefix(TARGET).ok())
+            .map(Path::to_owned)
+            .collect()
+    }
+
     fn hide(&self, request: &mut Request) {
         let mounts = self.0.iter().map(|(source, target)| OwnMount {
             source: source.clone(),
@@ -239,12 +330,18 @@ impl Drop for Hidden {
     }
 }
 
-fn request(workspace: &Path, image: &str) -> CliResult<Request> {
-    let words = ["-hR", "0:0", TARGET].map(str::to_owned);
+fn request(workspace: &Path, image: &str, round: &Round) -> CliResult<Request> {
+    let flags = if round.whole { "-hR" } else { "-h" };
+    let mut words = [flags, "0:0"].map(str::to_owned).to_vec();
+    // Each begins with a slash, so that none is a flag.
+    words.extend(round.paths.iter().map(|path| match path.as_str() {
+        "" => TARGET.to_owned(),
+        path => format!("{TARGET}/{path}"),
+    }));
     let mut request = Request {
         image: image.to_owned(),
         entrypoint: Some(Entrypoint::parse("chown").map_err(|e| invalid(&e))?),
-        command: words.to_vec(),
+        command: words,
         network: NetworkMode::None,
         ..Request::default()
     };
@@ -273,7 +370,12 @@ mod tests {
 
     #[test]
     fn nothing_that_is_mounted_below_is_reached() {
-        let request = request(Path::new("/somewhere"), "image").unwrap();
+        let round = Round {
+            paths: vec![String::new(), "-a".to_owned()],
+            whole: true,
+        };
+        let request = request(Path::new("/somewhere"), "image", &round).unwrap();
+        assert_eq!(request.command, ["-hR", "0:0", TARGET, "/workspace/-a"]);
         let [mount] = request.mounts.as_slice() else {
             panic!("{:?}", request.mounts)
         };

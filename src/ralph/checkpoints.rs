@@ -121,6 +121,11 @@ impl Checkpoints {
         self.git == Writer::AgentToo || !path.starts_with(".git")
     }
 
+    /// Whether what is worked on is a copy of what the first one is of.
+    pub(super) fn is_copy(&self) -> bool {
+        self.is_copy
+    }
+
     /// Who may have written in the workspace's `.git` since the first of them.
     pub fn git(&self) -> Writer {
         self.git

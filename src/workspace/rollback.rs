@@ -5,7 +5,7 @@
 //! several threads beside what comes next; their directory is complete when the last of them is.
 
 mod crew;
-mod make;
+pub(super) mod make;
 mod plan;
 
 use std::ffi::CString;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::fs::Metadata;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::time::UNIX_EPOCH;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -18,8 +20,10 @@ use rustix::io::Errno;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 use crate::workspace::files;
+use crate::workspace::id::ID;
 use crate::workspace::id::Kind;
 use crate::workspace::id::ObjectId;
+use crate::workspace::id::checksum;
 use crate::workspace::pack::Object;
 use crate::workspace::pack::Pack;
 use crate::workspace::pack::PackWriter;
@@ -73,6 +77,7 @@ pub(super) struct Store {
     packs: Vec<Pack>,
     /// Somebody wants it to end.
     stop: Arc<AtomicBool>,
+    key: [u8; ID],
 }
 
 /// Held while the repository is written; dropped, it is free again.
@@ -94,6 +99,7 @@ impl Store {
             path: path.to_owned(),
             packs: Vec::new(),
             stop: Arc::default(),
+            key: [0; ID],
         };
         files::directory(path)?;
         let found = path.symlink_metadata().map_err(Error::file("read", path))?;
@@ -107,6 +113,7 @@ impl Store {
             return Err(Error::unsafe_at(path, "open to others than its owner"));
         }
         let made = |store: &Self| files::read(&store.path.join("config"), 64 * 1024);
+        store.key = key(&found);
         match store.try_lock()? {
             Some(_lock) if made(&store)?.is_none() => store.make()?,
             Some(_lock) => store.sweep()?,
@@ -120,6 +127,11 @@ impl Store {
         }
         store.load()?;
         Ok(store)
+    }
+
+    /// Always the same, and nothing that anybody knows who does not see the repository.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
     }
 
     fn make(&self) -> Result<()> {
@@ -339,6 +351,15 @@ impl Store {
 }
 
 /// The names in a directory of ours; none if it is not there.
+/// Of a directory that is out of an agent's sight, and the moment it was made.
+fn key(found: &Metadata) -> [u8; ID] {
+    let made = found.created().ok();
+    let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let made = made.unwrap_or_default().as_nanos().to_be_bytes();
+    let (device, inode) = (found.dev().to_be_bytes(), found.ino().to_be_bytes());
+    checksum(&[device.as_slice(), &inode, &made].concat())
+}
+
 fn names(directory: &Path) -> Result<Vec<String>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,

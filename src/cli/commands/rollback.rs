@@ -9,20 +9,20 @@ use crate::cli::argv::named;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::reclaim::{is_foreign, reclaim, reclaim_clear};
+use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{night, paths};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Entry, Event, Night, Spared, WayBack};
+use crate::ralph::{Entry, Event, Night, Spared, Theirs, WayBack};
 
 /// So many names are shown.
 const SHOWN: usize = 20;
 
 /// Make a run's workspace what it was at a checkpoint
 ///
-/// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay, and so does your
-/// `.git`, unless the run had `--git rw` or you name it. After `ralph --workspace copy` that is the copy, unless
+/// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay, and those that were
+/// another user's before the run stay theirs; your `.git` stays as it is, unless the run had `--git rw` or you name it. After `ralph --workspace copy` that is the copy, unless
 /// you say `--original`.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
@@ -74,17 +74,17 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let mut done = way.go(&paths)?;
     let place = &workspace.path;
     let mut interrupted = None;
+    let theirs = Theirs::of(&checkpoints)?;
     let failed_at = done.failed.iter().map(|one| &one.path);
-    if failed_at
-        .chain(&done.left)
-        .any(|path| is_foreign(place, path))
-    {
+    // In the person's own directory beside a copy no agent has made anything.
+    let is_taken = !args.original
+        && failed_at
+            .chain(&done.left)
+            .any(|path| is_foreign(place, path) && !theirs.keeps(path));
+    if is_taken {
         let reclaimed = async {
             let service = Service::connect(global, ui).await?;
-            match args.original {
-                true => reclaim(place, &run, &record, &service, ui).await,
-                false => reclaim_clear(place, (&run, &mut night), &record, &service, ui).await,
-            }
+            reclaim_clear(place, (&run, &mut night), &record, &service, ui).await
         };
         match reclaimed.await {
             // What is done is done, and noted below.
@@ -96,9 +96,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
             Ok(()) => {
                 // With what could not be read before.
                 let (mine, event) = way.keep_again()?;
-                if !args.original {
-                    night.note(event)?;
-                }
+                night.note(event)?;
                 done = way.go(&paths)?;
                 ui.status(&format!(
                     "what could not be read before that is in checkpoint {mine}"
@@ -106,6 +104,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
             }
         }
     }
+    let stays = theirs.spare(place, &mut done);
     let failures = done.failed.len() as u64 + done.failed_more;
     night.note(way.event(&done, &paths))?;
     if let Some(error) = interrupted {
@@ -150,6 +149,15 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     }
     if done.left.len() > SHOWN {
         ui.warning(&format!("and {} more", done.left.len() - SHOWN));
+    }
+    for path in stays.iter().take(SHOWN) {
+        let path = sanitize_line(&path.to_string_lossy());
+        ui.warning(&format!(
+            "not as it was, and left: it was another user's before the run: {path}"
+        ));
+    }
+    if stays.len() > SHOWN {
+        ui.warning(&format!("and {} more", stays.len() - SHOWN));
     }
     if failures == 0 {
         return Ok(Exit::Done);

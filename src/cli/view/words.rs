@@ -145,6 +145,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             to,
             restored,
             removed,
+            failed,
             original,
             ..
         } => {
@@ -153,7 +154,13 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
             } else {
                 ""
             };
-            format!("{whose}back to checkpoint {to}: {restored} restored, {removed} removed")
+            let failed = match failed {
+                0 => String::new(),
+                failed => format!(", {failed} not what they were"),
+            };
+            format!(
+                "{whose}back to checkpoint {to}: {restored} restored, {removed} removed{failed}"
+            )
         }
         Event::Awake { unless } => match unless {
             None => "this machine stays awake".to_owned(),

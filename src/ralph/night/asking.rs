@@ -1,5 +1,7 @@
 //! What a run does between iterations when it goes on step by step.
 
+use std::path::PathBuf;
+
 use tokio::sync::watch;
 
 use super::{Fault, Gate, Night, joined};
@@ -14,7 +16,12 @@ use crate::ralph::prompt::Prompt;
 use crate::ralph::record::Record;
 use crate::ralph::store::Run;
 use crate::ralph::task::Check;
+use crate::ralph::theirs::Theirs;
 use crate::ralph::way_back::{Spared, WayBack};
+use crate::workspace::RolledBack;
+
+/// So many names are said.
+const NAMED: usize = 5;
 
 /// The person's prompt for what a run works on now, as they have last written it.
 ///
@@ -80,12 +87,47 @@ impl Night {
         let done = tokio::task::spawn_blocking(move || {
             let spared = Spared::Untouched(repository.as_ref());
             let (way, event) = WayBack::begin(&checkpoints, to, spared)?;
-            let done = way.go(&[])?;
-            Result::Ok([event, way.event(&done, &[])])
+            let mut done = way.go(&[])?;
+            let theirs = Theirs::of(&checkpoints)?;
+            let stays = theirs.spare(checkpoints.root()?.path(), &mut done);
+            let mut events = vec![event, way.event(&done, &[])];
+            events.extend(unlike(&done, &stays));
+            Result::Ok(events)
         });
         for event in joined(done.await)? {
             self.note(event)?;
         }
         self.checkpoint().await
     }
+}
+
+/// What is not as it was at the checkpoint, in words.
+fn unlike(done: &RolledBack, stays: &[PathBuf]) -> Vec<Event> {
+    let failed: Vec<_> = done
+        .failed
+        .iter()
+        .take(NAMED)
+        .map(|one| one.error.to_string())
+        .collect();
+    // Without what a terminal would obey, as errors have it.
+    let quoted = |path: &PathBuf| format!("{path:?}");
+    let theirs: Vec<_> = stays.iter().take(NAMED).map(quoted).collect();
+    let failures = done.failed.len() as u64 + done.failed_more;
+    let of = |all: u64, what: &str, named: Vec<String>| {
+        let more = match all.saturating_sub(named.len() as u64) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let text = format!("{all} {what}: {}{more}", named.join("; "));
+        (all > 0).then_some(Event::Warning { text })
+    };
+    let others =
+        "names are not what they were, and left, since they were another user's before the run";
+    [
+        of(failures, "names are not what they were", failed),
+        of(stays.len() as u64, others, theirs),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -33,6 +33,22 @@ const MAX_TARGET: u64 = 64 * 1024;
 
 const PIECE: usize = 64 * 1024;
 
+/// So many names are tried.
+const NAMES: u32 = 8;
+
+/// What is made for a name is made under this one: always the same, so that what a killed rollback left is found again,
+/// and none that an agent could know beforehand.
+pub(in crate::workspace) fn temporary(key: &[u8], name: &CStr, number: u32) -> CString {
+    let text = [key, &number.to_be_bytes(), name.to_bytes()].concat();
+    let sum = checksum(&text);
+    let sum: String = sum
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    CString::new(format!(".stockade-{sum}")).unwrap_or_default()
+}
+
 /// The first name of a file with several.
 struct Made {
     id: FileId,
@@ -80,14 +96,7 @@ impl<'a> Maker<'a> {
         if same && self.adjust(here, name, node)? {
             return Ok(());
         }
-        // Always the same one, so that what a killed rollback left is found again.
-        let sum = checksum(name.to_bytes());
-        let sum: String = sum
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let temporary = CString::new(format!(".stockade-{sum}")).unwrap_or_default();
+        let temporary = self.free(here, name);
         let made = match node.kind {
             EntryKind::Symlink => self.link(here, &temporary, node).map(|()| None),
             _ => self.contents(here, &temporary, node),
@@ -103,6 +112,22 @@ impl<'a> Maker<'a> {
             self.made.entry(node.group).or_insert(Made { id, path });
         }
         Ok(())
+    }
+
+    /// A temporary name where nothing is that cannot be removed.
+    fn free(&self, here: &OwnedFd, name: &CStr) -> CString {
+        let key = self.store.key();
+        for number in 1..NAMES {
+            let temporary = temporary(key, name, number - 1);
+            let there = disk::find(here, &temporary);
+            // What a killed rollback left is removed; a directory is nothing of ours.
+            let removed =
+                there.and_then(|_| rustix::fs::unlinkat(here, &temporary, AtFlags::empty()));
+            if matches!(removed, Ok(()) | Err(Errno::NOENT)) {
+                return temporary;
+            }
+        }
+        temporary(key, name, NAMES - 1)
     }
 
     /// Sets what can be set on what is there; false if that is not what it should be.

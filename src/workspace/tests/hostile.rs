@@ -54,6 +54,37 @@ fn a_file_in_place_of_which_there_is_a_fifo_comes_back() {
     assert_same(&scene.view(), &before);
 }
 
+#[test]
+fn a_directory_in_the_way_of_a_temporary_name_stops_nothing() {
+    let mut scene = Scene::new();
+    scene.write("file", "one");
+    symlink("one", scene.path("link")).unwrap();
+    let before = scene.view();
+    let first = scene.take();
+    scene.write("file", "other");
+    fs::remove_file(scene.path("link")).unwrap();
+    symlink("other", scene.path("link")).unwrap();
+    let key = scene.repository.store.key().to_vec();
+    let temporary = |name: &std::ffi::CStr, number| {
+        let name = rollback::make::temporary(&key, name, number);
+        name.into_string().unwrap()
+    };
+    for name in [c"file", c"link"] {
+        for number in 0..3 {
+            scene.write(&format!("{}/x", temporary(name, number)), "in the way");
+        }
+        // Of a rollback that was killed.
+        scene.write(&temporary(name, 3), "half");
+    }
+    scene.roll_back(&first);
+    assert_same(&scene.view(), &before);
+    // Another repository has other names.
+    let other = Scene::new();
+    let names = [&scene, &other]
+        .map(|scene| rollback::make::temporary(scene.repository.store.key(), c"file", 0));
+    assert_ne!(names[0], names[1]);
+}
+
 /// Swaps two names until it is told to stop.
 fn swap(one: &Path, two: &Path, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {

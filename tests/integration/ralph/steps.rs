@@ -87,6 +87,25 @@ fn a_person_goes_step_by_step() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent that has other users"]
+fn what_could_not_be_put_back_is_said() {
+    let dir = TestDir::new();
+    dir.write("file", "one\n");
+    let flags = ["-i", "--no-check", "--as-root", "--max-iterations", "2"];
+    let mut terminal = Pty::spawn(ralph(&dir, "chown 33:33 file", &flags), 40, 120);
+    terminal.expect(KEYS);
+    terminal.type_keys(b"r 0\r");
+    terminal.expect("1 not what they were");
+    terminal.expect("1 names are not what they were: ");
+    terminal.expect(KEYS);
+    terminal.type_keys(b"q\r");
+    assert_eq!(terminal.wait(), Some(23));
+    // Then there is a container for it.
+    let _ = dir.stockade(&["rollback"]).run().success();
+    dir.assert_nothing_left();
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent"]
 fn whoever_is_not_there_is_not_asked() {
     let dir = TestDir::new();
