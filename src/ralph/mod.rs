@@ -81,6 +81,7 @@ pub use store::{Held, Named, Run, RunId, Runs};
 pub use task::{Budget, Check, Task};
 pub use trouble::{Errors, Refusal, Trouble};
 pub use verdict::{Grade, Verdict};
+pub use verification::unchecked;
 pub use way_back::{Spared, WayBack};
 
 /// Where the prompt is found in the sandbox: a read-only mount that follows the host's directory.

@@ -37,6 +37,8 @@ pub struct Report {
     pub rolled_back: bool,
     /// What the last check found of the agent's changes.
     pub findings: Option<Findings>,
+    /// The checkpoint that it was made on.
+    pub checked: Option<u32>,
     /// What was moved out of the workspace.
     pub quarantined: Vec<SetAside>,
     /// So many of the first bytes of output are not kept.
@@ -60,6 +62,9 @@ pub struct Report {
     /// When the last iteration began.
     #[serde(skip)]
     iteration_begun: Option<String>,
+    /// The checkpoint of the check that began last.
+    #[serde(skip)]
+    checking: Option<u32>,
 }
 
 /// Something that was moved out of the workspace.
@@ -215,6 +220,7 @@ impl Report {
                     used: *used,
                 });
             }
+            Event::Checking { checkpoint, .. } => self.checking = Some(*checkpoint),
             Event::Checked {
                 number,
                 exit_code,
@@ -224,6 +230,7 @@ impl Report {
             } => {
                 self.spent += Duration::from_millis(*took);
                 self.findings = Some(findings.clone());
+                self.checked = self.checking.take();
                 let checked = |iteration: &&mut Iteration| iteration.number == *number;
                 if let Some(iteration) = self.iterations.iter_mut().rev().find(checked) {
                     iteration.check = Some(*exit_code);

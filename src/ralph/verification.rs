@@ -11,6 +11,7 @@ use super::error::{Error, Result};
 use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
 use super::night::{Fault, Gate};
 use super::selection::{Findings, Selection};
+use super::task::{Check, Task};
 use super::transcript::Transcript;
 use super::weakened::weakened;
 use crate::libpod::TarBody;
@@ -76,12 +77,7 @@ impl Claimed<'_> {
             let repository = checkpoints.open()?;
             let base = repository.checkpoint(checkpoints.series(), 0)?;
             let at = repository.checkpoint(checkpoints.series(), at)?;
-            let changes = checkpoints.changes(&repository, &base, &at)?;
-            selection.mend(&repository, &changes);
-            selection.look_inside(&repository, &changes);
-            selection.follow(&repository.links(&base)?);
-            let mut findings = selection.findings(&changes);
-            findings.weakened = weakened(&repository, &changes, &selection);
+            let findings = find(&checkpoints, &repository, (&base, &at), &mut selection)?;
             Result::Ok((repository, base, at, selection, findings))
         });
         let (repository, base, at, selection, findings) = joined(found.await)?;
@@ -93,6 +89,39 @@ impl Claimed<'_> {
         sandbox.unpack(self.target, tree).await?;
         Ok(findings)
     }
+}
+
+/// What would matter for a check of a checkpoint, whether one is made or not. Blocks.
+///
+/// # Errors
+/// The checkpoints cannot be read.
+pub fn unchecked(
+    checkpoints: &Checkpoints,
+    task: &Task,
+    (base, at): (&Checkpoint, &Checkpoint),
+) -> Result<Findings> {
+    let command = match &task.check {
+        Check::Command(command) => command,
+        Check::Waived | Check::Missing => "",
+    };
+    let mut selection = Selection::new(&task.protect, command);
+    let repository = checkpoints.open()?;
+    find(checkpoints, &repository, (base, at), &mut selection)
+}
+
+fn find(
+    checkpoints: &Checkpoints,
+    repository: &Repository,
+    (base, at): (&Checkpoint, &Checkpoint),
+    selection: &mut Selection,
+) -> Result<Findings> {
+    let changes = checkpoints.changes(repository, base, at)?;
+    selection.mend(repository, &changes);
+    selection.look_inside(repository, &changes);
+    selection.follow(&repository.links(base)?);
+    let mut findings = selection.findings(&changes);
+    findings.weakened = weakened(repository, &changes, selection);
+    Ok(findings)
 }
 
 fn tree(

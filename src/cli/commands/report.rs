@@ -76,6 +76,7 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
     let report = Report::of(&entries);
     let described = run.described();
     let concerns = concerns(run, &record, &report);
+    let unchecked = unchecked(run, &record, &report);
     Ok(match format {
         Format::Text | Format::Markdown => markdown(
             run.id(),
@@ -83,6 +84,7 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
             &report,
             described.as_ref(),
             concerns.as_deref(),
+            unchecked.as_ref(),
             (&run.last_words(), reader.last_hash()),
         ),
         Format::Json => {
@@ -91,6 +93,7 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
                 "asked": record,
                 "sandbox": described,
                 "report": report,
+                "unchecked": unchecked,
                 "trust": concerns.as_deref().map(trust::json),
                 "last_hash": reader.last_hash(),
             });
@@ -109,12 +112,22 @@ fn concerns(run: &Run, record: &Record, report: &Report) -> Option<Vec<Concern>>
     checkpoints.open().ok()?.concerns(&from, &to).ok()
 }
 
+/// What a check of the result would have found; `None` where the last check was made on it, or checkpoints are missing.
+fn unchecked(run: &Run, record: &Record, report: &Report) -> Option<Findings> {
+    let result = report.result.filter(|_| report.checked != report.result)?;
+    let checkpoints = run.checkpoints(record).ok()?;
+    let (base, at) = (checkpoints.get(0).ok()?, checkpoints.get(result).ok()?);
+    let task = record.task(report.phases.len());
+    crate::ralph::unchecked(&checkpoints, task, (&base, &at)).ok()
+}
+
 fn markdown(
     id: &RunId,
     record: &Record,
     report: &Report,
     described: Option<&Described>,
     concerns: Option<&[Concern]>,
+    unchecked: Option<&Findings>,
     (last_words, hash): (&str, &str),
 ) -> String {
     let verdict = match &report.verdict {
@@ -171,8 +184,17 @@ fn markdown(
     lines.push(heading.to_owned());
     lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
     lines.extend(report.iterations.iter().map(row));
-    if let Some(findings) = &report.findings {
-        lines.extend(found(findings));
+    match (unchecked, &report.findings) {
+        (Some(findings), _) => {
+            lines.extend(found(
+                findings,
+                "Steer tests, and were changed: a check has them as they were",
+            ));
+        }
+        (None, Some(findings)) => {
+            lines.extend(found(findings, "Put back or left out for the last check"));
+        }
+        (None, None) => {}
     }
     if !report.quarantined.is_empty() {
         let heading = "## Moved out of the workspace, since git or Stockade would obey it";
@@ -336,14 +358,11 @@ fn row(iteration: &Iteration) -> String {
     )
 }
 
-/// What the last check found of the agent's changes.
-fn found(findings: &Findings) -> Vec<String> {
+/// What was found of the agent's changes, and what is said of what is the person's for a check.
+fn found(findings: &Findings, put_back: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (names, heading) in [
-        (
-            &findings.put_back,
-            "Put back or left out for the last check",
-        ),
+        (&findings.put_back, put_back),
         (
             &findings.agents_tests,
             "Decide the outcome, and are the agent's",

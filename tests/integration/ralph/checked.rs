@@ -39,7 +39,7 @@ fn tests_that_are_gone_from_a_file_of_source_are_told() {
     let dir = TestDir::new();
     let work = "pub fn answer() -> u8 {\n    41\n}\n";
     let tests = "#[cfg(test)]\nmod tests {\n    #[test]\n    fn it_is_right() {\n        assert_eq!(super::answer(), 42);\n    }\n}\n";
-    dir.write("src/lib.rs", &format!("{work}\n{tests}"));
+    dir.write("src/lib.rs", format!("{work}\n{tests}"));
     dir.write("src/other.rs", "pub fn other() {}\n");
     // In place of a runner of tests: as many as there are have to hold.
     let check = "[ -e src/lib.rs ] && ! grep -q 'answer(), 42' src/lib.rs";
@@ -53,4 +53,48 @@ fn tests_that_are_gone_from_a_file_of_source_are_told() {
     let report = dir.stockade(&["report"]).run().success().stdout();
     let (_, told) = report.split_once("may have been weakened").unwrap();
     assert!(told.contains("- `src/lib.rs`"), "{report}");
+}
+
+#[test]
+#[ignore = "needs podman: runs agents"]
+fn tests_that_are_gone_are_told_where_no_check_was_made() {
+    let dir = TestDir::new();
+    let take_away = "rm -f tests/gone.sh; echo exit 0 >tests/off.sh; echo x >conftest.py";
+    let no_check: &[&str] = &["--no-check", "--max-iterations", "1"];
+    let no_claim = ["--check", "true", "--max-iterations", "1"];
+    for (agent, flags, code) in [
+        (
+            format!("{take_away}\necho '<promise>COMPLETE</promise>'"),
+            no_check,
+            0,
+        ),
+        (take_away.to_owned(), &no_claim, 11),
+        // A check before is none of what came then.
+        (
+            format!("[ $n = 1 ] && echo '<promise>COMPLETE</promise>' && exit\n{take_away}"),
+            &["--check", "false", "--max-iterations", "2"],
+            11,
+        ),
+    ] {
+        let _ = dir.shell("rm -rf tests conftest.py count").run().success();
+        for name in ["gone", "off", "same"] {
+            dir.write(&format!("tests/{name}.sh"), "assert=1\n[ -e done ]\n");
+        }
+        let _ = super::night::ralph(&dir, &agent, flags).run().code(code);
+        let report = dir.stockade(&["report"]).run().success().stdout();
+        let (_, told) = report
+            .split_once("## Steer tests, and were changed")
+            .unwrap();
+        let (put_back, told) = told.split_once("## Decide the outcome").unwrap();
+        let (_, told) = told.split_once("## Tests that are gone").unwrap();
+        let (gone, told) = told.split_once("may have been weakened").unwrap();
+        assert!(put_back.contains("- `conftest.py`"), "{report}");
+        assert!(gone.contains("- `tests/gone.sh`"), "{report}");
+        assert!(told.contains("- `tests/off.sh`"), "{report}");
+        assert!(!report.contains("same.sh"), "{report}");
+        let json = dir.stockade(&["report", "--format", "json"]).run();
+        let found = &json.success().json()["unchecked"];
+        assert_eq!(found["tests_gone"], serde_json::json!(["tests/gone.sh"]));
+    }
+    dir.assert_nothing_left();
 }
