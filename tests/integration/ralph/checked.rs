@@ -39,7 +39,7 @@ fn tests_that_are_gone_from_a_file_of_source_are_told() {
     let dir = TestDir::new();
     let work = "pub fn answer() -> u8 {\n    41\n}\n";
     let tests = "#[cfg(test)]\nmod tests {\n    #[test]\n    fn it_is_right() {\n        assert_eq!(super::answer(), 42);\n    }\n}\n";
-    dir.write("src/lib.rs", &format!("{work}\n{tests}"));
+    dir.write("src/lib.rs", format!("{work}\n{tests}"));
     dir.write("src/other.rs", "pub fn other() {}\n");
     // In place of a runner of tests: as many as there are have to hold.
     let check = "[ -e src/lib.rs ] && ! grep -q 'answer(), 42' src/lib.rs";
@@ -73,7 +73,7 @@ fn tests_that_are_gone_are_told_where_no_check_was_made() {
         (
             format!("[ $n = 1 ] && echo '<promise>COMPLETE</promise>' && exit\n{take_away}"),
             &["--check", "false", "--max-iterations", "2"],
-            10,
+            11,
         ),
     ] {
         let _ = dir.shell("rm -rf tests conftest.py count").run().success();
