@@ -1,6 +1,6 @@
 //! A hand-written client of Podman's libpod REST API over its Unix socket.
 //!
-//! A [`Request`](request::Request) is data; [`Client`] sends it; decoders in [`stream`] take bytes.
+//! A `Request` is data; [`Client`] sends it; decoders in [`stream`] take bytes.
 //! The layer knows nothing of sandboxes, agents, terminals or the environment, and could be cut out
 //! as a crate of its own.
 //!

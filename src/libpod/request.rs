@@ -73,7 +73,7 @@ pub(crate) enum Body {
 
 /// A tar archive that is still being written: the service reads while we walk.
 ///
-/// An `Err` in the channel, or a sender that goes away without [`TarEnd`], aborts the request
+/// An `Err` in the channel, or a sender that goes away without `TarEnd`, aborts the request
 /// without the final chunk, so that the service cannot take a part for the whole.
 #[derive(Debug)]
 pub struct TarBody {

@@ -58,7 +58,7 @@ impl Night {
     }
 
     /// Checks a checkpoint once more, after the run, by its task's check or another one. What the check
-    /// writes is in [`Run::check_again_path`].
+    /// writes is in [`Run::check_again_path`](crate::ralph::Run::check_again_path).
     ///
     /// # Errors
     /// There is no such checkpoint or no check, or it could not be made.
