@@ -65,7 +65,7 @@ pub(crate) struct RalphArgs {
     /// What phases say, from a configuration: then they are the task
     #[arg(skip)]
     phases: Vec<TaskArgs>,
-    /// Tell a shell command, on standard input, or an http(s) address of the end, as JSON. What is
+    /// Tell a shell command, on standard input, or an http(s) address of the end, or of what keeps it from going on, as JSON. What is
     /// a secret by itself comes from a file, and is not recorded
     #[arg(long, value_name = "COMMAND|URL|@FILE", value_parser = parse_notify)]
     notify: Option<String>,
