@@ -8,8 +8,7 @@ MACHINE=(-machine q35,hpet=off,vmport=off -smp 2 -m 2048 -nodefaults -no-user-co
 KERNEL_LINE='console=ttyS0 quiet net.ifnames=0 mitigations=off audit=0 apparmor=0 nowatchdog no_timer_check tsc=reliable
  panic=-1 systemd.show_status=0 systemd.unified_cgroup_hierarchy=1'
 KERNEL_LINE=${KERNEL_LINE//$'\n'/}
-# an old processor: what a newer one has to save at each change of task makes an emulated one a tenth slower
-EMULATED=(-accel "tcg,thread=multi,tb-size=512" -cpu Nehalem)
+EMULATED=(-accel "tcg,thread=multi,tb-size=512" -cpu max)
 ACCELERATED=(-accel kvm -cpu host)
 BOOT_SECONDS=300
 
