@@ -249,16 +249,7 @@ fn wherever_the_supervisor_is_killed_the_end_is_the_same() {
     let (cut, whole) = (steps(&dir), steps(&uncut));
     // One that a cut kept from being noted is taken again, with the next number.
     let is_numbered = |step: &&(String, String)| step.0 != "\"checkpoint\"";
-    // The service may say of a life whose start nobody waited for that it was killed: that is no claim, and is not checked.
-    let was_killed = |step: &&(String, String)| {
-        let ended = format!(
-            "\"event\":\"ended\",\"number\":{},\"exit_code\":137,",
-            step.1
-        );
-        step.0.starts_with("\"check") && text.contains(&ended)
-    };
-    let missing = whole.difference(&cut).filter(is_numbered);
-    let missing: Vec<_> = missing.filter(|step| !was_killed(step)).collect();
+    let missing: Vec<_> = whole.difference(&cut).filter(is_numbered).collect();
     assert!(missing.is_empty(), "{missing:?}: {text}");
     let tree = |dir: &TestDir| {
         dir.shell("find . -type f -exec cksum {} + | sort -k3")
