@@ -14,7 +14,7 @@ use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Event, Follow, Named, Record, Run, Runs, Stop, Verdict};
+use crate::ralph::{self, Entry, Event, Follow, Named, Record, Run, Runs, Stop, Verdict};
 use crate::sandbox::host_path::HostPath;
 use crate::sandbox::mounts::{Mount, MountSource};
 use crate::sandbox::{Home, Sandbox};
@@ -330,6 +330,39 @@ pub(crate) fn is_left_alone(run: &Run) -> bool {
     let has = |is: fn(&Event) -> bool| entries.iter().any(|entry| is(&entry.event));
     has(|event| matches!(event, Event::Created { .. }))
         && !has(|event| matches!(event, Event::Verdict { .. }))
+}
+
+/// Whether whoever is to be told of a run's end was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Or it was tried.
+    Yes,
+    No,
+}
+
+/// As its journal says.
+pub(crate) fn told(entries: &[Entry]) -> Told {
+    let is_told = |entry: &Entry| matches!(entry.event, Event::Notified { .. });
+    match entries.iter().any(is_told) {
+        true => Told::Yes,
+        false => Told::No,
+    }
+}
+
+/// Whether there is a verdict.
+pub(crate) fn has_ended(entries: &[Entry]) -> bool {
+    let is_verdict = |entry: &Entry| matches!(entry.event, Event::Verdict { .. });
+    entries.iter().any(is_verdict)
+}
+
+/// Whether a run has ended, and whoever had it in hand came no further: nobody was told, or no report was kept.
+pub(crate) fn is_unfinished(run: &Run, entries: &[Entry]) -> bool {
+    let is_untold = || {
+        let record = run.record();
+        let wants = record.is_ok_and(|record| record.notify.is_some());
+        wants && told(entries) == Told::No
+    };
+    has_ended(entries) && (run.keeps_room() || is_untold())
 }
 
 /// The exit code of a run that has ended so.

@@ -1,6 +1,17 @@
-//! The person's own programs: editors and pagers, which are run outside of any sandbox.
+//! Programs that are run outside of any sandbox: the person's own, editors and pagers, and this one once more.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// This very program, also once another lies in its place.
+pub(crate) fn ourselves() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    if let Some(name) = std::env::args_os().next() {
+        command.arg0(name);
+    }
+    command
+}
 
 /// A program by PATH, but never one that an agent could have put there: none in these workspaces.
 pub(crate) fn find(program: &str, workspaces: &[&Path]) -> Option<PathBuf> {

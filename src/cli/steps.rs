@@ -171,7 +171,7 @@ impl<'a> Keyboard<'a> {
 
     /// Another of our verbs, on the same terminal.
     fn ourselves(&self, words: &[&str]) -> CliResult<()> {
-        let mut command = Command::new(std::env::current_exe().doing("find our own program")?);
+        let mut command = program::ourselves();
         for (flag, value) in [
             ("--url", &self.global.url),
             ("--connection", &self.global.connection),

@@ -3,11 +3,12 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::program;
 use crate::libpod::Endpoint;
 use crate::ralph::journal::Reader;
 use crate::ralph::{Event, Follow, Run};
@@ -17,7 +18,6 @@ const LOG: &str = "supervisor.log";
 
 /// Starts a supervisor for a run and waits until it has it in hand.
 pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> CliResult<()> {
-    let program = std::env::current_exe().doing("find our own program")?;
     let log = OpenOptions::new()
         .append(true)
         .create(true)
@@ -26,7 +26,7 @@ pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> Cl
         .doing("open the supervisor's log")?;
     let before = taken_in_hand(run)?;
     let mut follow = Follow::new(run)?;
-    let mut command = Command::new(program);
+    let mut command = program::ourselves();
     command.arg("--url").arg(endpoint.to_string());
     if let Some(manager) = &global.cgroup_manager {
         command.arg("--cgroup-manager").arg(manager);

@@ -113,6 +113,12 @@ impl Error {
         self.api().is_some_and(|api| api.cause == "no such secret")
     }
 
+    /// A container is in another state than what was asked of it needs: it is paused already, or has ended.
+    pub fn is_wrong_state(&self) -> bool {
+        self.api()
+            .is_some_and(|api| api.cause == "container state improper")
+    }
+
     /// The socket that did not accept a connection, if that is what failed.
     pub fn unreachable_socket(&self) -> Option<&Path> {
         match &*self.0 {

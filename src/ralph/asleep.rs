@@ -35,6 +35,11 @@ impl Moment {
     }
 }
 
+/// How long this machine was awake since it was booted.
+pub(super) fn awake() -> Duration {
+    read(ClockId::Monotonic)
+}
+
 fn read(clock: ClockId) -> Duration {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
     let seconds = u64::try_from(tv_sec).unwrap_or_default();

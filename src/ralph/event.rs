@@ -97,6 +97,9 @@ pub enum Event {
         /// Which of the machine's boots it is (`/proc/sys/kernel/random/boot_id`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot: Option<String>,
+        /// Milliseconds that the machine was awake in it until then (`CLOCK_MONOTONIC`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        awake: Option<u64>,
     },
     /// Its process has ended.
     Ended {
@@ -272,6 +275,12 @@ pub enum Event {
     Verdict {
         /// How.
         verdict: Verdict,
+    },
+    /// Whoever is to be told of the end was told, or cannot be.
+    Notified {
+        /// Why not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unless: Option<String>,
     },
 }
 

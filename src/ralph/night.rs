@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 pub use self::asking::prompt;
 pub(super) use self::meanwhile::{Enough, Meanwhile};
-use super::asleep::Moment;
+use super::asleep::{Moment, awake};
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::event::{Entry, Event};
@@ -201,6 +201,7 @@ impl Night {
         mut stop: watch::Receiver<Stop>,
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
         self.journal.keep_room();
+        self.run.keep_room();
         // Without an answer the rest is watched; a service that has gone is noticed next.
         self.storage = sandbox.storage().await.unwrap_or_default();
         loop {
@@ -283,11 +284,11 @@ impl Night {
         self.run.show_prompt(&prompt)?;
         self.transcript.begin();
         let output = self.transcript.length();
-        let boot = this_boot();
         self.note(Event::Iteration {
             number,
             output,
-            boot,
+            boot: this_boot(),
+            awake: Some(millis(awake())),
         })?;
         let (begun, moment) = (Instant::now(), Moment::now());
         let bounds = self.bounds(begun, Duration::ZERO);
@@ -318,6 +319,7 @@ impl Night {
             self.past.never_started();
             return Ok(());
         };
+        let started = started.of(open);
         let prompt = self.compose();
         let heard = self.transcript.last_heard();
         self.transcript.rewind(open.output)?;

@@ -157,12 +157,14 @@ impl Past {
                 number,
                 output,
                 boot,
+                awake,
             } => {
                 self.open = Some(Open {
                     number: *number,
                     output: *output,
                     at: entry.at.clone(),
                     boot: boot.clone(),
+                    awake: awake.map(Duration::from_millis),
                 });
                 self.refused.waited();
             }

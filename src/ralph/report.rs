@@ -245,6 +245,10 @@ impl Report {
             Event::OutputDropped { bytes } => self.output_dropped = *bytes,
             Event::Accepted { checkpoint, .. } => self.accepted = Some(*checkpoint),
             Event::Warning { text } => self.warnings.push(text.clone()),
+            Event::Notified { unless: Some(why) } => {
+                self.warnings
+                    .push(format!("nobody was told of the end: {why}"));
+            }
             Event::Verdict { verdict } => {
                 self.verdict = Some(verdict.clone());
                 self.ended = Some(entry.at.clone());
@@ -304,6 +308,7 @@ mod tests {
             number: 1,
             output: 0,
             boot: None,
+            awake: None,
         };
         let waiting = || Event::Waiting {
             until: String::new(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::asleep::awake;
 use crate::libpod::{State, Status};
 use crate::sandbox::Sandbox;
 
@@ -18,6 +19,16 @@ pub(super) struct Open {
     pub(super) at: String,
     /// In which of the machine's boots.
     pub(super) boot: Option<String>,
+    /// How long the machine was awake in it before.
+    pub(super) awake: Option<Duration>,
+}
+
+impl Open {
+    /// How long the machine was awake when it was about to begin, if that was in this boot.
+    fn awake_here(&self) -> Option<Duration> {
+        let is_here = self.boot.is_some() && self.boot == this_boot();
+        self.awake.filter(|_| is_here)
+    }
 }
 
 /// When a life began that we did not begin.
@@ -27,6 +38,8 @@ pub(super) struct Started {
     at: jiff::Timestamp,
     /// The service does not know of its end either.
     is_lost: bool,
+    /// How long the machine was awake before it.
+    awake: Option<Duration>,
 }
 
 /// What an end that nobody has seen can be.
@@ -78,17 +91,30 @@ pub(super) fn started_after(
         // What it says of an end is that of another life.
         is_lost: !state.status.is_live()
             && (end == End::Machines || moment(&state.finished_at).is_none_or(|end| end < at)),
+        awake: None,
     })
 }
 
 impl Started {
+    /// The same, of an iteration of which it is known how long the machine was awake before.
+    pub(super) fn of(self, open: &Open) -> Self {
+        let awake = open.awake_here();
+        Self { awake, ..self }
+    }
+
+    /// So long by the clock, less what the machine is known to have slept.
+    fn waking(&self, time: Duration) -> Duration {
+        let most = self.awake.map(|before| awake().saturating_sub(before));
+        most.map_or(time, |most| time.min(most))
+    }
+
     /// How long ago; where the end was not seen, until the agent was last `heard`.
     pub(super) fn elapsed(&self, heard: Option<jiff::Timestamp>) -> Duration {
         let end = match (self.is_lost, heard) {
             (true, Some(heard)) => heard,
             _ => jiff::Timestamp::now(),
         };
-        end.duration_since(self.at).try_into().unwrap_or_default()
+        self.waking(end.duration_since(self.at).try_into().unwrap_or_default())
     }
 
     /// How long that life was, as the service has it.
@@ -103,7 +129,7 @@ impl Started {
         let ended = sandbox.inspect().await.ok();
         let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
         let took = ended.and_then(|at| at.duration_since(self.at).try_into().ok());
-        took.unwrap_or_else(|| self.elapsed(heard))
+        took.map_or_else(|| self.elapsed(heard), |took| self.waking(took))
     }
 
     /// Whether the machine went down in it.
@@ -208,6 +234,32 @@ mod tests {
                     .unwrap()
                     .is_lost()
             );
+        }
+    }
+
+    #[test]
+    fn a_life_is_no_longer_than_the_machine_was_awake() {
+        let started = begun("running", "2020-01-01T00:00:00Z", NEVER, None).unwrap();
+        let years = started.elapsed(None);
+        assert!(years > Duration::from_secs(1 << 27));
+        let open = |boot: Option<String>, awake| Open {
+            number: 1,
+            output: 0,
+            at: NOTED.to_owned(),
+            boot,
+            awake,
+        };
+        let now = awake();
+        let known = started.clone().of(&open(this_boot(), Some(now)));
+        assert!(known.elapsed(None) < Duration::from_secs(60));
+        // Another boot's hours say nothing of this one's.
+        for (boot, awake) in [
+            (None, Some(now)),
+            (Some("x".into()), Some(now)),
+            (this_boot(), None),
+        ] {
+            let unknown = started.clone().of(&open(boot, awake));
+            assert!(unknown.elapsed(None) >= years);
         }
     }
 }

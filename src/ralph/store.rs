@@ -24,6 +24,7 @@ const MAX_RECORD: u64 = 1 << 20;
 
 mod choice;
 mod size;
+mod spare;
 
 pub use choice::Named;
 

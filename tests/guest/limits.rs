@@ -169,7 +169,7 @@ fn a_run_ends_when_its_agent_is_refused_processes_again() {
         "n=$(cat count 2>/dev/null || echo 0); n=$((n+1)); echo $n >count\n\
          [ $n != 2 ] || exit 1\n\
          [ $n != 1 ] || { dd if=/dev/zero of=/dev/null bs=30M count=1; echo used; sleep 1; }\n\
-         exec awk 'BEGIN { for (i = 0; i < 40; i++) system(\"sleep 3 2>/dev/null &\") }'\n",
+         exec awk 'BEGIN { for (i = 0; i < 40; i++) system(\"sleep 600 2>/dev/null &\") }'\n",
     );
     let first = ["ralph", "--network", "none", "--image", tiny()];
     let task = [

@@ -1,6 +1,7 @@
 //! What a container and a build reach: never what listens on the guest's loopback alone.
 
 use crate::gate;
+use crate::support::command::Output;
 use crate::support::dir::TestDir;
 use crate::support::image::{build, tiny};
 use crate::support::listener::Listener;
@@ -50,6 +51,19 @@ fn the_guests_loopback_is_out_of_reach_and_without_a_network_everything_is() {
     assert!(private.visits() > 0);
 }
 
+/// A build, once more if its network did not come up: on a guest that gets little of its processors Podman 4.3
+/// loses the slirp4netns of a step now and then, and runs nothing of it.
+fn built(dir: &TestDir, arguments: &[&str]) -> Output {
+    let mut attempts = 1;
+    loop {
+        let output = build(dir, arguments);
+        if attempts == 3 || !output.stderr().contains("slirp4netns failed") {
+            return output.success();
+        }
+        attempts += 1;
+    }
+}
+
 #[test]
 #[ignore = "needs podman: with cgroup v2 limits, run by tests/bench/vm.sh"]
 fn a_step_of_a_build_reaches_nothing_on_the_guests_loopback() {
@@ -59,7 +73,7 @@ fn a_step_of_a_build_reaches_nothing_on_the_guests_loopback() {
     let script = try_all([&private, &open]);
     dir.write("Containerfile", format!("FROM {}\nRUN {script}\n", tiny()));
     let run = |flags: &[&str]| {
-        let built = build(&dir, &[&["--no-cache"], flags, &["."]].concat()).success();
+        let built = built(&dir, &[&["--no-cache"], flags, &["."]].concat());
         dir.image(built.stdout().lines().last().expect("an id"));
         built
     };

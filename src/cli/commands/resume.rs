@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::supervise::finish_late;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
 use crate::cli::connect::Service;
@@ -60,7 +61,7 @@ async fn clear_up(run: &Run, global: &Global, ui: &Ui) -> CliResult<()> {
 /// Takes up whatever is left alone; one that cannot be is in nobody's way. One that was asked to stop
 /// does so.
 async fn all(global: &Global, ui: &Ui) -> CliResult {
-    let (mut left, mut unbegun) = (Vec::new(), Vec::new());
+    let (mut left, mut unbegun, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     let runs = night::runs()?;
     drop(runs.turn()?);
     for run in runs.list()? {
@@ -68,14 +69,32 @@ async fn all(global: &Global, ui: &Ui) -> CliResult {
             unbegun.push(run);
         } else if !run.is_held() && night::is_left_alone(&run) {
             left.push(run);
+        } else if !run.is_held() && is_unfinished(&run) {
+            unfinished.push(run);
         }
     }
-    if left.is_empty() && unbegun.is_empty() {
+    if left.is_empty() && unbegun.is_empty() && unfinished.is_empty() {
         ui.status("no run is left alone");
         return Ok(Exit::Done);
     }
-    let service = Service::connect(global, ui).await?;
     let mut exit = Exit::Done;
+    for run in unfinished {
+        let id = run.id();
+        match finish_late(&run).await {
+            Ok(_) => {
+                let text = format!("{id}: had ended: what was left to do is done");
+                ui.line(&text).doing("write")?;
+            }
+            Err(error) => {
+                exit = Exit::Failed;
+                ui.error(&error.under(format!("cannot finish the run {id}, which has ended")));
+            }
+        }
+    }
+    if left.is_empty() && unbegun.is_empty() {
+        return Ok(exit);
+    }
+    let service = Service::connect(global, ui).await?;
     for run in unbegun {
         let id = run.id().clone();
         match night::forget(run, global, ui).await {
@@ -108,6 +127,11 @@ async fn all(global: &Global, ui: &Ui) -> CliResult {
     Ok(exit)
 }
 
+fn is_unfinished(run: &Run) -> bool {
+    let read = Reader::open(&run.journal_path());
+    read.is_ok_and(|(_, entries)| night::is_unfinished(run, &entries))
+}
+
 /// Gives it to a supervisor.
 async fn take_up(run: &Run, service: &Service, global: &Global) -> CliResult<()> {
     // Nobody else can have it; the supervisor takes it at once.
@@ -136,6 +160,7 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     }
     if night::verdict(&run)?.is_some() {
         // It stays as it ended: there is nothing to take up.
+        finish_late(&run).await?;
         clear_up(&run, global, ui).await?;
         return view::follow(&run, look, Interrupt::Leaves, &mut signals, global, ui).await;
     }

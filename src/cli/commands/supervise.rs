@@ -11,6 +11,7 @@ use crate::cli::args::Global;
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::night::Told;
 use crate::cli::notify::{self, Notify};
 use crate::cli::reclaim::reclaim_clear;
 use crate::cli::ui::Ui;
@@ -38,10 +39,7 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     let run = night::find(Some(&args.run))?;
     let _held = run.hold()?;
     let (mut night, entries) = Night::open(&run)?;
-    if entries
-        .iter()
-        .any(|entry| matches!(entry.event, Event::Verdict { .. }))
-    {
+    if night::has_ended(&entries) {
         return Err(CliError::new(Exit::Failed, "the run has ended"));
     }
     let _awake = match night.record().sleep {
@@ -68,22 +66,54 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     match &supervised {
         _ if night.is_over() => {
             // Whoever waits is told first: what an agent has left can make a long report.
-            let told = tell(&run, &mut night, None).await;
-            keep_report(&run, &mut night);
-            told?;
+            finish(&run, &mut night, Told::No).await?;
         }
         // Nobody would know before the morning that it waits to be taken up. Who wants its end looks.
         Err(error) if run.asked_to_stop() == Stop::No => {
             let left = format!("left alone: {}", words(error));
-            tell(&run, &mut night, Some(&left)).await?;
+            if let Some(Err(why)) = tell(&run, &night, Some(&left)).await? {
+                let text = format!("nobody was told that it is left alone: {why}");
+                night.note(Event::Warning { text })?;
+            }
         }
         _ => {}
     }
     supervised.map(|verdict| night::exit(&verdict))
 }
 
+/// What is left to do for a run that has ended, if whoever had it in hand came no further; whether there was anything.
+///
+/// # Errors
+/// Somebody has it in hand, or its journal cannot be written.
+pub(super) async fn finish_late(run: &Run) -> CliResult<bool> {
+    let _held = run.hold()?;
+    let (mut night, entries) = Night::open(run)?;
+    let told = night::told(&entries);
+    let is_unfinished = night::is_unfinished(run, &entries);
+    if is_unfinished {
+        finish(run, &mut night, told).await?;
+    }
+    Ok(is_unfinished)
+}
+
+/// Tells of the end, and keeps the report: whoever waits is first, since what an agent has left can make a long one.
+async fn finish(run: &Run, night: &mut Night, told: Told) -> CliResult<()> {
+    let noted = match told {
+        Told::Yes => Ok(()),
+        Told::No => match tell(run, night, None).await {
+            Ok(None) => Ok(()),
+            // The verdict stands all the same.
+            Ok(Some(told)) => Ok(night.note(Event::Notified { unless: told.err() })?),
+            Err(error) => Err(error),
+        },
+    };
+    keep_report(run, night);
+    noted
+}
+
 /// For the morning. The verdict stands whether that can be kept or not.
 fn keep_report(run: &Run, night: &mut Night) {
+    run.give_room_back();
     if let Err(error) = report::keep(run) {
         let text = format!("the report is not kept with the run: {}", words(&error));
         // Where a disk is full, that cannot be said either.
@@ -97,23 +127,21 @@ fn words(error: &CliError) -> String {
     all.cloned().collect::<Vec<_>>().join(": ")
 }
 
-/// Tells whoever wants to know that it has ended, or why it is left alone without a verdict.
-async fn tell(run: &Run, night: &mut Night, left: Option<&str>) -> CliResult<()> {
-    let Some(whom) = night.record().notify.clone() else {
-        return Ok(());
+/// Tells whoever wants to know that it has ended, or why it is left alone without a verdict; `None` where nobody does.
+async fn tell(
+    run: &Run,
+    night: &Night,
+    left: Option<&str>,
+) -> CliResult<Option<Result<(), String>>> {
+    let Some(whom) = &night.record().notify else {
+        return Ok(None);
     };
     let (_, entries) = Reader::open(&run.journal_path())?;
     let fields = notify::fields(run, night.record(), &Report::of(&entries), left);
-    let told = match Notify::parse(&whom) {
+    Ok(Some(match Notify::parse(whom) {
         Ok(notify) => notify.tell(&fields).await,
         Err(why) => Err(why),
-    };
-    if let Err(why) = told {
-        // The verdict stands all the same.
-        let text = format!("nobody was told of the end: {why}");
-        night.note(Event::Warning { text })?;
-    }
-    Ok(())
+    }))
 }
 
 /// Out of reach of the terminal that we were started from; a service manager has done so already.

@@ -176,6 +176,10 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::Prompted { .. } => "another prompt, from now on".to_owned(),
         Event::NeedsKey { text } => format!("needs a key: {text}"),
         Event::Warning { text } => format!("warning: {text}"),
+        Event::Notified { unless: None } => "told of the end".to_owned(),
+        Event::Notified { unless: Some(why) } => {
+            format!("warning: nobody was told of the end: {why}")
+        }
         Event::Verdict { verdict } => verdict.to_string(),
         _ => return None,
     })

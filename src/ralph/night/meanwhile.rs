@@ -236,6 +236,11 @@ impl Meanwhile<'_> {
         }
         match sandbox.pause().await {
             Ok(()) => Ok(Agent::Paused),
+            // It has ended since, or the person has paused it: that is theirs to undo.
+            Err(error) if error.is_wrong_state() => {
+                let _ = std::fs::remove_file(&self.paused);
+                Ok(Agent::Idle)
+            }
             Err(error) => {
                 let was_paused = thaw(sandbox, &self.paused).await?;
                 if was_paused || error.api().is_none() {

@@ -55,6 +55,7 @@ fn past(events: &[Then]) -> Past {
                 number: *number,
                 output: 7,
                 boot: None,
+                awake: None,
             },
             Ended(number, words) => ended(*number, words, Claim::None, None, 0),
             Claimed(number) => ended(*number, "x", Claim::Complete, None, 0),
@@ -133,6 +134,7 @@ fn a_run_begins_with_a_checkpoint_and_goes_on_with_one_after_each_iteration() {
         output: 7,
         at: "2026-11-24T10:00:00Z".into(),
         boot: None,
+        awake: None,
     };
     assert_eq!(next(&[Kept(0, 0), Began(1)]), Step::TakeUp(open));
     assert_eq!(
@@ -346,6 +348,7 @@ fn a_note_joins_the_next_prompt_or_all() {
         number: 1,
         output: 0,
         boot: None,
+        awake: None,
     }));
     assert_eq!(past.notes(), ["1", "2"]);
     past.add(&entry(ended(1, "x", Claim::None, None, 0)));

@@ -44,6 +44,14 @@ fn sleep_that_comes_all_the_same_does_not_count() {
     let agent = "echo at work; until [ -e woken ]; do sleep 0.2; done";
     let running = dir.stockade(&words(&flags, agent)).spawn();
     running.expect("at work\n");
+    // Nobody has this one in hand while the machine sleeps.
+    let left = TestDir::new();
+    let agent = "touch ready; until [ -e woken ]; do sleep 0.2; done";
+    let typed = words(&["-d", "--allow-sleep", "--max-iterations=1"], agent);
+    let id = left.stockade(&typed).run().success().line();
+    wait_until(|| left.work().join("ready").exists());
+    let killed = left.shell(&format!("pkill -KILL -f 'supervise {id}'"));
+    let _ = killed.run().success();
     let begun = clock::since_epoch();
     let _ = sudo(&["rtcwake", "--mode", "mem", "--seconds", "35"])
         .run()
@@ -60,6 +68,16 @@ fn sleep_that_comes_all_the_same_does_not_count() {
     let report = dir.stockade(&["report"]).run().success();
     let _ = report.has("the machine slept meanwhile");
     dir.assert_nothing_left();
+
+    let _ = left.stockade(&["resume", "-d", &id]).run().success();
+    left.write("woken", "");
+    let _ = left.stockade(&["watch", &id]).run().code(11);
+    let report = left.stockade(&["report", "--format=json"]).run().json();
+    let took = report["report"]["iterations"][0]["took"]["secs"].as_u64().unwrap();
+    let whole = clock::since_epoch() - begun;
+    let waking = whole.saturating_sub(Duration::from_secs(30));
+    assert!(took <= waking.as_secs() + 5, "{took} of {whole:?}");
+    left.assert_nothing_left();
 }
 
 /// bob, who does not linger as long as this lives.

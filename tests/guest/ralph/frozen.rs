@@ -175,3 +175,27 @@ fn an_agent_that_the_person_has_paused_stays_so() {
     let _ = dir.stockade(&["watch", &id]).run().code(0);
     dir.assert_nothing_left();
 }
+
+#[test]
+#[ignore = "needs podman: with cgroup v2, run by tests/bench/vm.sh"]
+fn an_agent_that_the_person_has_paused_just_before_us_stays_so() {
+    gate::in_a_guest();
+    let dir = TestDir::new();
+    let gate = Gate::start(Hold::Request("POST /containers/*/pause"));
+    let id = begun(&dir, COUNTS, &["--url", &gate.url()]);
+    let name = format!("ralph-{id}");
+    gate.wait_held();
+    let _ = dir.stockade(&["pause", &name]).run().success();
+    gate.release();
+    wait_until(|| !record(&dir, &id).join("paused").exists());
+    assert_eq!(status(&dir, &id), "paused");
+    assert_eq!(meanwhile(&dir, &id), [""; 0]);
+    // Afterwards there are some again, of an agent that stands still.
+    let _ = dir.stockade(&["unpause", &name]).run().success();
+    wait_until(|| !meanwhile(&dir, &id).is_empty());
+    dir.write("go", "");
+    let _ = dir.stockade(&["watch", &id]).run().code(0);
+    let taken = meanwhile(&dir, &id);
+    assert!(taken.iter().all(|during| during == "frozen"), "{taken:?}");
+    dir.assert_nothing_left();
+}

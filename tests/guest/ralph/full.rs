@@ -1,5 +1,6 @@
 //! A run whose record's disk is full: the agent is ended, and the verdict is written.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -70,6 +71,11 @@ fn the_verdict_of_a_run_whose_disk_is_full_is_written() {
         .code(22)
         .complains("MiB are free where")
         .complains("the disk is nearly full");
+    // Also the report is kept.
+    let runs = small.0.join("stockade/runs");
+    let mut runs = fs::read_dir(runs).unwrap().map(|run| run.unwrap().path());
+    let kept = fs::read_to_string(runs.next().unwrap().join("report.md")).unwrap();
+    assert!(kept.contains("MiB are free where"), "{kept}");
     // What there is can be read.
     let report = dir.stockade(&["report"]).run().success();
     assert!(report.stdout().contains("MiB are free where"), "{report}");

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use super::night::{ended, lives, ralph, record, wait_until};
 use crate::support::dir::TestDir;
 use crate::support::gate::{Gate, Hold};
+use crate::support::podman::stockade_program;
 use crate::support::private_service::Service;
 
 const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";
@@ -364,4 +365,65 @@ fn a_sandbox_that_is_removed_ends_the_run_and_its_work_is_kept() {
     let _ = ended(&dir, output, 1, 2).complains("failed: the sandbox was removed");
     let changed = dir.stockade(&["diff", "--name-only"]).run().success();
     assert!(changed.stdout().contains("again\n"), "{changed}");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent, and kills whoever has it in hand"]
+fn an_end_that_nobody_could_be_told_of_is_told_later() {
+    let dir = TestDir::new();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let (tried, told) = (path("tried"), path("told"));
+    let notify = format!(
+        "if [ ! -e '{tried}' ]; then touch '{tried}'; kill -KILL $PPID; exit; fi; cat >>'{told}'"
+    );
+    let flags = ["--no-check", "-d", "--notify", &notify];
+    let id = ralph(&dir, PROMISE, &flags).run().success().line();
+    // The verdict is there before.
+    let _ = dir.stockade(&["wait", &id]).run().code(0);
+    wait_until(|| dir.path().join("tried").exists());
+    wait_until(|| !dir.stockade(&["runs"]).run().stdout().contains("at work"));
+    assert!(!dir.path().join("told").exists());
+    assert!(!record(&dir).join("report.md").exists());
+
+    let all = || dir.stockade(&["resume", "--all"]).run().code(0);
+    assert_eq!(
+        all().stdout(),
+        format!("{id}: had ended: what was left to do is done\n")
+    );
+    let fields: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&told).unwrap()).unwrap();
+    assert_eq!(
+        (&fields["run"], &fields["exit_code"]),
+        (&id.into(), &0.into())
+    );
+    assert!(record(&dir).join("report.md").exists());
+    assert!(!record(&dir).join("report.room").exists());
+    // Once.
+    let _ = all().complains("no run is left alone");
+    let _ = dir.stockade(&["resume"]).run().code(0);
+    assert_eq!(fs::read_to_string(&told).unwrap().lines().count(), 1);
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_program_that_was_replaced_meanwhile_has_a_supervisor_all_the_same() {
+    let dir = TestDir::new();
+    let copy = dir.path().join("stockade");
+    fs::copy(stockade_program(), &copy).unwrap();
+    let gate = Gate::start(Hold::Request("POST /containers/create"));
+    let (url, copy) = (gate.url(), copy.display().to_string());
+    let running = dir.shell(&format!(
+        "exec '{copy}' ralph -d --no-check --allow-unenforced-limits --network none --prompt Work --url {url} \
+         --completion-promise COMPLETE --image {} -- sh -c \"echo '<promise>COMPLETE</promise>'\"",
+        dir.tiny()
+    ));
+    let running = running.spawn();
+    gate.wait_held();
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, "").unwrap();
+    gate.release();
+    let id = running.finish().success().line();
+    let _ = dir.stockade(&["wait", &id]).run().code(0);
+    dir.assert_nothing_left();
 }

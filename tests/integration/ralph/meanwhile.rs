@@ -46,9 +46,19 @@ fn files(dir: &TestDir) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Whether the last checkpoint has a file that the first has not.
+/// The last of them that was told.
+fn last(dir: &TestDir) -> Option<String> {
+    let event = meanwhile(dir).pop()?;
+    Some(event["number"].to_string())
+}
+
+/// Whether the last of them has a file that the first checkpoint has not.
 fn has(dir: &TestDir, name: &str) -> bool {
-    let names = dir.stockade(&["diff", "--name-status"]).run();
+    let Some(number) = last(dir) else {
+        return false;
+    };
+    let range = format!("0..{number}");
+    let names = dir.stockade(&["diff", "--name-status", &range]).run();
     names
         .stdout()
         .lines()
@@ -69,12 +79,10 @@ fn one_in_the_middle_is_to_go_back_to_and_nothing_rests_on_it() {
     let _ = ralph(&dir, &agent, &flags).run().success();
     wait_until(|| dir.work().join("ready").exists());
     wait_until(|| has(&dir, "ready"));
-    let number = meanwhile(&dir).last().unwrap()["number"].to_string();
+    let number = last(&dir).unwrap();
     let range = format!("0..{number}");
-    let names = dir
-        .stockade(&["diff", "--name-status"])
-        .args([range.as_str()]);
-    let names = names.run().success();
+    let names = dir.stockade(&["diff", "--name-status", &range]).run();
+    let names = names.success();
     let listed = names.stdout();
     for line in ["A\t.git", "A\tstockade.toml", "A\tsub/a", "D\tkept/mine"] {
         assert!(listed.lines().any(|one| one == line), "{line}: {names}");

@@ -1,5 +1,8 @@
 //! `stockade report`: what it says, by how a run ended.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 
@@ -281,6 +284,32 @@ fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
     assert_eq!(
         json["report"]["iterations"][0]["refusal"]["trouble"],
         "unreachable"
+    );
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_agent_that_is_denied_its_files_is_told_why() {
+    let dir = TestDir::new();
+    dir.write("locked", "");
+    let path = dir.work().join("locked");
+    std::fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
+    let agent = "cat locked; echo Tried.; exit 3";
+    let flags = ["--no-check", "--max-iterations=1"];
+    let _ = ralph(&dir, agent, &flags).run().code(11);
+    report(
+        &dir,
+        &["- at the end the agent was denied access: in the workspace it may do what you may"],
+    );
+    // As the guide has it, less its label.
+    let mount = format!("--volume={}:/workspace", dir.work().display());
+    let _ = ralph(&dir, agent, &[&flags[..], &[&mount]].concat())
+        .run()
+        .code(11);
+    report(
+        &dir,
+        &["- at the end the agent was denied access: a workspace that is mounted without `:Z`"],
     );
     dir.assert_nothing_left();
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::ralph::{Check, Claim, Iteration, Record, Report, Task, Verdict};
+use crate::ralph::{Check, Claim, Described, Iteration, Record, Report, Task, Verdict};
 
 /// Names of this machine, and of the sandbox itself.
 const HERE: [&str; 4] = [
@@ -22,20 +22,40 @@ const AWAY: [&str; 7] = [
     "failed to connect",
 ];
 
+/// What programs say of what they may not open, in small letters.
+const DENIED: [&str; 2] = ["permission denied", "eacces"];
+
 /// What no check can rule out that loads what it tests.
 const FAKED: &str = "code under test shares a process with its tests, and could fake how that ends: a check that only looks at \
     the program from outside (`--check-dir`) cannot be faked so";
 
 /// What led to the verdict, and what is worth a try. In Markdown, and without a word of the agent's, whose last
 /// words are looked at.
-pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<String> {
+pub(super) fn advice(
+    record: &Record,
+    report: &Report,
+    described: Option<&Described>,
+    last_words: &str,
+) -> Vec<String> {
     let Some(verdict) = &report.verdict else {
         return Vec::new();
     };
     let task = record.task(report.phases.len());
-    let mut advice = vec![match verdict {
+    let mut advice = Vec::from_iter(match verdict {
         Verdict::Verified { .. } => return vec![FAKED.to_owned()],
         Verdict::Claimed => return Vec::new(),
+        verdict => led_to(verdict, record, task, report),
+    });
+    let words = last_words.to_ascii_lowercase();
+    advice.extend(unreached(&record.network, &words));
+    let mounts = described.map(Described::mounts).unwrap_or_default();
+    advice.extend(denied(&record.workspace.target, &mounts, &words));
+    advice
+}
+
+/// What led to it.
+fn led_to(verdict: &Verdict, record: &Record, task: &Task, report: &Report) -> Option<String> {
+    Some(match verdict {
         Verdict::Unchecked => "have it verified: `--check COMMAND`, in another run".to_owned(),
         Verdict::CheckFailed | Verdict::Iterations => used_up(task, report),
         Verdict::Time => {
@@ -69,10 +89,8 @@ pub(super) fn advice(record: &Record, report: &Report, last_words: &str) -> Vec<
                 .to_owned()
         }
         Verdict::Stopped => "another run goes on with what there is".to_owned(),
-        _ => return failed(report).into_iter().collect(),
-    }];
-    advice.extend(unreached(&record.network, last_words));
-    advice
+        _ => return failed(report),
+    })
 }
 
 /// What came of the claims.
@@ -151,8 +169,7 @@ fn failed(report: &Report) -> Option<String> {
 }
 
 /// How a service on this machine is reached, if that may have been the trouble.
-fn unreached(network: &str, last_words: &str) -> Option<String> {
-    let words = last_words.to_ascii_lowercase();
+fn unreached(network: &str, words: &str) -> Option<String> {
     let is_away = |line: &&str| AWAY.iter().any(|word| line.contains(word));
     let mut lines = words.lines().filter(is_away);
     let here = lines.find_map(|line| HERE.iter().find(|name| line.contains(**name)))?;
@@ -172,6 +189,30 @@ fn unreached(network: &str, last_words: &str) -> Option<String> {
     Some(format!(
         "at the end the agent could not reach `{here}`: {how}"
     ))
+}
+
+/// What may keep an agent from its files, if it was denied one.
+fn denied(workspace: &str, mounts: &[String], words: &str) -> Option<String> {
+    words
+        .lines()
+        .find(|line| DENIED.iter().any(|word| line.contains(word)))?;
+    let found = mounts.iter().find_map(|mount| {
+        let (_, options) = mount.split_once(&format!(":{workspace}"))?;
+        Some(
+            options
+                .split([':', ','])
+                .any(|word| word.eq_ignore_ascii_case("z")),
+        )
+    });
+    let why = match found {
+        Some(false) => format!(
+            "a workspace that is mounted without `:Z` is closed to it where SELinux is in force: \
+             `-v DIRECTORY:{workspace}:Z`, or leave `-v` away"
+        ),
+        _ => "in the workspace it may do what you may yourself, which `ls -l` shows; elsewhere what the image lets a user do"
+            .to_owned(),
+    };
+    Some(format!("at the end the agent was denied access: {why}"))
 }
 
 /// Twice as much is worth a try.
@@ -196,7 +237,7 @@ mod tests {
     #[test]
     fn who_was_called_says_how_to_reach_it() {
         let at = |network, words: &str| unreached(network, words).unwrap_or_default();
-        let host = "curl: (7) Failed to connect to host.containers.internal port 11434: Connection refused";
+        let host = "curl: (7) failed to connect to host.containers.internal port 11434: connection refused";
         assert!(at("full", host).contains("allow_host_loopback"));
         assert!(at("none", host).contains("`--network full`"));
         let local = "x\ndial tcp 127.0.0.1:11434: connect: connection refused\ny";
@@ -208,5 +249,21 @@ mod tests {
         ] {
             assert_eq!(unreached("full", words), None, "{words}");
         }
+    }
+
+    #[test]
+    fn who_was_denied_a_file_is_told_of_the_label_that_is_missing() {
+        let words = "sh: can't create /workspace/a: permission denied\n";
+        let told = |mount: &str| denied("/workspace", &[mount.to_owned()], words).unwrap();
+        for (mount, is_missing) in [
+            ("/home/ann/z:/workspace", true),
+            ("/home/ann/z:/workspace:ro,rbind", true),
+            ("/home/ann/z:/workspace:Z", false),
+            ("/home/ann/z:/workspace:ro,z", false),
+            ("/srv:/srv", false),
+        ] {
+            assert_eq!(told(mount).contains(":Z`"), is_missing, "{mount}");
+        }
+        assert_eq!(denied("/workspace", &[], "all is well"), None);
     }
 }

@@ -59,6 +59,7 @@ fn what_comes_next_does_not_depend_on_them() {
         number,
         output: 0,
         boot: None,
+        awake: None,
     };
     let nights = [
         vec![kept(0, 0), begins(1), claims(1), kept(1, 3)],

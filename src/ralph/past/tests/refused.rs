@@ -41,6 +41,7 @@ fn begun(number: u32) -> Event {
         number,
         output: 7,
         boot: None,
+        awake: None,
     }
 }
 
