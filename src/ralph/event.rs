@@ -126,7 +126,7 @@ pub enum Event {
         claim: Claim,
         /// SHA-256 of its final message, or else of why it failed; empty if it said neither.
         words: String,
-        /// What may have kept it from its model, in its words: believed where nothing was changed.
+        /// What may have kept it from its model, in its words: believed where nothing was changed, or when it comes again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal: Option<Refusal>,
         /// It did not begin to work: its program had no file, in its words.

@@ -227,9 +227,13 @@ impl Past {
                 let same = self.checkpoint.is_some() && *changed == 0;
                 match self.undone.take() {
                     Some(undone) if same => self.undo(undone),
-                    _ => {
+                    undone => {
                         self.same_tree = if same { self.same_tree + 1 } else { 0 };
-                        self.refused = Refused::default();
+                        let has_failed = self.last.as_ref().is_some_and(|last| last.exit_code != 0);
+                        match undone.filter(|_| has_failed) {
+                            Some(undone) => self.refused.at_work(undone.refusal),
+                            None => self.refused = Refused::default(),
+                        }
                     }
                 }
                 self.checkpoint = Some(*number);

@@ -1,4 +1,4 @@
-//! Iterations that came to nothing, since the agent could not ask its model: what is made of them. Pure.
+//! Iterations that came to nothing, or again and again to no end, since the agent could not ask its model: what is made of them. Pure.
 
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(super) struct Refused {
     /// What is still to be made of the last one.
     now: Option<Refusal>,
     times: u32,
+    /// So many in a row have done something all the same, and failed.
+    at_work: u32,
     /// What they and the waiting between them took.
     took: Duration,
     /// The API is given time until then.
@@ -32,6 +34,16 @@ impl Refused {
     pub(super) fn again(&mut self, refusal: Refusal) {
         self.now = Some(refusal);
         self.times += 1;
+    }
+
+    /// It did something, and failed. Words that an agent may work on are believed when they come again; that it had
+    /// no patience for its API is not said of one that gets on.
+    pub(super) fn at_work(&mut self, refusal: Refusal) {
+        self.took = Duration::ZERO;
+        self.at_work += 1;
+        if self.at_work > 1 {
+            self.again(refusal);
+        }
     }
 
     /// The API is given time.

@@ -85,12 +85,14 @@ pub(super) fn started_after(
         None => at >= noted || state.status.is_live(),
     };
     let began = is_new && state.status != Status::Initialized;
+    // The service notes a start when it is told of it: a short life may be over by then.
+    let is_others = |end: jiff::Timestamp| end < at && end < noted;
     began.then(|| Started {
         noted,
         at,
         // What it says of an end is that of another life.
         is_lost: !state.status.is_live()
-            && (end == End::Machines || moment(&state.finished_at).is_none_or(|end| end < at)),
+            && (end == End::Machines || moment(&state.finished_at).is_none_or(is_others)),
         awake: None,
     })
 }
@@ -128,7 +130,7 @@ impl Started {
         }
         let ended = sandbox.inspect().await.ok();
         let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
-        let took = ended.and_then(|at| at.duration_since(self.at).try_into().ok());
+        let took = ended.map(|at| at.duration_since(self.at).try_into().unwrap_or_default());
         took.map_or_else(|| self.elapsed(heard), |took| self.waking(took))
     }
 
@@ -235,6 +237,13 @@ mod tests {
                     .is_lost()
             );
         }
+    }
+
+    #[test]
+    fn a_life_may_be_over_before_the_service_notes_its_start() {
+        let (started, finished) = ("2026-11-24T10:00:01.5Z", "2026-11-24T10:00:01.2Z");
+        let short = begun("exited", started, finished, Some(FIRST)).unwrap();
+        assert!(!short.is_lost());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What keeps an agent from its model, from what its program says of it.
 //!
-//! Only asked where nothing was done and nothing claimed: an agent may work on rate limits. Words are
-//! all there is to go by, so what follows from them is waiting, or an end that says them.
+//! Only asked where nothing was claimed, and believed where nothing was done, or once it comes again: an agent may
+//! work on rate limits. Words are all there is to go by, so what follows from them is waiting, or an end that says them.
 
 use std::fmt;
 

@@ -16,6 +16,8 @@ import termios
 import time
 import tty
 
+from figures import Wrong, compared, counted, mib, ratio, row, spread, supervisor
+
 STOCKADE = os.environ["SPEED_STOCKADE"]
 PARALLEL = os.environ["SPEED_PARALLEL"]
 CHECKPOINTS = os.environ["SPEED_CHECKPOINTS"]
@@ -32,10 +34,6 @@ LOCAL_ENV = {**os.environ, "XDG_RUNTIME_DIR": f"{AREA}/run"}
 LOCAL_ENV.pop("CONTAINER_HOST", None)
 TEXT = "i=0; while [ $i -lt 64 ]; do cat /text; i=$((i+1)); done"
 NAME = "speed-echo"
-
-
-class Wrong(Exception):
-    """What was measured did not do what it should have done."""
 
 
 # ---- one measurement --------------------------------------------------------
@@ -106,36 +104,6 @@ def in_turns(rounds, measures, warm_up=1):
             if turn >= warm_up:
                 results[name].append(result)
     return results
-
-
-# ---- rows -------------------------------------------------------------------
-
-
-def row(what, figures, ratios=()):
-    """`figures`: texts by column; `ratios`: texts."""
-    print("|".join(["row", what, *figures, *ratios]), flush=True)
-
-
-def spread(values, scale=1000, unit="ms", digits=1):
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle * scale:.{digits}f} {unit} ({low * scale:.{digits}f}–{high * scale:.{digits}f})"
-
-
-def ratio(ours, theirs):
-    """The median of the ratios of one turn each."""
-    return f"{statistics.median(a / b for a, b in zip(ours, theirs)):.2f}×"
-
-
-def mib(kib):
-    return f"{max(kib) / 1024:.1f} MiB"
-
-
-def compared(what, results, scale=1000, unit="ms", digits=1):
-    """A row of times: ours, podman --remote's, podman's, and the ratios to both."""
-    ours, remote, local = (results.get(key) for key in ("stockade", "remote", "podman"))
-    figures = [spread(values, scale, unit, digits) if values else "–" for values in (ours, remote, local)]
-    ratios = [ratio(ours, values) if values else "–" for values in (remote, local)]
-    row(what, figures, ratios)
 
 
 # ---- sections ---------------------------------------------------------------
@@ -379,6 +347,28 @@ def night():
         quiet(["rm", "-rf", area])
 
 
+def idle(rest=20):
+    """What a supervisor takes whose agent is at work and says nothing."""
+    area = f"{WORK}/idle"
+    os.makedirs(f"{area}/workspace")
+    os.environ["XDG_STATE_HOME"] = f"{area}/state"
+    flags = ["-d", "--no-linger-check", "--allow-sleep", "--network", "none", "--pull", "never", "--log-driver", "k8s-file"]
+    task = ["--prompt", "x", "--completion-promise", "DONE", "--no-check", "--image", IMAGE, "--", "sleep", "600"]
+    begun = ["sh", "-c", 'cd "$1"; shift; exec "$@"', "sh", f"{area}/workspace", STOCKADE, "ralph", *flags, *task]
+    run = subprocess.run(begun, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        process = supervisor(run)
+        # until it has nothing to do any more
+        time.sleep(5)
+        before = counted(process, "ctxt_switches")
+        time.sleep(rest)
+        woken = counted(process, "ctxt_switches") - before
+        row("a supervisor, its agent silent", [f"{mib([counted(process, 'VmHWM')])}, {woken} wake-ups in {rest} s", "–"])
+    finally:
+        quiet([STOCKADE, "stop", "--time", "0", run])
+        quiet(["rm", "-rf", area])
+
+
 def beside_git(what, results):
     row(what, [spread(results["stockade"]), "–", spread(results["git"])], ["–", ratio(results["stockade"], results["git"])])
 
@@ -487,7 +477,7 @@ def quiet(command, must=False):
         raise Wrong(f"{command}: {done.stderr.decode(errors='replace')}")
 
 
-SECTIONS = {part.__name__: part for part in (run, ps, echo, attach, parallel, build, checkpoints, night)}
+SECTIONS = {part.__name__: part for part in (run, ps, echo, attach, parallel, build, checkpoints, night, idle)}
 
 
 try:

@@ -1,6 +1,6 @@
 #!/bin/bash
-# speed.sh [run|ps|echo|attach|parallel|build|checkpoints]...: Stockade beside `podman --remote` and `podman`, on one service, in
-# one run, turn by turn; prints a table and asserts nothing. Everything unless sections are named. Checkpoints: beside git.
+# speed.sh [run|ps|echo|attach|parallel|build|checkpoints|night|idle]...: Stockade beside `podman --remote` and `podman`, on one
+# service, in one run, turn by turn; prints a table and asserts nothing. Everything unless sections are named. Checkpoints: beside git.
 #   SPEED_ROUNDS  turns of the quick ones, default 9
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -75,8 +75,10 @@ as_service mkdir -p "$WORK"
 say 'an image to measure with'
 make_image > /dev/null
 # the user need not be able to read this checkout
-# shellcheck disable=SC2016
-as_service sh -c 'cat > "$1"' _ "$WORK/speed.py" < "$BENCH_SCRIPTS/speed.py"
+for name in speed.py figures.py; do
+  # shellcheck disable=SC2016
+  as_service sh -c 'cat > "$1"' _ "$WORK/$name" < "$BENCH_SCRIPTS/$name"
+done
 say "$(version), $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), $(date +%F)"
 exec 7> >(table); printer=$!
 start_group "${AS_SERVICE[@]}" XDG_RUNTIME_DIR="$AREA/xdg" CONTAINER_HOST="unix://$SOCKET" \

@@ -5,7 +5,7 @@
 #   put   (FILE NAME) puts an executable copy of a file there, as /srv/bench/NAME
 #   reboot, cut  boots it again, in good order or as after a power failure; what is on its disk stays
 #   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
-#   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 30
+#   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 40
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -174,7 +174,7 @@ need_guest() {
 version() { guest alice "${AS_ALICE[@]}" podman --remote version --format 'Podman {{.Server.Version}}'; }
 
 run_tests() {
-  local environment status=0 minutes=${STOCKADE_TEST_MINUTES:-30} program area=/srv/bench
+  local environment status=0 minutes=${STOCKADE_TEST_MINUTES:-40} program area=/srv/bench
   find_service_user || die "nothing is built: tests/bench/build.sh does that"
   for program in stockade guest; do
     [ -x "$SERVE/bin/$program" ] || die "$program is not built: tests/bench/build.sh $program"

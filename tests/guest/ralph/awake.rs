@@ -73,7 +73,9 @@ fn sleep_that_comes_all_the_same_does_not_count() {
     left.write("woken", "");
     let _ = left.stockade(&["watch", &id]).run().code(11);
     let report = left.stockade(&["report", "--format=json"]).run().json();
-    let took = report["report"]["iterations"][0]["took"]["secs"].as_u64().unwrap();
+    let took = report["report"]["iterations"][0]["took"]["secs"]
+        .as_u64()
+        .unwrap();
     let whole = clock::since_epoch() - begun;
     let waking = whole.saturating_sub(Duration::from_secs(30));
     assert!(took <= waking.as_secs() + 5, "{took} of {whole:?}");

@@ -79,6 +79,49 @@ fn words_are_not_believed_of_an_iteration_that_did_something() {
 }
 
 #[test]
+fn words_that_come_again_are_believed_all_the_same() {
+    let twice = |trouble| {
+        let mut past = past(&[Kept(0, 0)]);
+        for number in [1, 2] {
+            let life = vec![begun(number), refused(number, trouble, 60), kept(number, 2)];
+            add(&mut past, life);
+        }
+        past
+    };
+    let refusal = refusal_of(Trouble::Auth);
+    assert_eq!(
+        twice(Trouble::Auth).next(&checked(), Stop::No),
+        Step::End(Verdict::ApiRefused { refusal })
+    );
+    let mut past = twice(Trouble::RateLimit);
+    let mut record = checked();
+    record.task.budget.time = None;
+    record.task.budget.iterations = NonZeroU32::MAX;
+    assert_eq!(past.next(&record, Stop::No), back_off(5, 100));
+    // It counts, and what it took is not time in which it waited.
+    assert_eq!(past.iterations, 2);
+    add(
+        &mut past,
+        vec![
+            waiting(5),
+            begun(3),
+            refused(3, Trouble::RateLimit, 600),
+            kept(3, 2),
+        ],
+    );
+    assert_eq!(past.next(&record, Stop::No), back_off(10, 100));
+    // One that does not fail has had its answers.
+    let well = ended(4, "done", Claim::None, None, 0);
+    add(&mut past, vec![waiting(5), begun(4), well, kept(4, 2)]);
+    assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+    add(
+        &mut past,
+        vec![begun(5), refused(5, Trouble::Auth, 1), kept(5, 2)],
+    );
+    assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+}
+
+#[test]
 fn an_api_with_trouble_is_given_time_and_the_iteration_does_not_count() {
     let mut record = checked();
     record.task.budget.iterations = NonZeroU32::MIN;
