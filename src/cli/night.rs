@@ -14,7 +14,7 @@ use super::state::State;
 use super::ui::Ui;
 use crate::libpod::{Client, Container, Status};
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Entry, Event, Follow, Named, Record, Run, Runs, Stop, Verdict};
+use crate::ralph::{self, Decision, Entry, Event, Follow, Named, Record, Run, Runs, Stop, Verdict};
 use crate::sandbox::host_path::HostPath;
 use crate::sandbox::mounts::{Mount, MountSource};
 use crate::sandbox::{Home, Sandbox};
@@ -332,18 +332,26 @@ pub(crate) fn is_left_alone(run: &Run) -> bool {
         && !has(|event| matches!(event, Event::Verdict { .. }))
 }
 
+/// So often it is tried to tell of an end: at boot the network may come late.
+const TELLINGS: usize = 3;
+
 /// Whether whoever is to be told of a run's end was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// Or it was tried.
+    /// Or it was tried often enough, or the person knows it.
     Yes,
     No,
 }
 
 /// As its journal says.
 pub(crate) fn told(entries: &[Entry]) -> Told {
-    let is_told = |entry: &Entry| matches!(entry.event, Event::Notified { .. });
-    match entries.iter().any(is_told) {
+    let tried = entries.iter().filter_map(|entry| match &entry.event {
+        Event::Notified { unless } => Some(unless.is_none()),
+        _ => None,
+    });
+    let tried: Vec<bool> = tried.collect();
+    let decision = Decision::of(entries.iter().map(|entry| &entry.event));
+    match tried.contains(&true) || tried.len() >= TELLINGS || decision != Decision::Open {
         true => Told::Yes,
         false => Told::No,
     }
@@ -357,12 +365,12 @@ pub(crate) fn has_ended(entries: &[Entry]) -> bool {
 
 /// Whether a run has ended, and whoever had it in hand came no further: nobody was told, or no report was kept.
 pub(crate) fn is_unfinished(run: &Run, entries: &[Entry]) -> bool {
-    let is_untold = || {
-        let record = run.record();
-        let wants = record.is_ok_and(|record| record.notify.is_some());
-        wants && told(entries) == Told::No
+    // One that cannot be read has nothing that could be told or kept.
+    let Ok(record) = run.record() else {
+        return false;
     };
-    has_ended(entries) && (run.keeps_room() || is_untold())
+    let is_untold = record.notify.is_some() && told(entries) == Told::No;
+    has_ended(entries) && (run.keeps_room() || is_untold)
 }
 
 /// The exit code of a run that has ended so.

@@ -127,6 +127,13 @@ impl Voice {
     }
 }
 
+impl Voice {
+    /// Whether what it says of its model's API cannot be what it has met at its work.
+    pub(super) fn tells_apart(&self) -> bool {
+        matches!(self.message, Message::Json { .. }) || !self.errors.announced.is_empty()
+    }
+}
+
 impl Default for Voice {
     fn default() -> Self {
         Self {

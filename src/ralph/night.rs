@@ -190,7 +190,7 @@ impl Night {
         Ok(())
     }
 
-    /// Works until there is a verdict, which is the journal's last event. The container stays.
+    /// Works until there is a verdict. The container stays.
     ///
     /// # Errors
     /// Without a verdict: the run can be taken up again.
@@ -201,16 +201,12 @@ impl Night {
         mut stop: watch::Receiver<Stop>,
     ) -> std::result::Result<Verdict, Fault<G::Error>> {
         self.journal.keep_room();
-        self.run.keep_room();
         // Without an answer the rest is watched; a service that has gone is noticed next.
         self.storage = sandbox.storage().await.unwrap_or_default();
         loop {
             match self.step(sandbox, gate, &mut stop).await {
                 Ok(None) => {}
-                Ok(Some(verdict)) => {
-                    self.journal.give_back();
-                    return Ok(verdict);
-                }
+                Ok(Some(verdict)) => return Ok(verdict),
                 // The journal has room of its own, and with this the run ends.
                 Err(Fault::Failed(error)) if error.is_full() && self.past.low.is_none() => {
                     let low = self.room().none();
@@ -232,8 +228,12 @@ impl Night {
         self.note(Event::Verdict {
             verdict: verdict.clone(),
         })?;
-        self.journal.give_back();
         Ok(verdict)
+    }
+
+    /// All of it is noted: gives back the room that the journal has for that.
+    pub fn close(&mut self) {
+        self.journal.give_back();
     }
 
     /// One step; a verdict, if it was the last one.

@@ -226,12 +226,19 @@ impl Past {
             } => {
                 let same = self.checkpoint.is_some() && *changed == 0;
                 match self.undone.take() {
-                    Some(undone) if same => self.undo(undone),
+                    Some(undone) if same => {
+                        self.refused.forget_work();
+                        self.undo(undone);
+                    }
                     undone => {
                         self.same_tree = if same { self.same_tree + 1 } else { 0 };
                         let has_failed = self.last.as_ref().is_some_and(|last| last.exit_code != 0);
                         match undone.filter(|_| has_failed) {
-                            Some(undone) => self.refused.at_work(undone.refusal),
+                            Some(undone) if self.refused.at_work(&undone.refusal) => {
+                                // What it says is why it was given time.
+                                self.same_words = undone.same_words;
+                            }
+                            Some(_) => {}
                             None => self.refused = Refused::default(),
                         }
                     }

@@ -16,8 +16,8 @@ pub(super) struct Refused {
     /// What is still to be made of the last one.
     now: Option<Refusal>,
     times: u32,
-    /// So many in a row have done something all the same, and failed.
-    at_work: u32,
+    /// What the last one was refused, if it did something all the same, and failed.
+    at_work: Option<Refusal>,
     /// What they and the waiting between them took.
     took: Duration,
     /// The API is given time until then.
@@ -36,14 +36,27 @@ impl Refused {
         self.times += 1;
     }
 
-    /// It did something, and failed. Words that an agent may work on are believed when they come again; that it had
-    /// no patience for its API is not said of one that gets on.
-    pub(super) fn at_work(&mut self, refusal: Refusal) {
+    /// It did something, and failed; whether its words are believed. An agent may work on such words: they are when the
+    /// very same come again. That there was no patience for its API is not said of one that gets on.
+    pub(super) fn at_work(&mut self, refusal: &Refusal) -> bool {
         self.took = Duration::ZERO;
-        self.at_work += 1;
-        if self.at_work > 1 {
-            self.again(refusal);
+        let is_again = self.at_work.as_ref() == Some(refusal);
+        match is_again {
+            true => self.again(refusal.clone()),
+            false => self.times = 0,
         }
+        self.at_work = Some(refusal.clone());
+        is_again
+    }
+
+    /// The last one did nothing.
+    pub(super) fn forget_work(&mut self) {
+        self.at_work = None;
+    }
+
+    /// The last one counts as any other.
+    pub(super) fn counts(&self) -> bool {
+        self.at_work.is_some()
     }
 
     /// The API is given time.
@@ -57,10 +70,15 @@ impl Refused {
         (self.now, self.until) = (None, None);
     }
 
-    /// What comes next; `left` is of the task's time.
-    pub(super) fn next(&self, patience: Duration, left: Option<Duration>) -> Option<Step> {
+    /// What comes next; `left` is of the task's time. Of one that did something only `is_sure` words end the run.
+    pub(super) fn next(
+        &self,
+        patience: Duration,
+        left: Option<Duration>,
+        is_sure: bool,
+    ) -> Option<Step> {
         let refusal = self.now.clone()?;
-        if refusal.trouble.stays() {
+        if refusal.trouble.stays() && (is_sure || !self.counts()) {
             return Some(Step::End(Verdict::ApiRefused { refusal }));
         }
         if let Some(until) = &self.until {

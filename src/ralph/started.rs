@@ -130,7 +130,9 @@ impl Started {
         }
         let ended = sandbox.inspect().await.ok();
         let ended = ended.and_then(|c| c.state.finished_at.parse::<jiff::Timestamp>().ok());
-        let took = ended.map(|at| at.duration_since(self.at).try_into().unwrap_or_default());
+        // A short life may be over before its start is noted; another's end is none of it.
+        let ended = ended.filter(|end| *end >= self.at || *end >= self.noted);
+        let took = ended.map(|end| end.duration_since(self.at).try_into().unwrap_or_default());
         took.map_or_else(|| self.elapsed(heard), |took| self.waking(took))
     }
 

@@ -58,14 +58,13 @@ fn written(args: &ReportArgs, ui: &Ui) -> CliResult {
     Ok(Exit::Done)
 }
 
-/// Keeps the report with the run, as it is now.
+/// Keeps the report with the run, as it is now, in the room that is kept for it.
 pub(crate) fn keep(run: &Run) -> CliResult<()> {
-    for (name, format) in [
-        ("report.md", Format::Markdown),
-        ("report.json", Format::Json),
-    ] {
-        let path = run.directory().join(name);
-        write_whole(&path, document(run, format)?.as_bytes(), 0o600)?;
+    let text = document(run, Format::Markdown)?;
+    let json = document(run, Format::Json)?;
+    run.give_room_back();
+    for (name, document) in [("report.md", text), ("report.json", json)] {
+        write_whole(&run.directory().join(name), document.as_bytes(), 0o600)?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(crate) struct ResumeArgs {
     /// Do not look at it
     #[arg(short, long)]
     detach: bool,
-    /// All that are left alone, without looking at them: after a reboot
+    /// All that are left alone, without looking at them: after a reboot. What is left to do of those that have ended is done
     #[arg(long, conflicts_with = "run")]
     all: bool,
     /// Run: its id, the end of it, or its name [default: the last one here]
@@ -77,24 +77,11 @@ async fn all(global: &Global, ui: &Ui) -> CliResult {
         ui.status("no run is left alone");
         return Ok(Exit::Done);
     }
-    let mut exit = Exit::Done;
-    for run in unfinished {
-        let id = run.id();
-        match finish_late(&run).await {
-            Ok(_) => {
-                let text = format!("{id}: had ended: what was left to do is done");
-                ui.line(&text).doing("write")?;
-            }
-            Err(error) => {
-                exit = Exit::Failed;
-                ui.error(&error.under(format!("cannot finish the run {id}, which has ended")));
-            }
-        }
-    }
     if left.is_empty() && unbegun.is_empty() {
-        return Ok(exit);
+        return finish(&unfinished, ui).await;
     }
     let service = Service::connect(global, ui).await?;
+    let mut exit = Exit::Done;
     for run in unbegun {
         let id = run.id().clone();
         match night::forget(run, global, ui).await {
@@ -124,6 +111,31 @@ async fn all(global: &Global, ui: &Ui) -> CliResult {
             }
         }
     }
+    match finish(&unfinished, ui).await? {
+        Exit::Done => Ok(exit),
+        failed => Ok(failed),
+    }
+}
+
+/// Tells of those that have ended what nobody was told, and keeps their reports.
+async fn finish(runs: &[Run], ui: &Ui) -> CliResult {
+    let mut exit = Exit::Done;
+    for run in runs {
+        let id = run.id();
+        match finish_late(run).await {
+            Ok(true) => {
+                let text = format!("{id}: had ended: what was left to do is done");
+                ui.line(&text).doing("write")?;
+            }
+            // Somebody else does so, or has.
+            Ok(false) => {}
+            Err(_) if run.is_held() => {}
+            Err(error) => {
+                exit = Exit::Failed;
+                ui.error(&error.under(format!("cannot finish the run {id}, which has ended")));
+            }
+        }
+    }
     Ok(exit)
 }
 
@@ -146,7 +158,6 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
         return all(global, ui).await;
     }
     let look = args.look.look();
-    let mut signals = Signals::catch().doing("catch signals")?;
     let run = night::find(args.run.as_deref())?;
     // Nobody else can have it; the supervisor takes it at once.
     drop(run.hold()?);
@@ -160,10 +171,14 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     }
     if night::verdict(&run)?.is_some() {
         // It stays as it ended: there is nothing to take up.
-        finish_late(&run).await?;
+        if let Err(error) = finish_late(&run).await {
+            ui.warning(&format!("nobody was told of its end: {}", error.message));
+        }
         clear_up(&run, global, ui).await?;
+        let mut signals = Signals::catch().doing("catch signals")?;
         return view::follow(&run, look, Interrupt::Leaves, &mut signals, global, ui).await;
     }
+    let mut signals = Signals::catch().doing("catch signals")?;
     let service = Service::connect(global, ui).await?;
     run.withdraw_stop()?;
     take_up(&run, &service, global).await?;

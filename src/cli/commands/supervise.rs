@@ -36,6 +36,8 @@ pub(crate) struct SuperviseArgs {
 /// Runs the verb.
 pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliResult {
     leave_terminal();
+    // It was started by another name than its own.
+    let _ = rustix::thread::set_name(c"stockade");
     let run = night::find(Some(&args.run))?;
     let _held = run.hold()?;
     let (mut night, entries) = Night::open(&run)?;
@@ -62,11 +64,14 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
     } else {
         Event::Begun { version }
     })?;
+    run.keep_room();
     let supervised = supervise(&run, &mut night, &entries, global, ui).await;
     match &supervised {
         _ if night.is_over() => {
             // Whoever waits is told first: what an agent has left can make a long report.
-            finish(&run, &mut night, Told::No).await?;
+            if let Err(error) = finish(&run, &mut night, Told::No).await {
+                ui.warning(&format!("the end is not told of: {}", words(&error)));
+            }
         }
         // Nobody would know before the morning that it waits to be taken up. Who wants its end looks.
         Err(error) if run.asked_to_stop() == Stop::No => {
@@ -108,13 +113,15 @@ async fn finish(run: &Run, night: &mut Night, told: Told) -> CliResult<()> {
         },
     };
     keep_report(run, night);
+    night.close();
     noted
 }
 
 /// For the morning. The verdict stands whether that can be kept or not.
 fn keep_report(run: &Run, night: &mut Night) {
-    run.give_room_back();
-    if let Err(error) = report::keep(run) {
+    let kept = report::keep(run);
+    run.needs_no_room();
+    if let Err(error) = kept {
         let text = format!("the report is not kept with the run: {}", words(&error));
         // Where a disk is full, that cannot be said either.
         let _ = night.note(Event::Warning { text });

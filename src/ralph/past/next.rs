@@ -57,8 +57,13 @@ impl Past {
         if self.stale {
             return Step::Checkpoint;
         }
-        if stop == Stop::No
-            && let Some(step) = self.refused.next(task.budget.api_patience, self.left(task))
+        let refused = || {
+            let (patience, sure) = (task.budget.api_patience, record.voice.tells_apart());
+            let next = self.refused.next(patience, self.left(task), sure);
+            next.filter(|_| stop == Stop::No)
+        };
+        if !self.refused.counts()
+            && let Some(step) = refused()
         {
             return step;
         }
@@ -84,7 +89,7 @@ impl Past {
         }
         match self.used_up(task, stop, record.workspace.read_only) {
             Some(verdict) => Step::End(verdict),
-            None => Step::Iterate,
+            None => refused().unwrap_or(Step::Iterate),
         }
     }
 

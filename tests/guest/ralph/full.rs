@@ -48,11 +48,16 @@ fn the_verdict_of_a_run_whose_disk_is_full_is_written() {
     gate::in_a_guest();
     let dir = TestDir::new();
     let small = SmallState::mount(&dir);
+    // Between the verdict and the report somebody else fills it up.
+    let filler = small.0.join("filler").display().to_string();
+    let notify = format!("cat /dev/zero >{filler}");
     let ralph = |agent: &str| {
         let typed = [
             "ralph",
             "--network=none",
             "--min-free=0",
+            "--notify",
+            &notify,
             "--no-check",
             "--prompt=Work until it is done.",
             "--completion-promise=COMPLETE",
@@ -71,6 +76,7 @@ fn the_verdict_of_a_run_whose_disk_is_full_is_written() {
         .code(22)
         .complains("MiB are free where")
         .complains("the disk is nearly full");
+    assert!(fs::metadata(&filler).unwrap().len() > 0);
     // Also the report is kept.
     let runs = small.0.join("stockade/runs");
     let mut runs = fs::read_dir(runs).unwrap().map(|run| run.unwrap().path());

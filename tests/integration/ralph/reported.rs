@@ -313,20 +313,3 @@ fn an_agent_that_is_denied_its_files_is_told_why() {
     );
     dir.assert_nothing_left();
 }
-
-#[test]
-#[ignore = "needs podman: runs an agent"]
-fn a_key_that_is_refused_ends_the_run_of_an_agent_that_keeps_a_log_too() {
-    let dir = TestDir::new();
-    let agent = "echo tried >>log; echo 'Error code: 401 - invalid x-api-key'; exit 1";
-    let output = ralph(&dir, agent, &["--no-check"]).run().code(15);
-    let _ = output.complains("the key is refused");
-    report(
-        &dir,
-        &[
-            "- iterations: 2 of 50",
-            "- the key, the account or the model is refused",
-        ],
-    );
-    dir.assert_nothing_left();
-}

@@ -193,14 +193,21 @@ fn unreached(network: &str, words: &str) -> Option<String> {
 
 /// What may keep an agent from its files, if it was denied one.
 fn denied(workspace: &str, mounts: &[String], words: &str) -> Option<String> {
-    words
-        .lines()
-        .find(|line| DENIED.iter().any(|word| line.contains(word)))?;
+    // Of a machine that one logs in to it is said, too.
+    let lines = words.lines().filter(|line| !line.contains("(publickey"));
+    let mut denials = lines.filter(|line| DENIED.iter().any(|word| line.contains(word)));
+    denials.next()?;
     let found = mounts.iter().find_map(|mount| {
-        let (_, options) = mount.split_once(&format!(":{workspace}"))?;
+        let mut parts = mount.rsplit(':');
+        let (last, before) = (parts.next()?, parts.next()?);
+        let options = match (last == workspace, before == workspace) {
+            (true, _) => "",
+            (_, true) => last,
+            _ => return None,
+        };
         Some(
             options
-                .split([':', ','])
+                .split(',')
                 .any(|word| word.eq_ignore_ascii_case("z")),
         )
     });
@@ -261,9 +268,15 @@ mod tests {
             ("/home/ann/z:/workspace:Z", false),
             ("/home/ann/z:/workspace:ro,z", false),
             ("/srv:/srv", false),
+            ("/home/ann/m:/workspace/modules:ro", false),
         ] {
             assert_eq!(told(mount).contains(":Z`"), is_missing, "{mount}");
         }
-        assert_eq!(denied("/workspace", &[], "all is well"), None);
+        for words in [
+            "all is well",
+            "git@example.com: permission denied (publickey).",
+        ] {
+            assert_eq!(denied("/workspace", &[], words), None, "{words}");
+        }
     }
 }

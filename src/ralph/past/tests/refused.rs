@@ -1,6 +1,7 @@
 //! Iterations that came to nothing, and the first of all.
 
 use super::*;
+use crate::ralph::Agent;
 
 /// An iteration that says of its API what is in the journal, and took so many seconds.
 fn refused(number: u32, trouble: Trouble, took: u64) -> Event {
@@ -78,47 +79,74 @@ fn words_are_not_believed_of_an_iteration_that_did_something() {
     assert_eq!(past.iterations, 1);
 }
 
+/// Some lives that did something, failed, and said this.
+fn at_work(past: &mut Past, lives: &[(u32, Trouble)]) {
+    for (number, trouble) in lives {
+        let (number, trouble) = (*number, *trouble);
+        let life = vec![begun(number), refused(number, trouble, 60), kept(number, 2)];
+        add(past, life);
+    }
+}
+
 #[test]
 fn words_that_come_again_are_believed_all_the_same() {
-    let twice = |trouble| {
-        let mut past = past(&[Kept(0, 0)]);
-        for number in [1, 2] {
-            let life = vec![begun(number), refused(number, trouble, 60), kept(number, 2)];
-            add(&mut past, life);
-        }
-        past
-    };
-    let refusal = refusal_of(Trouble::Auth);
-    assert_eq!(
-        twice(Trouble::Auth).next(&checked(), Stop::No),
-        Step::End(Verdict::ApiRefused { refusal })
-    );
-    let mut past = twice(Trouble::RateLimit);
     let mut record = checked();
     record.task.budget.time = None;
     record.task.budget.iterations = NonZeroU32::MAX;
+    let mut past = past(&[Kept(0, 0)]);
+    at_work(
+        &mut past,
+        &[(1, Trouble::RateLimit), (2, Trouble::RateLimit)],
+    );
     assert_eq!(past.next(&record, Stop::No), back_off(5, 100));
-    // It counts, and what it took is not time in which it waited.
+    // They count, and what they took is not time in which their API was waited for.
     assert_eq!(past.iterations, 2);
-    add(
-        &mut past,
-        vec![
-            waiting(5),
-            begun(3),
-            refused(3, Trouble::RateLimit, 600),
-            kept(3, 2),
-        ],
-    );
-    assert_eq!(past.next(&record, Stop::No), back_off(10, 100));
+    for (number, time) in [(3, 10), (4, 20), (5, 40)] {
+        add(&mut past, vec![waiting(5)]);
+        past.waited();
+        assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+        at_work(&mut past, &[(number, Trouble::RateLimit)]);
+        assert_eq!(past.next(&record, Stop::No), back_off(time, 100));
+    }
+    record.task.budget.iterations = NonZeroU32::new(5).unwrap();
+    let used_up = Step::End(Verdict::Iterations);
+    assert_eq!(past.next(&record, Stop::No), used_up);
     // One that does not fail has had its answers.
-    let well = ended(4, "done", Claim::None, None, 0);
-    add(&mut past, vec![waiting(5), begun(4), well, kept(4, 2)]);
+    record.task.budget.iterations = NonZeroU32::MAX;
+    let well = ended(6, "done", Claim::None, None, 0);
+    add(&mut past, vec![begun(6), well, kept(6, 2)]);
+    at_work(&mut past, &[(7, Trouble::RateLimit)]);
     assert_eq!(past.next(&record, Stop::No), Step::Iterate);
-    add(
-        &mut past,
-        vec![begun(5), refused(5, Trouble::Auth, 1), kept(5, 2)],
-    );
-    assert_eq!(past.next(&record, Stop::No), Step::Iterate);
+}
+
+#[test]
+fn what_an_agent_may_have_met_at_its_work_ends_nothing() {
+    let refusal = refusal_of(Trouble::Auth);
+    let end = Step::End(Verdict::ApiRefused { refusal });
+    let mut record = checked();
+    record.task.budget.time = None;
+    record.task.budget.no_progress = None;
+    record.task.budget.iterations = NonZeroU32::MAX;
+    let next = |record: &Record, lives: &[Trouble]| {
+        let mut past = past(&[Kept(0, 0)]);
+        let lives: Vec<_> = (1..).zip(lives.iter().copied()).collect();
+        at_work(&mut past, &lives);
+        past.next(record, Stop::No)
+    };
+    let back = |step| {
+        matches!(
+            step,
+            Step::BackOff {
+                why: Trouble::Auth,
+                ..
+            }
+        )
+    };
+    assert!(back(next(&record, &[Trouble::Auth; 2])));
+    record.voice = Agent::preset("patchpal").unwrap().voice("patchpal");
+    assert_eq!(next(&record, &[Trouble::Auth; 2]), end);
+    let others = [Trouble::Auth, Trouble::RateLimit, Trouble::Auth];
+    assert_eq!(next(&record, &others), Step::Iterate);
 }
 
 #[test]
