@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::agent::Voice;
 use super::past::Step;
 use super::trouble::Refusal;
 use super::verdict::Verdict;
@@ -70,15 +71,15 @@ impl Refused {
         (self.now, self.until) = (None, None);
     }
 
-    /// What comes next; `left` is of the task's time. Of one that did something only `is_sure` words end the run.
+    /// What comes next; `left` is of the task's time. One that did something ends the run only if its words are its own.
     pub(super) fn next(
         &self,
         patience: Duration,
         left: Option<Duration>,
-        is_sure: bool,
+        voice: &Voice,
     ) -> Option<Step> {
         let refusal = self.now.clone()?;
-        if refusal.trouble.stays() && (is_sure || !self.counts()) {
+        if refusal.trouble.stays() && (voice.tells_apart() || !self.counts()) {
             return Some(Step::End(Verdict::ApiRefused { refusal }));
         }
         if let Some(until) = &self.until {

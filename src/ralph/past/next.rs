@@ -58,8 +58,8 @@ impl Past {
             return Step::Checkpoint;
         }
         let refused = || {
-            let (patience, sure) = (task.budget.api_patience, record.voice.tells_apart());
-            let next = self.refused.next(patience, self.left(task), sure);
+            let patience = task.budget.api_patience;
+            let next = self.refused.next(patience, self.left(task), &record.voice);
             next.filter(|_| stop == Stop::No)
         };
         if !self.refused.counts()
