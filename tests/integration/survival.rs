@@ -182,7 +182,8 @@ fn a_build_and_a_pull_break_off_and_can_be_begun_again() {
         let text = format!("FROM {from}\nRUN echo reached $((40+2)); sleep {seconds}\n");
         dir.write("Containerfile", text);
     };
-    containerfile(45);
+    // Longer than all that is waited for until the service is killed.
+    containerfile(300);
     let building = dir.stockade(&["build", "-t", "built", "."]).spawn();
     building.expect("reached 42");
     // A registry that takes a connection and says nothing.

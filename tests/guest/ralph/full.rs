@@ -76,7 +76,7 @@ fn the_verdict_of_a_run_whose_disk_is_full_is_written() {
         .code(22)
         .complains("MiB are free where")
         .complains("the disk is nearly full");
-    assert!(fs::metadata(&filler).unwrap().len() > 0);
+    assert!(fs::exists(&filler).unwrap());
     // Also the report is kept.
     let runs = small.0.join("stockade/runs");
     let mut runs = fs::read_dir(runs).unwrap().map(|run| run.unwrap().path());
