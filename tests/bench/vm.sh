@@ -192,6 +192,7 @@ run_tests() {
   # shellcheck disable=SC2016
   start_group "${SSH[@]}" "mkdir -p $area/shared && cd $area/shared && $(printf '%q ' sh -c '
     # into a file: what the tests may leave running would keep ssh waiting
+    : > ../tests.log
     "$@" > ../tests.log 2>&1 & echo $! > ../tests.pid
     tail --pid=$! -s 0.2 -n +1 -f ../tests.log
     wait $!' _ \
