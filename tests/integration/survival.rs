@@ -182,7 +182,7 @@ fn a_build_and_a_pull_break_off_and_can_be_begun_again() {
         let text = format!("FROM {from}\nRUN echo reached $((40+2)); sleep {seconds}\n");
         dir.write("Containerfile", text);
     };
-    // Longer than all that is waited for until the service is killed.
+    // Longer than anything is waited for: what a step says is seen while it is at work.
     containerfile(300);
     let building = dir.stockade(&["build", "-t", "built", "."]).spawn();
     building.expect("reached 42");

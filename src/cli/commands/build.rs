@@ -30,7 +30,7 @@ use crate::cli::ui::Ui;
 use crate::cli::upload::{SendError, upload};
 use crate::context::{Containerfile, Plan, Summary};
 use crate::libpod::stream::{Channel, Chunk};
-use crate::libpod::{self, BuildNetwork, BuildOptions, Client, ImageId};
+use crate::libpod::{self, BuildNetwork, BuildOptions, BuildStream, Client, ImageId};
 
 /// Build an image from a Containerfile and a directory
 ///
@@ -375,12 +375,20 @@ impl Build<'_> {
             {
                 return Ok(Answer::Triggers);
             }
-            // The last text is the id, which is printed when it is confirmed.
-            if let Some(text) = text.replace(next)
-                && !self.quiet
-                && self.print(text).await.is_err()
-            {
-                return Ok(Answer::OutputGone);
+            // The last text is the id, which is printed when it is confirmed. What cannot be one is printed at once: the next may
+            // be long in coming.
+            let held = text.take();
+            let said = match BuildStream::is_id(&next) {
+                true => {
+                    text = Some(next);
+                    [held, None]
+                }
+                false => [held, Some(next)],
+            };
+            for text in said.into_iter().flatten().filter(|_| !self.quiet) {
+                if self.print(text).await.is_err() {
+                    return Ok(Answer::OutputGone);
+                }
             }
         }
         Ok(Answer::Image(stream.image(self.client).await?))

@@ -284,6 +284,12 @@ impl Client {
 }
 
 impl BuildStream {
+    /// Whether a text of a build may be the id of what came out, which is its last one.
+    pub fn is_id(text: &str) -> bool {
+        let id = text.trim();
+        id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b':')
+    }
+
     /// The next piece of text: a step, a line that `RUN` wrote, the result. `None` at the end.
     ///
     /// # Errors
@@ -317,8 +323,7 @@ impl BuildStream {
     /// The stream ended without an id, or with one that names no image.
     pub async fn image(self, client: &Client) -> Result<ImageId> {
         let id = self.last.trim();
-        let plausible = id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
-        if !plausible {
+        if !Self::is_id(id) {
             return Err(Error::protocol(
                 self.body.endpoint(),
                 "the build ended without an image and without an error",
