@@ -38,12 +38,6 @@ fn sudo(arguments: &[&str]) -> TestCommand {
 fn sleep_that_comes_all_the_same_does_not_count() {
     gate::in_a_guest();
     let _alone = clock::alone();
-    let dir = TestDir::new();
-    // It has 20 s, and the machine sleeps for longer.
-    let flags = ["--iteration-timeout=20s", "--max-iterations=1"];
-    let agent = "echo at work; until [ -e woken ]; do sleep 0.2; done";
-    let running = dir.stockade(&words(&flags, agent)).spawn();
-    running.expect("at work\n");
     // Nobody has this one in hand while the machine sleeps.
     let left = TestDir::new();
     let agent = "touch ready; until [ -e woken ]; do sleep 0.2; done";
@@ -52,6 +46,12 @@ fn sleep_that_comes_all_the_same_does_not_count() {
     wait_until(|| left.work().join("ready").exists());
     let killed = left.shell(&format!("pkill -KILL -f 'supervise {id}'"));
     let _ = killed.run().success();
+    let dir = TestDir::new();
+    // It has 20 s, and the machine sleeps for longer.
+    let flags = ["--iteration-timeout=20s", "--max-iterations=1"];
+    let agent = "echo at work; until [ -e woken ]; do sleep 0.2; done";
+    let running = dir.stockade(&words(&flags, agent)).spawn();
+    running.expect("at work\n");
     let begun = clock::since_epoch();
     let _ = sudo(&["rtcwake", "--mode", "mem", "--seconds", "35"])
         .run()
