@@ -327,9 +327,8 @@ pub(crate) fn refuse_mounts(mounts: &[Mount], own: Option<&Run>) -> CliResult<()
 pub(crate) fn is_left_alone(run: &Run) -> bool {
     let entries = Reader::open(&run.journal_path()).map(|(_, entries)| entries);
     let entries = entries.unwrap_or_default();
-    let has = |is: fn(&Event) -> bool| entries.iter().any(|entry| is(&entry.event));
-    has(|event| matches!(event, Event::Created { .. }))
-        && !has(|event| matches!(event, Event::Verdict { .. }))
+    let is_created = |entry: &Entry| matches!(entry.event, Event::Created { .. });
+    entries.iter().any(is_created) && !has_ended(&entries)
 }
 
 /// So often it is tried to tell of an end: at boot the network may come late.

@@ -125,9 +125,7 @@ impl Voice {
             exit_code: said.exit_code,
         })
     }
-}
 
-impl Voice {
     /// Whether what it says of its model's API cannot be what it has met at its work.
     pub(super) fn tells_apart(&self) -> bool {
         matches!(self.message, Message::Json { .. }) || !self.errors.announced.is_empty()

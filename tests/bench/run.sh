@@ -4,7 +4,7 @@
 # failed. With arguments (a filter, --nocapture: the test programs' own) only the integration tests are run, slot by slot.
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
 #   STOCKADE_TEST_JOBS     how many slots at once, default one. The checks and the guests take, beside them, what
-#                          processors the services' tests leave idle, which wait for much
+#                          processors the services' tests leave idle, which wait for much, and a tenth of the others
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 40
 #   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and the
 #                          last service and in the first and the last guest, the oldest and the newest release
@@ -23,7 +23,7 @@ UP_LOG=$LOGS/up.log
 AT_ONCE=${STOCKADE_TEST_JOBS:-1}
 OURS=()
 declare -A AT_WORK=()   # the jobs, by process
-BESIDE=''               # the one of them that takes what processors others leave
+BESIDE=''               # the one of them that takes what processors others leave, and a little more
 
 # The test programs that are run on services. What is not written yet is not run
 ON_SERVICES=(integration)
@@ -222,7 +222,7 @@ begin_job() {
   AT_WORK[$!]=$1
 }
 
-# begin_beside NAME: as a job that takes what processors others leave
+# begin_beside NAME: as a job that takes what processors others leave, and a tenth: one with none is not slow but wrong
 begin_beside() {
   BENCH_NICE=10 begin_job "$1"
   BESIDE=$1

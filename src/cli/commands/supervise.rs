@@ -108,7 +108,10 @@ async fn finish(run: &Run, night: &mut Night, told: Told) -> CliResult<()> {
         Told::No => match tell(run, night, None).await {
             Ok(None) => Ok(()),
             // The verdict stands all the same.
-            Ok(Some(told)) => Ok(night.note(Event::Notified { unless: told.err() })?),
+            Ok(Some(told)) => {
+                let noted = night.note(Event::Notified { unless: told.err() });
+                noted.map_err(CliError::from)
+            }
             Err(error) => Err(error),
         },
     };
