@@ -183,7 +183,8 @@ fn a_full_disk_is_said_and_leaves_nothing() {
 
     // A step of a build. Podman may keep what it had of it in no image: this comes last.
     here.write("Containerfile", format!("FROM {}\nRUN {fill}\n", tiny()));
-    let built = here.stockade(&["build", "-t", "localhost/big", "."]).run();
+    let build = ["build", "--network=none", "-t", "localhost/big", "."];
+    let built = here.stockade(&build).run();
     // By the step itself, before 5.0 by nobody else.
     let built = built.code(1);
     assert!(
@@ -195,7 +196,7 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     // What is sent to it.
     here.write("big", vec![b'x'; 64 << 20]);
     here.write("Containerfile", format!("FROM {}\nCOPY big /\n", tiny()));
-    let built = here.stockade(&["build", "-t", "localhost/big", "."]).run();
+    let built = here.stockade(&build).run();
     let _ = built.code(1).complains(FULL);
     assert_eq!(small.content(&here), before);
 }
