@@ -23,8 +23,17 @@ pub(crate) struct CliError {
     pub(crate) causes: Vec<String>,
     /// What to do about it.
     pub(crate) hints: Vec<String>,
-    /// It is only that the service is not there, and it may come back.
-    pub(crate) is_away: bool,
+    /// It may be only for now, since it is the service's trouble.
+    pub(crate) outage: Option<Outage>,
+}
+
+/// Trouble of the service's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outage {
+    /// It is not there.
+    Away,
+    /// It could not do what it was asked for, and does not say that this was wrong.
+    Failing,
 }
 
 impl CliError {
@@ -35,7 +44,7 @@ impl CliError {
             message: message.into(),
             causes: Vec::new(),
             hints: Vec::new(),
-            is_away: false,
+            outage: None,
         }
     }
 
@@ -114,6 +123,7 @@ impl From<libpod::Error> for CliError {
             let message = api.to_string();
             let cause = api.cause.clone();
             let mut cli = Self::new(Exit::Failed, message.clone());
+            cli.outage = (api.status >= 500).then_some(Outage::Failing);
             // Podman's wrapped text ends in its cause most of the time.
             if !cause.is_empty() && !message.contains(&cause) {
                 cli.causes.push(cause.clone());
@@ -135,7 +145,7 @@ impl From<libpod::Error> for CliError {
         let cli = Self::from_source(Exit::Failed, &error);
         if disconnect {
             let cli = Self {
-                is_away: true,
+                outage: Some(Outage::Away),
                 ..cli
             };
             cli.hint("the Podman service went away; if it was stopped, start it and try again")
@@ -148,7 +158,7 @@ impl From<libpod::Error> for CliError {
 /// How to have a service listen, by what was found on its socket.
 fn unreachable(error: &libpod::Error, socket: &Path) -> CliError {
     let cli = CliError {
-        is_away: true,
+        outage: Some(Outage::Away),
         ..CliError::from_source(Exit::Unreachable, error)
     };
     let user = if rustix::process::geteuid().is_root() {

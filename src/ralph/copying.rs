@@ -168,6 +168,7 @@ mod tests {
                     path: work,
                     device: found.dev(),
                     inode: found.ino(),
+                    device_then: None,
                     target: "/workspace".to_owned(),
                     read_only: false,
                 },

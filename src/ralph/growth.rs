@@ -53,9 +53,10 @@ impl Looked {
 }
 
 impl Growth {
-    /// Whether it is too much now. What cannot be told is not too much.
+    /// Whether it is too much now. What cannot be told is not too much: what is counted in part is too much if that is.
     pub(super) async fn look(&self) -> Option<Grown> {
-        let bytes = measure(&self.checkpoints).await?.saturating_sub(self.from);
+        let measured = measure(&self.checkpoints).await?;
+        let bytes = measured.bytes.saturating_sub(self.from);
         let most = self.most;
         (bytes > most).then_some(Grown { bytes, most })
     }
@@ -77,13 +78,12 @@ impl Growth {
     }
 }
 
-/// Bytes that the workspace takes on its disk, as far as they could be counted.
-pub(super) async fn measure(checkpoints: &Checkpoints) -> Option<u64> {
+/// What the workspace takes on its disk, as far as it could be counted.
+pub(super) async fn measure(checkpoints: &Checkpoints) -> Option<Measured> {
     let checkpoints = checkpoints.clone();
     // It may be large, and its file system slow to answer.
     let look = move || Measured::of(&checkpoints.root().ok()?, TIME).ok();
-    let measured = tokio::task::spawn_blocking(look).await.ok().flatten();
-    Some(measured?.bytes)
+    tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
         let (state, work) = (dir.path().join("state"), dir.path().join("work"));
         std::fs::create_dir(&work).unwrap();
         let checkpoints = of_directory(&state, &work);
-        let from = measure(&checkpoints).await.unwrap();
+        let from = measure(&checkpoints).await.unwrap().bytes;
         let growth = |most| Growth {
             checkpoints: checkpoints.clone(),
             from,

@@ -128,6 +128,11 @@ impl Night {
         &self.record
     }
 
+    /// Whether the workspace is where it was: its file system may not be mounted yet.
+    pub fn has_workspace(&self) -> bool {
+        self.record.workspace.is_there()
+    }
+
     /// Whether there is a verdict.
     pub fn is_over(&self) -> bool {
         self.past.verdict.is_some()
@@ -374,13 +379,17 @@ impl Night {
         let heard = self.transcript.heard();
         let (words, failure) = (heard.message(), heard.failure());
         let task = self.task();
-        let claim = match (&task.promise, life.cut) {
-            (promise, None) => {
-                let extent = self.record.voice.message.extent();
-                let words = LastWords::new(&words, extent, prompt);
-                words.claim(promise.as_ref(), task.reading)
-            }
-            _ => Claim::None,
+        let extent = self.record.voice.message.extent();
+        let last = LastWords::new(&words, extent, prompt);
+        let claim = match life.cut {
+            None => last.claim(task.promise.as_ref(), task.reading),
+            Some(_) => Claim::None,
+        };
+        let echo = match (&claim, &task.promise) {
+            (Claim::None, Some(promise)) => last.is_echo(promise).then_some(
+                "the promise comes after the same line as in the prompt: taken for an echo of that",
+            ),
+            _ => None,
         };
         let refusal = match (&claim, life.cut) {
             (Claim::None, None) => self.refusal(&words, &failure, life.outcome.exit_code),
@@ -399,6 +408,10 @@ impl Night {
         let bytes = self.transcript.start();
         if bytes > self.past.not_kept {
             self.note(Event::OutputDropped { bytes })?;
+        }
+        if let Some(echo) = echo {
+            let text = format!("iteration {number}: {echo}");
+            self.note(Event::Warning { text })?;
         }
         if let Some(low) = life.low.clone() {
             self.note(Event::Disk { low })?;

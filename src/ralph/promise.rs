@@ -100,18 +100,12 @@ impl<'a> LastWords<'a> {
     /// What they claim, the last that they do. An echo of the prompt claims nothing: a tag that comes after the same
     /// line as it does in the prompt.
     pub fn claim(&self, promise: Option<&Promise>, reading: Reading) -> Claim {
-        let lines: Vec<&str> = said(&self.text).collect();
-        let counting = match self.extent {
-            Extent::Output => 1,
-            Extent::Message => lines.len(),
-        };
         let tag = promise.map(Promise::tag);
-        for (at, line) in lines.iter().enumerate().rev().take(counting) {
-            let before = at.checked_sub(1).and_then(|at| lines.get(at));
+        for (line, before) in self.counting() {
             if echoes(line, before, self.prompt) {
                 continue;
             }
-            if tag.as_deref() == Some(*line) {
+            if tag.as_deref() == Some(line) {
                 return Claim::Complete;
             }
             if let Some(reason) = inside(line).and_then(|text| text.strip_prefix(BLOCKED)) {
@@ -127,6 +121,26 @@ impl<'a> LastWords<'a> {
             Some(tag) if reading == Reading::Loose && self.text.contains(&tag) => Claim::Complete,
             _ => Claim::None,
         }
+    }
+
+    /// Whether they would claim completion, if the tag did not come after the same line as in the prompt.
+    pub fn is_echo(&self, promise: &Promise) -> bool {
+        let tag = promise.tag();
+        let mut lines = self.counting();
+        lines.any(|(line, before)| line == tag && echoes(line, before, self.prompt))
+    }
+
+    /// The lines that may claim, the last first, and what is said before each.
+    fn counting(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let lines: Vec<&str> = said(&self.text).collect();
+        let counting = match self.extent {
+            Extent::Output => 1,
+            Extent::Message => lines.len(),
+        };
+        let before = |at: usize| lines.iter().take(at).rev().find(|line| has_words(line));
+        let pairs = lines.iter().enumerate().rev().take(counting);
+        let pairs = pairs.map(|(at, line)| (*line, before(at).copied()));
+        Vec::from_iter(pairs).into_iter()
     }
 }
 
@@ -165,16 +179,21 @@ fn said(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
+/// Whether it says anything in words: a fence or a rule is before many a tag.
+fn has_words(line: &str) -> bool {
+    line.contains(char::is_alphanumeric)
+}
+
 /// What stands in the tag, if a line is one.
 fn inside(line: &str) -> Option<&str> {
     line.strip_prefix("<promise>")?.strip_suffix("</promise>")
 }
 
 /// Whether the prompt has the tag alone on a line, after the same line as the output.
-fn echoes(tag: &str, before: Option<&&str>, prompt: &str) -> bool {
+fn echoes(tag: &str, before: Option<&str>, prompt: &str) -> bool {
     let mut previous = None;
-    for line in said(prompt) {
-        if line == tag && previous == before.copied() {
+    for line in said(prompt).filter(|line| has_words(line)) {
+        if line == tag && previous == before {
             return true;
         }
         previous = Some(line);
@@ -252,6 +271,32 @@ mod tests {
             claim("> Then say:\nThen say:\n\n<promise>COMPLETE</promise>"),
             Claim::None
         );
+    }
+
+    #[test]
+    fn a_fence_is_no_line_that_an_echo_is_known_by() {
+        let prompt = "Then say:\n\n```\n<promise>COMPLETE</promise>\n```\n";
+        let promise = Promise::parse("COMPLETE").unwrap();
+        for (text, claimed) in [
+            ("```\n<promise>COMPLETE</promise>\n```", Claim::Complete),
+            (
+                "All is done.\n```\n<promise>COMPLETE</promise>\n```",
+                Claim::Complete,
+            ),
+            (
+                "Then say:\n```\n<promise>COMPLETE</promise>\n```",
+                Claim::None,
+            ),
+            ("Then say:\n---\n<promise>COMPLETE</promise>", Claim::None),
+        ] {
+            let words = LastWords::new(text, Extent::Message, prompt);
+            assert_eq!(
+                words.claim(Some(&promise), Reading::Strict),
+                claimed,
+                "{text}"
+            );
+            assert_eq!(words.is_echo(&promise), claimed == Claim::None, "{text}");
+        }
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl Prompt {
             // Never alone on a line here, so that an echo of it is none.
             let _ = write!(
                 text,
-                "\nWhen all of it is done, and only then, end your answer with a line that is exactly `{}`.\n",
+                "\nWhen all of it is done, and only then, end your answer with a line that is exactly `{}`. \
+                 If you cannot go on without the person who runs you, end it with `<promise>BLOCKED: why</promise>` instead.\n",
                 promise.tag()
             );
         }

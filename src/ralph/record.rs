@@ -1,5 +1,6 @@
 //! What was asked for when a run began. Names, never values of variables.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ pub struct Record {
     pub version: u32,
     /// When it began, as in RFC 3339, in UTC.
     pub begun: String,
+    /// The boot of the machine then: with another one devices may have other numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
     /// What the person calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -111,6 +115,9 @@ pub struct Workspace {
     pub device: u64,
     /// Its inode there.
     pub inode: u64,
+    /// The number that the device had when the run began, if it has another one now.
+    #[serde(skip)]
+    pub device_then: Option<u64>,
     /// Where the agent sees it.
     pub target: String,
     /// Whether it may only be read.
@@ -138,10 +145,16 @@ impl Keep {
 }
 
 impl Workspace {
+    /// Whether it is at its path, and no other directory.
+    pub fn is_there(&self) -> bool {
+        let found = self.path.symlink_metadata();
+        found.is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode))
+    }
+
     /// A name for it, in files: of its path, device and inode.
     pub fn id(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.device.to_le_bytes());
+        hash.update(self.device_then.unwrap_or(self.device).to_le_bytes());
         hash.update(self.inode.to_le_bytes());
         hash.update(self.path.as_os_str().as_encoded_bytes());
         hash.finalize()

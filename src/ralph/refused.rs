@@ -10,6 +10,8 @@ use super::verdict::Verdict;
 /// How long a model's API is first given, and at most.
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
+/// So many iterations in a row that did something, and failed with the same words: the words are the agent's own.
+const BELIEVED: u32 = 5;
 
 /// Such iterations, in a row.
 #[derive(Debug, Default)]
@@ -19,16 +21,18 @@ pub(super) struct Refused {
     times: u32,
     /// What the last one was refused, if it did something all the same, and failed.
     at_work: Option<Refusal>,
-    /// What they and the waiting between them took.
+    /// What those after the first, and the waiting between them, took.
     took: Duration,
     /// The API is given time until then.
     until: Option<String>,
 }
 
 impl Refused {
-    /// An iteration has ended, whatever it came to.
+    /// An iteration has ended, whatever it came to. The first of a row may have worked for hours before its API had trouble.
     pub(super) fn ended(&mut self, took: Duration) {
-        self.took += took;
+        if self.times > 0 {
+            self.took += took;
+        }
     }
 
     /// It came to nothing.
@@ -38,10 +42,13 @@ impl Refused {
     }
 
     /// It did something, and failed; whether its words are believed. An agent may work on such words: they are when the
-    /// very same come again. That there was no patience for its API is not said of one that gets on.
+    /// same come again. That there was no patience for its API is not said of one that gets on.
     pub(super) fn at_work(&mut self, refusal: &Refusal) -> bool {
         self.took = Duration::ZERO;
-        let is_again = self.at_work.as_ref() == Some(refusal);
+        let is_again = self
+            .at_work
+            .as_ref()
+            .is_some_and(|last| last.is_like(refusal));
         match is_again {
             true => self.again(refusal.clone()),
             false => self.times = 0,
@@ -71,6 +78,11 @@ impl Refused {
         (self.now, self.until) = (None, None);
     }
 
+    /// Whether words of the last one are the agent's own, not of what it works on.
+    fn is_believed(&self, voice: &Voice) -> bool {
+        !self.counts() || voice.tells_apart() || self.times + 1 >= BELIEVED
+    }
+
     /// What comes next; `left` is of the task's time. One that did something ends the run only if its words are its own.
     pub(super) fn next(
         &self,
@@ -79,7 +91,7 @@ impl Refused {
         voice: &Voice,
     ) -> Option<Step> {
         let refusal = self.now.clone()?;
-        if refusal.trouble.stays() && (voice.tells_apart() || !self.counts()) {
+        if refusal.trouble.stays() && self.is_believed(voice) {
             return Some(Step::End(Verdict::ApiRefused { refusal }));
         }
         if let Some(until) = &self.until {

@@ -1,8 +1,12 @@
 //! Room on the disks that a run needs: looked at, since an agent that fills them harms more than itself.
 
+use std::fmt;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// A file system on which no more files than so many can be made is nearly full, whatever it has free.
+const LEAST_FILES: u64 = 1000;
 
 /// How often it is looked at while an agent works. Nothing tells of a disk that fills up.
 const LOOK: Duration = Duration::from_secs(60);
@@ -22,6 +26,26 @@ pub struct Low {
     pub path: PathBuf,
     /// Bytes that are left for the person.
     pub free: u64,
+    /// Files that can still be made there, if those are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+}
+
+impl fmt::Display for Low {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.path.display();
+        match self.files {
+            Some(files) => write!(
+                f,
+                "no more than {files} files can be made where `{place}` is"
+            ),
+            None => write!(
+                f,
+                "only {} MiB are free where `{place}` is",
+                self.free >> 20
+            ),
+        }
+    }
 }
 
 impl Low {
@@ -54,7 +78,11 @@ impl Room {
     /// That where the run is kept there was no room for something.
     pub(super) fn none(&self) -> Low {
         let path = self.places.first().cloned().unwrap_or_default();
-        low(path.clone(), u64::MAX).unwrap_or(Low { path, free: 0 })
+        low(path.clone(), u64::MAX).unwrap_or(Low {
+            path,
+            free: 0,
+            files: None,
+        })
     }
 
     /// Waits until there is too little somewhere.
@@ -74,7 +102,16 @@ impl Room {
 fn low(path: PathBuf, least: u64) -> Option<Low> {
     let found = rustix::fs::statvfs(&path).ok()?;
     let free = found.f_bavail.saturating_mul(found.f_frsize);
-    (free < least).then_some(Low { path, free })
+    let files = too_few(found.f_files, found.f_favail).then_some(found.f_favail);
+    let is_low = free < least || files.is_some();
+    // Which of both it is: bytes, if those are too few as well.
+    let files = files.filter(|_| free >= least);
+    is_low.then_some(Low { path, free, files })
+}
+
+/// Of some file systems nobody can say how many: they have none in all.
+fn too_few(all: u64, left: u64) -> bool {
+    all > 0 && left < LEAST_FILES.min(all / 10)
 }
 
 #[cfg(test)]
@@ -98,6 +135,28 @@ mod tests {
         assert_eq!((low.path.as_path(), low.free), (full, 0));
         // Of a place that is not there nothing is said.
         assert_eq!(Room::new([none, none], u64::MAX).low().await, None);
+    }
+
+    #[test]
+    fn files_run_out_as_well() {
+        for (all, left, few) in [
+            (0, 0, false),
+            (1 << 20, 999, true),
+            (1 << 20, 1000, false),
+            (500, 49, true),
+            (500, 50, false),
+        ] {
+            assert_eq!(too_few(all, left), few, "{left} of {all}");
+        }
+        let low = Low {
+            path: "/w".into(),
+            free: 5 << 30,
+            files: Some(7),
+        };
+        assert_eq!(
+            low.to_string(),
+            "no more than 7 files can be made where `/w` is"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -62,7 +62,7 @@ impl End {
 }
 
 /// The identifier of this boot of the machine.
-pub(super) fn this_boot() -> Option<String> {
+pub fn this_boot() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }

@@ -1,9 +1,7 @@
 //! Where runs are kept: a private directory each, one process at a time that may write in it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +13,7 @@ use super::files::{private_directory, read_bounded, remove_all, write_whole};
 use super::life::Stop;
 use super::prompt::Prompt;
 use super::record::Record;
+use super::started::this_boot;
 
 /// How long a look at the lock may take, and how many there may be one after the other.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -281,7 +280,9 @@ impl Run {
         let path = self.record_path();
         let text = read_bounded(&path, MAX_RECORD)?;
         match serde_json::from_slice::<Record>(&text) {
-            Ok(record) if record.version == Record::VERSION => Ok(record),
+            Ok(record) if record.version == Record::VERSION => {
+                Ok(record.on_boot(this_boot().as_deref()))
+            }
             Ok(record) => Err(self.not_read(format!("it has format {}", record.version))),
             Err(error) => Err(self.not_read(error.to_string())),
         }
@@ -393,14 +394,9 @@ impl Run {
     pub fn discard(self) -> Result<()> {
         if let Ok(record) = self.record()
             && record.original.is_some()
+            && record.workspace.is_there()
         {
-            let copy = &record.workspace;
-            let found = fs::symlink_metadata(&copy.path);
-            let is_ours =
-                found.is_ok_and(|found| (found.dev(), found.ino()) == (copy.device, copy.inode));
-            if is_ours {
-                remove_all(&copy.path)?;
-            }
+            remove_all(&record.workspace.path)?;
         }
         remove_all(&self.directory)
     }

@@ -77,6 +77,24 @@ impl Trouble {
     }
 }
 
+impl Refusal {
+    /// Whether both say the same, but for words with numbers in them: amounts, times, names of requests.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let [mut these, mut those] = [self, other].map(|refusal| {
+            let words = refusal.text.split_whitespace();
+            Vec::from_iter(words.filter(|word| !word.contains(|c: char| c.is_ascii_digit())))
+        });
+        // Where a text was cut, its last word may be half of one.
+        let is_cut = |refusal: &Self| refusal.text.len() + 4 > TEXT;
+        if is_cut(self) && is_cut(other) {
+            let most = these.len().min(those.len()).saturating_sub(1);
+            these.truncate(most);
+            those.truncate(most);
+        }
+        self.trouble == other.trouble && these == those
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -153,12 +153,7 @@ impl fmt::Display for Verdict {
                 refusal.trouble, refusal.text
             ),
             Self::Pids => f.write_str("not done: the agent ran into its limit of processes, again"),
-            Self::Disk { low } => write!(
-                f,
-                "not done: only {} MiB are free where `{}` is",
-                low.free >> 20,
-                low.path.display()
-            ),
+            Self::Disk { low } => write!(f, "not done: {low}"),
             Self::Grown { grown } => write!(
                 f,
                 "not done: the workspace has grown by {} MiB, more than {} MiB",

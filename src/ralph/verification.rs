@@ -10,6 +10,7 @@ use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::life::{self, Bounds, Cut, Deadline, Life, Stop};
 use super::night::{Fault, Gate};
+use super::room::{Low, Room};
 use super::selection::{Findings, Selection};
 use super::task::{Check, Task};
 use super::transcript::Transcript;
@@ -34,12 +35,16 @@ pub(super) struct Claimed<'a> {
     pub(super) target: &'a str,
     /// The longest that the check may take.
     pub(super) time: Duration,
+    /// What has to stay free meanwhile.
+    pub(super) room: Room,
 }
 
 /// How a check ended.
 pub(super) struct Checked {
     pub(super) exit_code: i32,
     pub(super) cut: Option<Cut>,
+    /// The disk that had too little room left.
+    pub(super) low: Option<Low>,
     pub(super) took: Duration,
     pub(super) findings: Findings,
 }
@@ -57,13 +62,16 @@ impl Claimed<'_> {
         let begun = Instant::now();
         let bounds = Bounds {
             deadline: Deadline::earliest(begun, None, Some(self.time)),
+            room: self.room.clone(),
             ..Bounds::default()
         };
-        let Life { outcome, cut, .. } =
-            life::live(sandbox, output, None, &bounds, stop, gate).await?;
+        let Life {
+            outcome, cut, low, ..
+        } = life::live(sandbox, output, None, &bounds, stop, gate).await?;
         Ok(Checked {
             exit_code: outcome.exit_code,
             cut,
+            low,
             took: begun.elapsed(),
             findings,
         })

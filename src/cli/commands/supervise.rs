@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::report;
 use crate::cli::admission::Admission;
 use crate::cli::args::Global;
 use crate::cli::connect::Service;
-use crate::cli::error::{CliError, CliResult};
+use crate::cli::error::{CliError, CliResult, Outage};
 use crate::cli::exit::Exit;
 use crate::cli::night::Told;
 use crate::cli::notify::{self, Notify};
@@ -25,6 +26,10 @@ use crate::sandbox::asked::Asked;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// One that was there for so long had come back.
+const LASTING: Duration = Duration::from_secs(60);
+/// So many times in a row it may fail at what it is asked for, each time twice as long after the last.
+const FAILURES: u32 = 3;
 
 /// Have a run in hand
 #[derive(Debug, Args)]
@@ -76,6 +81,9 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         // Nobody would know before the morning that it waits to be taken up. Who wants its end looks.
         Err(error) if run.asked_to_stop() == Stop::No => {
             let left = format!("left alone: {}", words(error));
+            // For the report; where a disk is full, that cannot be said either.
+            let text = left.clone();
+            let _ = night.note(Event::Warning { text });
             if let Some(Err(why)) = tell(&run, &night, Some(&left)).await? {
                 let text = format!("nobody was told that it is left alone: {why}");
                 night.note(Event::Warning { text })?;
@@ -226,6 +234,12 @@ async fn supervise(
     ui: &Ui,
 ) -> CliResult<Verdict> {
     let mut stop = stop_of(run)?;
+    if !night.has_workspace() && *stop.borrow() == Stop::No {
+        let place = night.record().workspace.path.display();
+        let text = format!("the workspace is not there: `{place}` is gone, or another directory");
+        // No verdict: after a boot it may only not be mounted yet.
+        return Err(CliError::new(Exit::Failed, text));
+    }
     let container = entries.iter().rev().find_map(|entry| match &entry.event {
         Event::Created { container } => Some(container.clone()),
         _ => None,
@@ -234,12 +248,12 @@ async fn supervise(
         let error = CliError::new(Exit::Failed, "the run has no container");
         return Err(give_up(night, error));
     };
-    let mut lost = None;
+    let mut outages = Outages::default();
     loop {
         let service = match Service::connect(global, ui).await {
             Ok(service) => service,
             Err(error) => {
-                wait_for_service(&mut lost, &mut stop, error).await?;
+                outages.wait_for_service(&mut stop, error).await?;
                 continue;
             }
         };
@@ -254,14 +268,15 @@ async fn supervise(
             }
             Err(error) => {
                 let error = CliError::from(error);
-                if !error.is_away {
-                    return Err(give_up(night, error));
+                match error.outage {
+                    Some(Outage::Away) => outages.wait_for_service(&mut stop, error).await?,
+                    Some(Outage::Failing) if outages.may_pass() => outages.wait(&mut stop).await,
+                    _ => return Err(give_up(night, error)),
                 }
-                wait_for_service(&mut lost, &mut stop, error).await?;
                 continue;
             }
         };
-        lost = None;
+        outages.is_back();
         let admission = Admission {
             record: &night.record().clone(),
             service: &service,
@@ -302,11 +317,21 @@ async fn supervise(
                     Fault::Refused(error) => error,
                     Fault::Failed(error) => error.into(),
                 };
-                if error.is_away {
-                    let text = "Podman's service went away; waiting for it".to_owned();
-                    night.note(Event::Warning { text })?;
-                    wait_for_service(&mut lost, &mut stop, error).await?;
-                    continue;
+                match error.outage {
+                    Some(Outage::Away) => {
+                        let text = "Podman's service went away; waiting for it".to_owned();
+                        night.note(Event::Warning { text })?;
+                        outages.wait_for_service(&mut stop, error).await?;
+                        continue;
+                    }
+                    Some(Outage::Failing) if outages.may_pass() => {
+                        let text =
+                            format!("Podman's service failed, trying again: {}", words(&error));
+                        night.note(Event::Warning { text })?;
+                        outages.wait(&mut stop).await;
+                        continue;
+                    }
+                    _ => {}
                 }
                 // Whatever it was that could not be done: there is nothing left to do it with.
                 let found = service.client.inspect_container(&container).await;
@@ -342,20 +367,103 @@ async fn leave_no_home(run: &Run, service: &Service, ui: &Ui) {
     }
 }
 
-/// Waits a little, unless that was done often enough.
-async fn wait_for_service(
-    lost: &mut Option<tokio::time::Instant>,
-    stop: &mut watch::Receiver<Stop>,
-    error: CliError,
-) -> CliResult<()> {
-    let since = *lost.get_or_insert_with(tokio::time::Instant::now);
-    if since.elapsed() > PATIENCE {
-        // No verdict: when the service is there again, the run can be taken up.
-        return Err(error);
+/// What became of the service, again and again.
+#[derive(Debug, Default)]
+struct Outages {
+    /// Since when it is away.
+    since: Option<Instant>,
+    /// How often it failed.
+    failures: u32,
+    /// Since when it is there again.
+    back: Option<Instant>,
+}
+
+impl Outages {
+    /// It answers: whether that lasts is to be seen.
+    fn is_back(&mut self) {
+        self.back = Some(Instant::now());
     }
-    tokio::select! {
-        () = tokio::time::sleep(LOOK) => Ok(()),
-        // Nobody can stop it now: whoever asked is told so.
-        Ok(_) = stop.wait_for(|asked| *asked != Stop::No) => Err(error),
+
+    /// What was before it came back counts no more if it was there for long.
+    fn look_back(&mut self) {
+        if self
+            .back
+            .take()
+            .is_some_and(|back| back.elapsed() >= LASTING)
+        {
+            (self.since, self.failures) = (None, 0);
+        }
+    }
+
+    /// Whether its failure is taken for one that passes.
+    fn may_pass(&mut self) -> bool {
+        self.look_back();
+        self.failures += 1;
+        self.failures <= FAILURES
+    }
+
+    /// Waits before it is asked again, unless the person wants an end.
+    async fn wait(&self, stop: &mut watch::Receiver<Stop>) {
+        let time = LOOK * 2_u32.saturating_pow(self.failures);
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = stop.wait_for(|asked| *asked != Stop::No) => {}
+        }
+    }
+
+    /// Waits a little, unless that was done often enough.
+    async fn wait_for_service(
+        &mut self,
+        stop: &mut watch::Receiver<Stop>,
+        error: CliError,
+    ) -> CliResult<()> {
+        self.look_back();
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() > PATIENCE {
+            // No verdict: when the service is there again, the run can be taken up.
+            return Err(error);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => Ok(()),
+            // Nobody can stop it now: whoever asked is told so.
+            Ok(_) = stop.wait_for(|asked| *asked != Stop::No) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_comes_and_goes_is_not_waited_for_for_ever() {
+        let (_sender, mut stop) = watch::channel(Stop::No);
+        let mut outages = Outages::default();
+        let away = || CliError::new(Exit::Failed, "away");
+        let mut times = 0;
+        while outages.wait_for_service(&mut stop, away()).await.is_ok() {
+            outages.is_back();
+            times += 1;
+        }
+        assert_eq!(times, PATIENCE.as_secs() + 1);
+        // Once it has lasted, it is given as long again.
+        outages.is_back();
+        tokio::time::advance(LASTING).await;
+        assert!(outages.wait_for_service(&mut stop, away()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_again_and_again_does_not_pass() {
+        let (_sender, mut stop) = watch::channel(Stop::No);
+        let mut outages = Outages::default();
+        let begun = Instant::now();
+        while outages.may_pass() {
+            outages.wait(&mut stop).await;
+            outages.is_back();
+        }
+        assert_eq!(begun.elapsed(), LOOK * (2 + 4 + 8));
+        outages.is_back();
+        tokio::time::advance(LASTING).await;
+        assert!(outages.may_pass());
     }
 }

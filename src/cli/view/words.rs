@@ -97,11 +97,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::OutputDropped { bytes } => {
             format!("the first {bytes} bytes of the output are not kept: it is too much")
         }
-        Event::Disk { low } => format!(
-            "only {} MiB are free where `{}` is",
-            low.free >> 20,
-            low.path.display()
-        ),
+        Event::Disk { low } => low.to_string(),
         Event::Grown { grown } => format!(
             "the workspace has grown by {} MiB, more than {} MiB",
             grown.bytes >> 20,

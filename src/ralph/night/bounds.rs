@@ -9,6 +9,7 @@ use crate::ralph::event::Event;
 use crate::ralph::growth::{self, Grown, Growth, Looked};
 use crate::ralph::life::{Bounds, Deadline};
 use crate::ralph::room::Room;
+use crate::workspace::Measured;
 
 impl Night {
     /// What has to be left free, and where.
@@ -37,12 +38,23 @@ impl Night {
         let is_bounded = self.task().budget.most_growth > 0 && !self.record.workspace.read_only;
         let is_new = self.past.measured.is_none();
         let is_due = self.looked.as_ref().is_none_or(Looked::is_long_ago);
-        if !is_bounded || !(is_due || is_new) {
+        if !is_bounded || !is_due {
             return Ok(None);
         }
         let begun = Instant::now();
-        if is_new && let Some(bytes) = growth::measure(&self.checkpoints).await {
-            self.note(Event::Measured { bytes })?;
+        if is_new {
+            // Growth from what was counted in part would be none.
+            match growth::measure(&self.checkpoints).await {
+                Some(Measured { bytes, is_whole }) if is_whole => {
+                    self.note(Event::Measured { bytes })?;
+                }
+                _ if self.looked.is_none() => {
+                    let text = "the workspace cannot be measured: how much it grows is not watched"
+                        .to_owned();
+                    self.note(Event::Warning { text })?;
+                }
+                _ => {}
+            }
         }
         let grown = match self.growth() {
             Some(growth) if !is_new => growth.look().await,

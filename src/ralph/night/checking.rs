@@ -44,7 +44,10 @@ impl Night {
                 .map_or(most, |left| left.min(most)),
         };
         let checked = self.check(made, gate, stop).await?;
-        if checked.cut == Some(Cut::Stopped) {
+        if let Some(low) = checked.low {
+            self.note(Event::Disk { low })?;
+        }
+        if matches!(checked.cut, Some(Cut::Stopped | Cut::Disk)) {
             // Not said of the work: the claim stays unchecked.
             return Ok(());
         }
@@ -119,6 +122,7 @@ impl Night {
             },
             target: &self.record.workspace.target,
             time: clean.time,
+            room: self.room(),
         };
         let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
         // Everything worth keeping is kept by now.

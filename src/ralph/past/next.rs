@@ -168,10 +168,14 @@ impl Past {
             return Some(Verdict::Time);
         }
         if self.iterations - self.before.iterations >= budget.iterations.get() {
-            return Some(if failed {
-                Verdict::CheckFailed
-            } else {
-                Verdict::Iterations
+            let died = self.last.as_ref().filter(|_| self.out_of_memory > 0);
+            return Some(match (failed, died) {
+                (true, _) => Verdict::CheckFailed,
+                // There is no other one that could have dealt with it.
+                (false, Some(last)) => Verdict::OutOfMemory {
+                    limit: last.memory_limit,
+                },
+                (false, None) => Verdict::Iterations,
             });
         }
         // Where nothing can change, that nothing does is no sign of anything.

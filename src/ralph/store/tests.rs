@@ -1,4 +1,5 @@
 use std::num::NonZeroU32;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::*;
 use crate::ralph::event::Event;
@@ -11,11 +12,13 @@ pub(crate) fn record_of(task: Task) -> Record {
     Record {
         version: Record::VERSION,
         begun: "2026-11-24T10:00:00Z".into(),
+        boot: None,
         name: Some("nightly".into()),
         workspace: Workspace {
             path: "/w".into(),
             device: 1,
             inode: 2,
+            device_then: None,
             target: "/workspace".into(),
             read_only: false,
         },

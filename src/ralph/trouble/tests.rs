@@ -241,3 +241,24 @@ fn what_is_common_can_be_read() {
     // An empty part would fit everything.
     assert!(classes.concat().iter().all(|pattern| pattern.len() > 6));
 }
+
+#[test]
+fn amounts_and_times_make_no_other_refusal_of_it() {
+    let refusal = |trouble, text: &str| Refusal {
+        trouble,
+        text: excerpt(text),
+    };
+    let limited = |used: u32, text: &str| {
+        let text = format!("Rate limit: Limit 30000, Used {used}. Try again in {used}ms. {text}");
+        refusal(Trouble::RateLimit, &text)
+    };
+    let long = "All that follows is of no use to anybody. ".repeat(10);
+    for text in ["", &long] {
+        assert!(limited(9, text).is_like(&limited(29_900, text)), "{text}");
+        let other = limited(9, "Request req_011 is too large");
+        assert!(!limited(9, text).is_like(&other), "{text}");
+    }
+    let [one, other] =
+        [Trouble::RateLimit, Trouble::Overloaded].map(|trouble| refusal(trouble, "no"));
+    assert!(one.is_like(&one) && !one.is_like(&other));
+}

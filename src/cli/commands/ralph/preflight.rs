@@ -87,8 +87,10 @@ pub(super) fn room(tasks: &[Task], workspace: &Path) -> CliResult<()> {
     let Some(low) = Low::find([Some(workspace), state].into_iter().flatten(), least) else {
         return Ok(());
     };
-    let (free, place, least) = (low.free >> 20, low.path.display(), least >> 20);
-    let text = format!("{free} MiB are free where `{place}` is, and {least} MiB have to stay so");
+    let text = match low.files {
+        Some(_) => low.to_string(),
+        None => format!("{low}, and {} MiB have to stay so", least >> 20),
+    };
     Err(CliError::new(Exit::Preflight, text)
         .hint("make room; or say how much has to stay: `--min-free SIZE`, 0 for none"))
 }

@@ -331,6 +331,7 @@ fn record(
     Ok(Record {
         version: Record::VERSION,
         begun: jiff::Timestamp::now().to_string(),
+        boot: ralph::this_boot(),
         name: request.name.as_ref().map(|name| name.as_str().to_owned()),
         workspace,
         original,

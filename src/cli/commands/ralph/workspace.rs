@@ -61,6 +61,7 @@ pub(super) fn workspace(
         path: path.path().to_owned(),
         device: identity.device,
         inode: identity.inode,
+        device_then: None,
         target: WORKSPACE.to_owned(),
         read_only,
     })

@@ -120,7 +120,7 @@ fn words_that_come_again_are_believed_all_the_same() {
 }
 
 #[test]
-fn what_an_agent_may_have_met_at_its_work_ends_nothing() {
+fn what_an_agent_may_have_met_at_its_work_ends_nothing_at_once() {
     let refusal = refusal_of(Trouble::Auth);
     let end = Step::End(Verdict::ApiRefused { refusal });
     let mut record = checked();
@@ -143,6 +143,9 @@ fn what_an_agent_may_have_met_at_its_work_ends_nothing() {
         )
     };
     assert!(back(next(&record, &[Trouble::Auth; 2])));
+    assert!(back(next(&record, &[Trouble::Auth; 4])));
+    // Nobody works on the same words for so long.
+    assert_eq!(next(&record, &[Trouble::Auth; 5]), end);
     record.voice = Agent::preset("patchpal").unwrap().voice("patchpal");
     assert_eq!(next(&record, &[Trouble::Auth; 2]), end);
     let others = [Trouble::Auth, Trouble::RateLimit, Trouble::Auth];
@@ -197,6 +200,8 @@ fn time_that_is_waited_is_used_up() {
     let mut run = record;
     run.task.budget.time = None;
     run.time = Some(Duration::from_secs(103));
+    // What was waited, and the second.
+    run.task.budget.api_patience = Duration::from_secs(41);
     add(
         &mut past,
         vec![begun(1), refused(1, Trouble::RateLimit, 1), kept(1, 0)],
@@ -217,11 +222,16 @@ fn patience_is_for_trouble_in_a_row() {
     let mut record = checked();
     record.task.budget.time = None;
     let mut past = past(&[Kept(0, 0)]);
-    add(
-        &mut past,
-        vec![refused(1, Trouble::RateLimit, 99), kept(1, 0)],
-    );
-    assert_eq!(past.next(&record, Stop::No), back_off(5, 1));
+    // What the first of a row took was not waiting: it may have worked on what no checkpoint holds.
+    for (took, most) in [(3600, 100), (99, 1)] {
+        let life = vec![refused(1, Trouble::RateLimit, took), kept(1, 0)];
+        add(&mut past, life);
+        let next = past.next(&record, Stop::No);
+        let Step::BackOff { most: left, .. } = next else {
+            panic!("{next:?}");
+        };
+        assert_eq!(left.as_secs(), most);
+    }
     let through = vec![begun(1), ended(1, "x", Claim::None, None, 0), kept(2, 1)];
     add(&mut past, through);
     add(
@@ -288,6 +298,7 @@ fn low() -> Low {
     Low {
         path: "/w".into(),
         free: 9 << 20,
+        files: None,
     }
 }
 
