@@ -89,6 +89,9 @@ pub(super) const DECIDING: &[&str] = &[
     ".clippy.toml",
     "deno.json*",
     "eslint.config.*",
+    // Another module, or a directory, in the place of what tests are written with.
+    "go.mod",
+    "go.work",
     "gradle/",
     "gradlew",
     "justfile",
@@ -98,6 +101,7 @@ pub(super) const DECIDING: &[&str] = &[
     "ruff.toml",
     "setup.py",
     "tsconfig*.json",
+    "vendor/",
     "vite.config.*",
     "vitest.workspace.*",
     // What builds and tests may have to change with the work, as where a source file is new.
