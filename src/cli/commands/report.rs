@@ -1,11 +1,13 @@
 //! `stockade report`
 
 mod advice;
-
-use std::time::Duration;
+mod next;
+mod rows;
 
 use clap::{Args, ValueEnum};
 
+use self::next::next;
+use self::rows::{at, iterations, row};
 use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -17,10 +19,7 @@ use crate::cli::ui::Ui;
 use crate::cli::view::left_out_words;
 use crate::ralph::files::write_whole;
 use crate::ralph::journal::Reader;
-use crate::ralph::{
-    Claim, Cut, Described, Difference, Findings, Iteration, Lines, Record, Report, Run, RunId,
-    Verdict, ranges,
-};
+use crate::ralph::{Described, Findings, Record, Report, Run, RunId, ranges};
 use crate::workspace::Concern;
 
 /// Show what a run came to, and what to do next
@@ -249,114 +248,6 @@ fn opened(described: &Described) -> Vec<String> {
     lines
 }
 
-/// A time, as `show` has them.
-fn at(time: Option<&str>) -> String {
-    let seconds = time.and_then(|time| time.get(..19));
-    seconds.map_or("–".to_owned(), |seconds| format!("{seconds}Z"))
-}
-
-/// How many, and how long.
-fn iterations(record: &Record, report: &Report) -> String {
-    let counted = report.counted();
-    let (most, spent) = (record.iterations(), night::shown(report.spent));
-    let mut text = format!("{counted} of {most}, in {spent}");
-    if !report.waited.is_zero() {
-        let waited = night::shown(report.waited);
-        text.push_str(&format!(", {waited} of it waiting for the agent's API"));
-    }
-    match report.iterations.len() - counted {
-        0 => {}
-        vain => text.push_str(&format!("; {vain} more that came to nothing for its API")),
-    }
-    text
-}
-
-/// What differs from the checkpoint before.
-fn changed(iteration: &Iteration) -> String {
-    let Some(difference) = &iteration.difference else {
-        return iteration.changed.map_or("–".to_owned(), |n| n.to_string());
-    };
-    let Difference {
-        added,
-        modified,
-        removed,
-        ..
-    } = difference;
-    let mut text = match difference.files() {
-        0 => iteration.changed.unwrap_or_default().to_string(),
-        1 => "1 file".to_owned(),
-        many => format!("{many} files"),
-    };
-    match difference.lines {
-        _ if difference.files() == 0 => {}
-        Some(Lines { added, removed }) => text.push_str(&format!(", +{added} -{removed}")),
-        None => {
-            text.push_str(&format!(
-                " ({added} new, {modified} changed, {removed} gone)"
-            ));
-        }
-    }
-    if iteration.left_out > 0 {
-        text.push_str(&format!(", {} left out", iteration.left_out));
-    }
-    text
-}
-
-fn row(iteration: &Iteration) -> String {
-    let mut exit = iteration.exit_code.to_string();
-    if iteration.oom_killed {
-        exit.push_str(", out of memory");
-    }
-    if iteration.forks_refused {
-        exit.push_str(", out of processes");
-    }
-    match iteration.cut {
-        Some(Cut::Stopped) => exit.push_str(", stopped"),
-        Some(Cut::IterationTime) => exit.push_str(", too long"),
-        Some(Cut::Disk) => exit.push_str(", disk nearly full"),
-        Some(Cut::Growth) => exit.push_str(", workspace grown too much"),
-        Some(Cut::Time) => exit.push_str(", time used up"),
-        Some(Cut::MachineDown) => exit.push_str(", machine went down"),
-        None => {}
-    }
-    if let Some(refusal) = &iteration.refusal {
-        exit.push_str(&format!(", its API: {}", refusal.trouble));
-    }
-    if !iteration.waited.is_zero() {
-        let waited = night::shown(iteration.waited);
-        exit.push_str(&format!(", then waited for {waited}"));
-    }
-    let changed = changed(iteration);
-    let began = at(iteration.begun.as_deref());
-    let claim = match &iteration.claim {
-        Claim::None => "–",
-        Claim::Complete => "complete",
-        Claim::Blocked(_) => "blocked",
-    };
-    let check = match iteration.check {
-        None => "–".to_owned(),
-        // Many commands end with 0 when they are asked to.
-        Some(_) if iteration.check_timed_out => "took too long".to_owned(),
-        Some(0) => "passed".to_owned(),
-        Some(code) => format!("failed with {code}"),
-    };
-    let took = night::shown(iteration.took);
-    let used = &iteration.used;
-    let cpu = used
-        .cpu
-        .map(|time| night::shown(Duration::from_micros(time)));
-    let memory = used
-        .memory
-        .map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
-    let processes = used.pids.map(|most| most.to_string());
-    let [cpu, memory, processes] =
-        [cpu, memory, processes].map(|known| known.unwrap_or("–".to_owned()));
-    format!(
-        "| {} | {began} | {took} | {cpu} | {memory} | {processes} | {exit} | {changed} | {claim} | {check} |",
-        iteration.number
-    )
-}
-
 /// What was found of the agent's changes, and what is said of what is the person's for a check.
 fn found(findings: &Findings, put_back: &str) -> Vec<String> {
     let mut lines = Vec::new();
@@ -411,24 +302,6 @@ fn how(record: &Record) -> String {
         how.push_str(&format!("; the work is in a copy, {}", code(&copy)));
     }
     how
-}
-
-/// Commands that fit how it ended.
-fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));
-    if verdict.is_none() {
-        say("look at it", "watch");
-        say("if nobody has it in hand", "resume");
-    }
-    say("what changed", "diff");
-    say("what the agent wrote", "logs");
-    say("what happened, and when", "show");
-    if verdict.is_some() {
-        say("take it", "accept");
-    }
-    say("the workspace as it was", "rollback");
-    lines
 }
 
 /// Text of an agent's, as text.
