@@ -324,15 +324,4 @@ fn code(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agents_words_are_text() {
-        assert_eq!(
-            escaped("no *cc* [x](y)\n# z"),
-            "no \\*cc\\* \\[x\\](y)\\\\n\\# z"
-        );
-        assert_eq!(code("a`b\x1b"), "`a'b\\u{1b}`");
-    }
-}
+mod tests;
