@@ -1,9 +1,11 @@
 //! How a run ended, as advice: what was found, and what to do about it.
 
+mod causes;
 mod reach;
 
 use std::num::NonZeroU32;
 
+use self::causes::causes;
 use self::reach::{denied, model_here, unreached};
 use crate::ralph::{Check, Claim, Described, Iteration, Record, Report, Task, Trouble, Verdict};
 
@@ -32,6 +34,7 @@ pub(super) fn advice(
         Verdict::Claimed => return Vec::new(),
         verdict => Vec::from_iter(led_to(verdict, record, task, report)),
     };
+    advice.extend(causes(verdict, record, task, report));
     if let Verdict::RateLimited { refusal } = verdict
         && refusal.trouble == Trouble::Unreachable
     {

@@ -1,5 +1,6 @@
 use super::super::tests::{iteration, record, refusal, report};
 use super::*;
+use crate::ralph::Cut;
 
 fn told(record: &Record, report: &Report) -> String {
     advice(record, report, None, "").join("\n")
@@ -13,6 +14,52 @@ fn a_limit_of_memory_is_named() {
         "{said}"
     );
     assert!(!more_memory(0).contains("--memory"));
+}
+
+#[test]
+fn what_iterations_died_of_is_told_where_they_are_used_up() {
+    let mut iterations: Vec<Iteration> = (1..=6).map(iteration).collect();
+    iterations[0].oom_killed = true;
+    iterations[1].oom_killed = true;
+    iterations[1].forks_refused = true;
+    iterations[2].cut = Some(Cut::IterationTime);
+    for (one, trouble) in
+        iterations[3..]
+            .iter_mut()
+            .zip([Trouble::Auth, Trouble::RateLimit, Trouble::Unreachable])
+    {
+        one.refusal = Some(refusal(trouble));
+    }
+    let causes = [
+        "in 2 iterations something was killed for want of memory; its limit was 512 MiB",
+        "`--memory 1024m`",
+        "in 1 iteration it was refused processes",
+        "`--pids-limit`",
+        "cut short after 10 min 0 s: 1 iteration;",
+        "`--iteration-timeout`",
+        "(the key is refused): ",
+        "`--env-file`",
+        "(rate-limited): ",
+        "(unreachable): ",
+        "`host.containers.internal`",
+    ];
+    for verdict in [
+        Verdict::Iterations,
+        Verdict::CheckFailed,
+        Verdict::NoProgress { iterations: 2 },
+        Verdict::Time,
+    ] {
+        let told = told(&record(), &report(verdict.clone(), iterations.clone()));
+        for part in causes {
+            assert!(told.contains(part), "{verdict:?}: `{part}` in\n{told}");
+        }
+        assert!(!told.contains("*agent*"), "{told}");
+    }
+    // It has no more to say of those that died of nothing, and where the verdict says it.
+    let quiet = told(&record(), &report(Verdict::Iterations, vec![iteration(1)]));
+    assert_eq!(quiet.lines().count(), 1, "{quiet}");
+    let stopped = told(&record(), &report(Verdict::Stopped, iterations));
+    assert_eq!(stopped.lines().count(), 1, "{stopped}");
 }
 
 #[test]
