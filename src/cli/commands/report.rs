@@ -209,7 +209,7 @@ fn markdown(
     lines.extend([String::new(), "## What next".to_owned(), String::new()]);
     let advice = advice::advice(record, report, described, last_words);
     lines.extend(advice.iter().map(|line| format!("- {line}")));
-    lines.extend(next(id, report.verdict.as_ref()));
+    lines.extend(next(id, record, report));
     lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
     lines.push(String::new());
     lines.join("\n")
