@@ -125,9 +125,25 @@ fn no_progress(record: &Record, task: &Task, report: &Report, iterations: u32) -
 }
 
 /// What there is to do about an API that lets nobody in.
-fn refused(_: Trouble) -> &'static str {
-    "the key, the account or the model is refused: look at what the agent gets by `-e` or `--env-file`, \
-     and begin another run"
+fn refused(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Auth => {
+            "the key is refused: look at what the agent gets by `-e` or `--env-file`, and begin another run. Lines of \
+             an env file are read as they are: quotes and spaces around a value are part of it, and only the CR of a line \
+             that ends in CRLF is dropped"
+        }
+        Trouble::Quota => {
+            "the account may ask for no more: look at its plan, or give the agent another key by `-e` or `--env-file`, \
+             and begin another run"
+        }
+        Trouble::Model => {
+            "there is no such model, or not for this key: name another in the agent's own words after `--`, or in its \
+             variable by `-e` or `--env-file`, and begin another run"
+        }
+        Trouble::RateLimit | Trouble::Unreachable | Trouble::Overloaded => {
+            "look at what the agent gets by `-e` or `--env-file`, and begin another run"
+        }
+    }
 }
 
 /// What there is to do about memory, by its limit in bytes; 0 is none.

@@ -71,3 +71,20 @@ fn an_api_that_is_out_of_reach_may_be_this_machines() {
     assert!(told(Trouble::Unreachable).contains("`host.containers.internal`"));
     assert!(!told(Trouble::Overloaded).contains("host.containers"));
 }
+
+#[test]
+fn a_key_that_is_refused_may_be_in_quotes() {
+    let told = |trouble| {
+        let refusal = refusal(trouble);
+        told(
+            &record(),
+            &report(Verdict::ApiRefused { refusal }, vec![iteration(1)]),
+        )
+    };
+    let auth = told(Trouble::Auth);
+    for part in ["`--env-file`", "quotes and spaces", "CRLF is dropped"] {
+        assert!(auth.contains(part), "{auth}");
+    }
+    assert!(told(Trouble::Quota).contains("may ask for no more"));
+    assert!(told(Trouble::Model).contains("no such model"));
+}
