@@ -22,7 +22,7 @@ fn ralph(dir: &TestDir, agent: &str, flags: &[&str]) -> TestCommand {
 
 /// The report, as a person reads it; it says this.
 #[track_caller]
-fn report(dir: &TestDir, parts: &[&str]) -> String {
+pub(crate) fn report(dir: &TestDir, parts: &[&str]) -> String {
     let report = dir.stockade(&["report"]).run().success().stdout();
     for part in parts {
         assert!(report.contains(part), "`{part}` is not in\n{report}");
@@ -274,6 +274,8 @@ fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
         &dir,
         &[
             "- its API was given 1 s in a row: with more, `--api-patience`",
+            "- a model that this machine serves is at `host.containers.internal`",
+            "- this run had `--network none`, which reaches nothing",
             "- at the end the agent could not reach `127.0.0.1`: with `--network none` nothing outside is reached",
             "of it waiting for the agent's API; ",
             ", its API: unreachable, then waited for ",

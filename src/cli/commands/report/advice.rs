@@ -13,6 +13,9 @@ use crate::ralph::{Check, Claim, Described, Iteration, Record, Report, Task, Tro
 const FAKED: &str = "code under test shares a process with its tests, and could fake how that ends: a check that only looks at \
     the program from outside (`--check-dir`) cannot be faked so";
 
+/// What there is to do where nobody has looked.
+const CHECK_NOW: &str = "have it verified: `stockade check --check COMMAND`";
+
 /// What there is to do about processes.
 const FORKS: &str =
     "it needs more processes at once, or does not wait for those that it starts: `--pids-limit`";
@@ -29,11 +32,10 @@ pub(super) fn advice(
         return Vec::new();
     };
     let task = record.task(report.phases.len());
-    let mut advice = match verdict {
-        Verdict::Verified { .. } => return vec![FAKED.to_owned()],
-        Verdict::Claimed => return Vec::new(),
-        verdict => Vec::from_iter(led_to(verdict, record, task, report)),
-    };
+    let mut advice = vec![led_to(verdict, record, task, report)];
+    if let Verdict::Verified { .. } | Verdict::Claimed = verdict {
+        return advice;
+    }
     advice.extend(causes(verdict, record, task, report));
     if let Verdict::RateLimited { refusal } = verdict
         && refusal.trouble == Trouble::Unreachable
@@ -48,9 +50,11 @@ pub(super) fn advice(
 }
 
 /// What led to it.
-fn led_to(verdict: &Verdict, record: &Record, task: &Task, report: &Report) -> Option<String> {
-    Some(match verdict {
-        Verdict::Unchecked => "have it verified: `--check COMMAND`, in another run".to_owned(),
+fn led_to(verdict: &Verdict, record: &Record, task: &Task, report: &Report) -> String {
+    match verdict {
+        Verdict::Verified { .. } => FAKED.to_owned(),
+        Verdict::Claimed => CHECK_NOW.to_owned(),
+        Verdict::Unchecked => format!("{CHECK_NOW}; in another run: `--check COMMAND`"),
         Verdict::CheckFailed | Verdict::Iterations => used_up(task, report),
         Verdict::Time => {
             "the time is used up: another run goes on with what there is; with more: `--time`"
@@ -76,8 +80,8 @@ fn led_to(verdict: &Verdict, record: &Record, task: &Task, report: &Report) -> O
                 .to_owned()
         }
         Verdict::Stopped => "another run goes on with what there is".to_owned(),
-        _ => return failed(report),
-    })
+        Verdict::Failed { .. } => failed(report),
+    }
 }
 
 /// What came of the claims.
@@ -158,24 +162,26 @@ fn more_memory(limit: u64) -> String {
     }
 }
 
-/// What may be missing where nothing ever ran.
-fn failed(report: &Report) -> Option<String> {
-    let [last] = &*report.iterations else {
-        return None;
+/// What kept it from going on, and what may be missing where nothing ever ran.
+fn failed(report: &Report) -> String {
+    let only = match &*report.iterations {
+        [only] => Some((only.exit_code, &only.missing)),
+        _ => None,
     };
-    match (last.exit_code, &last.missing) {
-        (_, Some(_)) => Some(
+    match only {
+        Some((_, Some(_))) => {
             "the agent's program has to be in the workspace when the run begins, or in the image: in the sandbox \
              the workspace is `/workspace`, and a name without a directory is looked for there"
-                .to_owned(),
-        ),
-        (126 | 127, None) => Some(
+        }
+        Some((126 | 127, None)) => {
             "what is called has to be in the image: name another with `--image`, or build one that has it with \
              `stockade build`"
-                .to_owned(),
-        ),
-        _ => None,
+        }
+        _ => {
+            "what was before that is in `stockade show`: once it is mended, another run goes on with what there is"
+        }
     }
+    .to_owned()
 }
 
 /// Twice as much is worth a try.

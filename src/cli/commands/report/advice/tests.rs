@@ -1,6 +1,6 @@
 use super::super::tests::{iteration, record, refusal, report};
 use super::*;
-use crate::ralph::Cut;
+use crate::ralph::{Cut, Grade, Grown, Low};
 
 fn told(record: &Record, report: &Report) -> String {
     advice(record, report, None, "").join("\n")
@@ -87,4 +87,78 @@ fn a_key_that_is_refused_may_be_in_quotes() {
     }
     assert!(told(Trouble::Quota).contains("may ask for no more"));
     assert!(told(Trouble::Model).contains("no such model"));
+}
+
+/// What its advice cannot do without. A verdict that is new has none until it is written here.
+fn key(verdict: &Verdict) -> &'static [&'static str] {
+    match verdict {
+        Verdict::Verified { .. } => &["could fake", "`--check-dir`"],
+        Verdict::Claimed => &["`stockade check --check COMMAND`"],
+        Verdict::Unchecked => &["`stockade check --check COMMAND`", "`--check COMMAND`"],
+        Verdict::CheckFailed => &[
+            "in iteration 2, failed the check with 7",
+            "`--max-iterations 6`",
+        ],
+        Verdict::Iterations => &["failed the check with 7", "`--max-iterations 6`"],
+        Verdict::Time => &["the time is used up", "`--time`"],
+        Verdict::NoProgress { .. } => &["the last 2 iterations", "`--no-progress 4`"],
+        Verdict::Blocked { .. } => &["answer the agent", "prompt of another run"],
+        Verdict::OutOfMemory { .. } => &["64 MiB", "`--memory 128m`"],
+        Verdict::ApiRefused { .. } => &["`-e` or `--env-file`"],
+        Verdict::RateLimited { .. } => &["100 s", "`--api-patience`"],
+        Verdict::Pids => &["processes", "`--pids-limit`"],
+        Verdict::Disk { .. } => &["make room", "`--min-free`"],
+        Verdict::Grown { .. } => &["`stockade diff --stat`", "`--max-growth`"],
+        Verdict::Stopped => &["another run goes on with what there is"],
+        Verdict::Failed { .. } => &["`stockade show`"],
+    }
+}
+
+#[test]
+fn every_verdict_has_its_advice() {
+    let reason = || "in *its* words".to_owned();
+    let every = [
+        Verdict::Verified {
+            grade: Grade::Protected,
+        },
+        Verdict::Verified {
+            grade: Grade::AgentsTests,
+        },
+        Verdict::Claimed,
+        Verdict::Unchecked,
+        Verdict::CheckFailed,
+        Verdict::Iterations,
+        Verdict::Time,
+        Verdict::NoProgress { iterations: 2 },
+        Verdict::Blocked { reason: reason() },
+        Verdict::OutOfMemory { limit: 64 << 20 },
+        Verdict::ApiRefused {
+            refusal: refusal(Trouble::Auth),
+        },
+        Verdict::RateLimited {
+            refusal: refusal(Trouble::RateLimit),
+        },
+        Verdict::Pids,
+        Verdict::Disk {
+            low: Low {
+                path: "/in *its* words".into(),
+                free: 1,
+            },
+        },
+        Verdict::Grown {
+            grown: Grown { bytes: 2, most: 1 },
+        },
+        Verdict::Stopped,
+        Verdict::Failed { reason: reason() },
+    ];
+    let mut iterations = vec![iteration(1), iteration(2)];
+    (iterations[1].claim, iterations[1].check) = (Claim::Complete, Some(7));
+    for verdict in every {
+        let told = told(&record(), &report(verdict.clone(), iterations.clone()));
+        for part in key(&verdict) {
+            assert!(told.contains(part), "{verdict:?}: `{part}` in\n{told}");
+        }
+        // None of it is an agent's.
+        assert!(!told.contains("*its*"), "{told}");
+    }
 }
