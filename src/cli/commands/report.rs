@@ -42,7 +42,7 @@ enum Format {
     Text,
     /// The same
     Markdown,
-    /// JSON
+    /// JSON, with the advice and the run's exit code (null until it has ended)
     Json,
 }
 
@@ -73,33 +73,147 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
     let (reader, entries) = Reader::open(&run.journal_path())?;
     let report = Report::of(&entries);
     let described = run.described();
-    let concerns = concerns(run, &record, &report);
-    let unchecked = unchecked(run, &record, &report);
-    Ok(match format {
-        Format::Text | Format::Markdown => markdown(
-            run.id(),
-            &record,
-            &report,
-            described.as_ref(),
-            concerns.as_deref(),
-            unchecked.as_ref(),
-            (&run.last_words(), reader.last_hash()),
-        ),
+    let told = Told {
+        id: run.id(),
+        concerns: concerns(run, &record, &report),
+        unchecked: unchecked(run, &record, &report),
+        advice: advice::advice(&record, &report, described.as_ref(), &run.last_words()),
+        record: &record,
+        report: &report,
+        described: described.as_ref(),
+        last_hash: reader.last_hash(),
+    };
+    match format {
+        Format::Text | Format::Markdown => Ok(told.markdown()),
         Format::Json => {
-            let whole = serde_json::json!({
-                "run": run.id().as_str(),
-                "asked": record,
-                "sandbox": described,
-                "report": report,
-                "unchecked": unchecked,
-                "trust": concerns.as_deref().map(trust::json),
-                "last_hash": reader.last_hash(),
-            });
-            let mut text = serde_json::to_string_pretty(&whole).doing("describe the run")?;
+            let mut text = serde_json::to_string_pretty(&told.json()).doing("describe the run")?;
             text.push('\n');
-            text
+            Ok(text)
         }
-    })
+    }
+}
+
+/// All that is told of a run.
+struct Told<'a> {
+    id: &'a RunId,
+    record: &'a Record,
+    report: &'a Report,
+    described: Option<&'a Described>,
+    concerns: Option<Vec<Concern>>,
+    unchecked: Option<Findings>,
+    advice: Vec<String>,
+    last_hash: &'a str,
+}
+
+impl Told<'_> {
+    fn json(&self) -> serde_json::Value {
+        let verdict = self.report.verdict.as_ref();
+        serde_json::json!({
+            "run": self.id.as_str(),
+            "asked": self.record,
+            "sandbox": self.described,
+            "report": self.report,
+            "exit": verdict.map(|verdict| night::exit(verdict).code()),
+            "advice": self.advice,
+            "unchecked": self.unchecked,
+            "trust": self.concerns.as_deref().map(trust::json),
+            "last_hash": self.last_hash,
+        })
+    }
+
+    fn markdown(&self) -> String {
+        let Self {
+            id, record, report, ..
+        } = *self;
+        let verdict = match &report.verdict {
+            Some(verdict) => verdict.to_string(),
+            None => report
+                .needs_key
+                .clone()
+                .unwrap_or_else(|| "not ended".to_owned()),
+        };
+        let workspace = record.original().path.to_string_lossy();
+        let mut lines = vec![
+            format!("# Run {id}"),
+            String::new(),
+            format!("**{}**", escaped(&verdict)),
+            String::new(),
+            format!("- workspace: {}{}", code(&workspace), how(record)),
+            format!("- image: {}", code(&record.image.name)),
+            format!("- agent: {}", code(&record.command.join(" "))),
+            format!("- began: {}", at(report.begun.as_deref())),
+            format!("- ended: {}", at(report.ended.as_deref())),
+            format!("- iterations: {}", iterations(record, report)),
+        ];
+        if let Some(words) = left_out_words(report.left_out, report.too_much) {
+            lines.push(format!("- not in its last checkpoint: {words}"));
+        }
+        lines.extend(meanwhile(report));
+        lines.extend(self.described.into_iter().flat_map(opened));
+        for (phase, verdict) in report.phases.iter().enumerate() {
+            let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
+            let verdict = escaped(&verdict.to_string());
+            lines.push(format!(
+                "- phase {}, {}: {verdict}",
+                phase + 1,
+                escaped(name)
+            ));
+        }
+        if report.resumed > 0 {
+            lines.push(format!("- taken up again: {} times", report.resumed));
+        }
+        if report.output_dropped > 0 {
+            lines.push(format!(
+                "- the first {} bytes of the output are not kept",
+                report.output_dropped
+            ));
+        }
+        if let Some(checkpoint) = report.accepted {
+            lines.push(format!("- accepted: checkpoint {checkpoint}"));
+        }
+        if report.rolled_back {
+            lines.push("- rolled back".to_owned());
+        }
+        lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
+        let heading = "| iteration | began | took | cpu time | memory | processes | exit code | changed | claim | check |";
+        lines.push(heading.to_owned());
+        lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
+        lines.extend(report.iterations.iter().map(row));
+        match (&self.unchecked, &report.findings) {
+            (Some(findings), _) => {
+                lines.extend(found(
+                    findings,
+                    "Steer tests, and were changed: a check has them as they were",
+                ));
+            }
+            (None, Some(findings)) => {
+                lines.extend(found(findings, "Put back or left out for the last check"));
+            }
+            (None, None) => {}
+        }
+        if !report.quarantined.is_empty() {
+            let heading = "## Moved out of the workspace, since git or Stockade would obey it";
+            lines.extend([String::new(), heading.to_owned(), String::new()]);
+            let moved = report.quarantined.iter();
+            lines
+                .extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
+        }
+        lines.extend(trusted(self.concerns.as_deref()));
+        if !report.warnings.is_empty() {
+            lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
+            let warnings = report.warnings.iter();
+            lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
+        }
+        lines.extend([String::new(), "## What next".to_owned(), String::new()]);
+        lines.extend(self.advice.iter().map(|line| format!("- {line}")));
+        lines.extend(next(id, record, report));
+        lines.extend([
+            String::new(),
+            format!("Last hash of the journal: `{}`", self.last_hash),
+        ]);
+        lines.push(String::new());
+        lines.join("\n")
+    }
 }
 
 /// What of the result would run, or lead elsewhere; `None` where checkpoints are missing.
@@ -117,102 +231,6 @@ fn unchecked(run: &Run, record: &Record, report: &Report) -> Option<Findings> {
     let (base, at) = (checkpoints.get(0).ok()?, checkpoints.get(result).ok()?);
     let task = record.task(report.phases.len());
     crate::ralph::unchecked(&checkpoints, task, (&base, &at)).ok()
-}
-
-fn markdown(
-    id: &RunId,
-    record: &Record,
-    report: &Report,
-    described: Option<&Described>,
-    concerns: Option<&[Concern]>,
-    unchecked: Option<&Findings>,
-    (last_words, hash): (&str, &str),
-) -> String {
-    let verdict = match &report.verdict {
-        Some(verdict) => verdict.to_string(),
-        None => report
-            .needs_key
-            .clone()
-            .unwrap_or_else(|| "not ended".to_owned()),
-    };
-    let workspace = record.original().path.to_string_lossy();
-    let mut lines = vec![
-        format!("# Run {id}"),
-        String::new(),
-        format!("**{}**", escaped(&verdict)),
-        String::new(),
-        format!("- workspace: {}{}", code(&workspace), how(record)),
-        format!("- image: {}", code(&record.image.name)),
-        format!("- agent: {}", code(&record.command.join(" "))),
-        format!("- began: {}", at(report.begun.as_deref())),
-        format!("- ended: {}", at(report.ended.as_deref())),
-        format!("- iterations: {}", iterations(record, report)),
-    ];
-    if let Some(words) = left_out_words(report.left_out, report.too_much) {
-        lines.push(format!("- not in its last checkpoint: {words}"));
-    }
-    lines.extend(meanwhile(report));
-    lines.extend(described.into_iter().flat_map(opened));
-    for (phase, verdict) in report.phases.iter().enumerate() {
-        let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
-        let verdict = escaped(&verdict.to_string());
-        lines.push(format!(
-            "- phase {}, {}: {verdict}",
-            phase + 1,
-            escaped(name)
-        ));
-    }
-    if report.resumed > 0 {
-        lines.push(format!("- taken up again: {} times", report.resumed));
-    }
-    if report.output_dropped > 0 {
-        lines.push(format!(
-            "- the first {} bytes of the output are not kept",
-            report.output_dropped
-        ));
-    }
-    if let Some(checkpoint) = report.accepted {
-        lines.push(format!("- accepted: checkpoint {checkpoint}"));
-    }
-    if report.rolled_back {
-        lines.push("- rolled back".to_owned());
-    }
-    lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
-    let heading = "| iteration | began | took | cpu time | memory | processes | exit code | changed | claim | check |";
-    lines.push(heading.to_owned());
-    lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
-    lines.extend(report.iterations.iter().map(row));
-    match (unchecked, &report.findings) {
-        (Some(findings), _) => {
-            lines.extend(found(
-                findings,
-                "Steer tests, and were changed: a check has them as they were",
-            ));
-        }
-        (None, Some(findings)) => {
-            lines.extend(found(findings, "Put back or left out for the last check"));
-        }
-        (None, None) => {}
-    }
-    if !report.quarantined.is_empty() {
-        let heading = "## Moved out of the workspace, since git or Stockade would obey it";
-        lines.extend([String::new(), heading.to_owned(), String::new()]);
-        let moved = report.quarantined.iter();
-        lines.extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
-    }
-    lines.extend(trusted(concerns));
-    if !report.warnings.is_empty() {
-        lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
-        let warnings = report.warnings.iter();
-        lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
-    }
-    lines.extend([String::new(), "## What next".to_owned(), String::new()]);
-    let advice = advice::advice(record, report, described, last_words);
-    lines.extend(advice.iter().map(|line| format!("- {line}")));
-    lines.extend(next(id, record, report));
-    lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
-    lines.push(String::new());
-    lines.join("\n")
 }
 
 /// Checkpoints while the agent worked.

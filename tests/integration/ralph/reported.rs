@@ -287,6 +287,12 @@ fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
         json["report"]["iterations"][0]["refusal"]["trouble"],
         "unreachable"
     );
+    assert_eq!(json["exit"], 16, "{json}");
+    let advice = json["advice"].as_array().unwrap();
+    let told = advice
+        .iter()
+        .map(|line| format!("- {}\n", line.as_str().unwrap()));
+    assert!(advice.len() > 3 && told.into_iter().all(|line| said.contains(&line)));
     dir.assert_nothing_left();
 }
 

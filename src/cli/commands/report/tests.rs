@@ -107,3 +107,33 @@ fn an_agents_words_are_text() {
     );
     assert_eq!(code("a`b\x1b"), "`a'b\\u{1b}`");
 }
+
+#[test]
+fn json_has_the_advice_and_the_exit_code() {
+    let id = RunId::parse("20261124-100000-abcdef").unwrap();
+    let record = record();
+    let told = |report: &Report| {
+        let told = Told {
+            id: &id,
+            record: &record,
+            report,
+            described: None,
+            concerns: None,
+            unchecked: None,
+            advice: advice::advice(&record, report, None, ""),
+            last_hash: "",
+        };
+        (told.json(), told.markdown())
+    };
+    let ended = report(Verdict::Pids, vec![iteration(1)]);
+    let (json, text) = told(&ended);
+    assert_eq!(json["exit"], 21, "{json}");
+    let advice = json["advice"].as_array().unwrap();
+    assert!(!advice.is_empty());
+    for line in advice {
+        let line = format!("\n- {}\n", line.as_str().unwrap());
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
+    let (live, _) = told(&Report::of(&[]));
+    assert!(live["exit"].is_null() && live["advice"] == serde_json::json!([]));
+}
