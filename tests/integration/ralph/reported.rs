@@ -245,7 +245,7 @@ fn a_program_that_is_not_there_is_not_tried_again() {
 #[test]
 #[ignore = "needs podman: runs an agent"]
 fn iterations_that_are_used_up_say_what_was_missing() {
-    let flags = ["--max-iterations=1", "--check=exit 7"];
+    let flags = ["--max-iterations=1", "--check=echo wrong; exit 7"];
     for (agent, code, why) in [
         (
             "echo COMPLETE",
@@ -261,6 +261,25 @@ fn iterations_that_are_used_up_say_what_was_missing() {
         let dir = TestDir::new();
         let _ = ralph(&dir, agent, &flags).run().code(code);
         report(&dir, &[why, "`--max-iterations 2`"]);
+        let logs = |flag| dir.stockade(&["logs", flag]).run();
+        if code == 11 {
+            let _ = logs("--check").code(1).complains("nothing of the run");
+            continue;
+        }
+        report(&dir, &["`stockade logs --check=1`"]);
+        for flag in ["--check", "--check=1"] {
+            let said = logs(flag).success().complains("the check failed after");
+            assert!(said.stdout().starts_with("wrong"), "{said}");
+        }
+        let _ = logs("--check=2")
+            .code(1)
+            .complains("no claim of iteration 2");
+        let typed = ["logs", "--check", "no-such-run"];
+        let _ = dir
+            .stockade(&typed)
+            .run()
+            .code(1)
+            .complains("there is no run");
     }
 }
 

@@ -92,10 +92,10 @@ fn used_up(task: &Task, report: &Report) -> String {
     let cut = last.is_some_and(|last| last.check_timed_out);
     let found = match (last.map(|last| (last.number, last.check)), &task.promise) {
         (Some((number, _)), _) if cut => format!(
-            "the check of its last claim, in iteration {number}, took too long: `stockade check` repeats that"
+            "the check of its last claim, in iteration {number}, took too long: what it wrote is in `stockade logs --check={number}`, and `stockade check` repeats it"
         ),
         (Some((number, Some(code))), _) => format!(
-            "its last claim, in iteration {number}, failed the check with {code}: `stockade check` repeats that"
+            "its last claim, in iteration {number}, failed the check with {code}: what it wrote is in `stockade logs --check={number}`, and `stockade check` repeats it"
         ),
         (Some((number, None)), _) => format!("its last claim was in iteration {number}"),
         (None, Some(promise)) => format!(

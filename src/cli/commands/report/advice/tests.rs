@@ -97,6 +97,7 @@ fn key(verdict: &Verdict) -> &'static [&'static str] {
         Verdict::Unchecked => &["`stockade check --check COMMAND`", "`--check COMMAND`"],
         Verdict::CheckFailed => &[
             "in iteration 2, failed the check with 7",
+            "`stockade logs --check=2`",
             "`--max-iterations 6`",
         ],
         Verdict::Iterations => &["failed the check with 7", "`--max-iterations 6`"],
