@@ -199,6 +199,10 @@ fn a_run_ends_when_its_agent_is_refused_processes_again() {
     assert!(number("memory") >= 30 << 20, "bytes: {used}");
     assert!(number("cpu") > 1000, "microseconds: {used}");
     assert!((1..=20).contains(&number("pids")), "{used}");
+    let told = dir.stockade(&["report"]).run().success();
+    let _ = told
+        .has("- it needs more processes at once")
+        .has("`--pids-limit`");
     dir.assert_nothing_left();
 }
 
@@ -241,5 +245,7 @@ fn a_run_ends_when_its_agent_is_killed_for_its_memory_again() {
         3,
         "{told:?}"
     );
+    let told = dir.stockade(&["report"]).run().success();
+    let _ = told.has("- its limit was 64 MiB").has("`--memory 128m`");
     dir.assert_nothing_left();
 }

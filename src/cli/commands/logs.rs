@@ -1,9 +1,12 @@
 //! `stockade logs`
 
+mod check;
+
 use std::io;
 
 use clap::Args;
 
+use self::check::Which;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
 use crate::cli::connect;
@@ -46,6 +49,15 @@ pub(crate) struct LogsArgs {
     /// The time of each line
     #[arg(short, long)]
     timestamps: bool,
+    /// What the last check of a run wrote, or that of an iteration's claim
+    #[arg(
+        long,
+        value_name = "ITERATION",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with_all = ["follow", "since", "until", "tail", "timestamps"]
+    )]
+    check: Option<Option<u32>>,
     #[command(flatten)]
     scope: ScopeArgs,
     /// Container, or run [default: the last run here]
@@ -55,6 +67,10 @@ pub(crate) struct LogsArgs {
 
 /// Runs the verb.
 pub(crate) async fn run(args: &LogsArgs, global: &Global, ui: &Ui) -> CliResult {
+    if let Some(number) = args.check {
+        let run = night::find(args.container.as_deref())?;
+        return check::show(&run, number.map_or(Which::Last, Which::Of), ui).await;
+    }
     let Some(name) = &args.container else {
         return of_run(&night::find(None)?, args, global, ui).await;
     };

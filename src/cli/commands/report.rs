@@ -1,11 +1,13 @@
 //! `stockade report`
 
 mod advice;
-
-use std::time::Duration;
+mod next;
+mod rows;
 
 use clap::{Args, ValueEnum};
 
+use self::next::next;
+use self::rows::{at, iterations, row};
 use crate::cli::argv::named;
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
@@ -17,10 +19,7 @@ use crate::cli::ui::Ui;
 use crate::cli::view::left_out_words;
 use crate::ralph::files::write_whole;
 use crate::ralph::journal::Reader;
-use crate::ralph::{
-    Claim, Cut, Described, Difference, Findings, Iteration, Lines, Record, Report, Run, RunId,
-    Verdict, ranges,
-};
+use crate::ralph::{Described, Findings, Record, Report, Run, RunId, ranges};
 use crate::workspace::Concern;
 
 /// Show what a run came to, and what to do next
@@ -43,7 +42,7 @@ enum Format {
     Text,
     /// The same
     Markdown,
-    /// JSON
+    /// JSON, with the advice and the run's exit code (null until it has ended)
     Json,
 }
 
@@ -74,33 +73,147 @@ fn document(run: &Run, format: Format) -> CliResult<String> {
     let (reader, entries) = Reader::open(&run.journal_path())?;
     let report = Report::of(&entries);
     let described = run.described();
-    let concerns = concerns(run, &record, &report);
-    let unchecked = unchecked(run, &record, &report);
-    Ok(match format {
-        Format::Text | Format::Markdown => markdown(
-            run.id(),
-            &record,
-            &report,
-            described.as_ref(),
-            concerns.as_deref(),
-            unchecked.as_ref(),
-            (&run.last_words(), reader.last_hash()),
-        ),
+    let told = Told {
+        id: run.id(),
+        concerns: concerns(run, &record, &report),
+        unchecked: unchecked(run, &record, &report),
+        advice: advice::advice(&record, &report, described.as_ref(), &run.last_words()),
+        record: &record,
+        report: &report,
+        described: described.as_ref(),
+        last_hash: reader.last_hash(),
+    };
+    match format {
+        Format::Text | Format::Markdown => Ok(told.markdown()),
         Format::Json => {
-            let whole = serde_json::json!({
-                "run": run.id().as_str(),
-                "asked": record,
-                "sandbox": described,
-                "report": report,
-                "unchecked": unchecked,
-                "trust": concerns.as_deref().map(trust::json),
-                "last_hash": reader.last_hash(),
-            });
-            let mut text = serde_json::to_string_pretty(&whole).doing("describe the run")?;
+            let mut text = serde_json::to_string_pretty(&told.json()).doing("describe the run")?;
             text.push('\n');
-            text
+            Ok(text)
         }
-    })
+    }
+}
+
+/// All that is told of a run.
+struct Told<'a> {
+    id: &'a RunId,
+    record: &'a Record,
+    report: &'a Report,
+    described: Option<&'a Described>,
+    concerns: Option<Vec<Concern>>,
+    unchecked: Option<Findings>,
+    advice: Vec<String>,
+    last_hash: &'a str,
+}
+
+impl Told<'_> {
+    fn json(&self) -> serde_json::Value {
+        let verdict = self.report.verdict.as_ref();
+        serde_json::json!({
+            "run": self.id.as_str(),
+            "asked": self.record,
+            "sandbox": self.described,
+            "report": self.report,
+            "exit": verdict.map(|verdict| night::exit(verdict).code()),
+            "advice": self.advice,
+            "unchecked": self.unchecked,
+            "trust": self.concerns.as_deref().map(trust::json),
+            "last_hash": self.last_hash,
+        })
+    }
+
+    fn markdown(&self) -> String {
+        let Self {
+            id, record, report, ..
+        } = *self;
+        let verdict = match &report.verdict {
+            Some(verdict) => verdict.to_string(),
+            None => report
+                .needs_key
+                .clone()
+                .unwrap_or_else(|| "not ended".to_owned()),
+        };
+        let workspace = record.original().path.to_string_lossy();
+        let mut lines = vec![
+            format!("# Run {id}"),
+            String::new(),
+            format!("**{}**", escaped(&verdict)),
+            String::new(),
+            format!("- workspace: {}{}", code(&workspace), how(record)),
+            format!("- image: {}", code(&record.image.name)),
+            format!("- agent: {}", code(&record.command.join(" "))),
+            format!("- began: {}", at(report.begun.as_deref())),
+            format!("- ended: {}", at(report.ended.as_deref())),
+            format!("- iterations: {}", iterations(record, report)),
+        ];
+        if let Some(words) = left_out_words(report.left_out, report.too_much) {
+            lines.push(format!("- not in its last checkpoint: {words}"));
+        }
+        lines.extend(meanwhile(report));
+        lines.extend(self.described.into_iter().flat_map(opened));
+        for (phase, verdict) in report.phases.iter().enumerate() {
+            let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
+            let verdict = escaped(&verdict.to_string());
+            lines.push(format!(
+                "- phase {}, {}: {verdict}",
+                phase + 1,
+                escaped(name)
+            ));
+        }
+        if report.resumed > 0 {
+            lines.push(format!("- taken up again: {} times", report.resumed));
+        }
+        if report.output_dropped > 0 {
+            lines.push(format!(
+                "- the first {} bytes of the output are not kept",
+                report.output_dropped
+            ));
+        }
+        if let Some(checkpoint) = report.accepted {
+            lines.push(format!("- accepted: checkpoint {checkpoint}"));
+        }
+        if report.rolled_back {
+            lines.push("- rolled back".to_owned());
+        }
+        lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
+        let heading = "| iteration | began | took | cpu time | memory | processes | exit code | changed | claim | check |";
+        lines.push(heading.to_owned());
+        lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
+        lines.extend(report.iterations.iter().map(row));
+        match (&self.unchecked, &report.findings) {
+            (Some(findings), _) => {
+                lines.extend(found(
+                    findings,
+                    "Steer tests, and were changed: a check has them as they were",
+                ));
+            }
+            (None, Some(findings)) => {
+                lines.extend(found(findings, "Put back or left out for the last check"));
+            }
+            (None, None) => {}
+        }
+        if !report.quarantined.is_empty() {
+            let heading = "## Moved out of the workspace, since git or Stockade would obey it";
+            lines.extend([String::new(), heading.to_owned(), String::new()]);
+            let moved = report.quarantined.iter();
+            lines
+                .extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
+        }
+        lines.extend(trusted(self.concerns.as_deref()));
+        if !report.warnings.is_empty() {
+            lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
+            let warnings = report.warnings.iter();
+            lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
+        }
+        lines.extend([String::new(), "## What next".to_owned(), String::new()]);
+        lines.extend(self.advice.iter().map(|line| format!("- {line}")));
+        lines.extend(next(id, record, report));
+        lines.extend([
+            String::new(),
+            format!("Last hash of the journal: `{}`", self.last_hash),
+        ]);
+        lines.push(String::new());
+        lines.join("\n")
+    }
 }
 
 /// What of the result would run, or lead elsewhere; `None` where checkpoints are missing.
@@ -118,102 +231,6 @@ fn unchecked(run: &Run, record: &Record, report: &Report) -> Option<Findings> {
     let (base, at) = (checkpoints.get(0).ok()?, checkpoints.get(result).ok()?);
     let task = record.task(report.phases.len());
     crate::ralph::unchecked(&checkpoints, task, (&base, &at)).ok()
-}
-
-fn markdown(
-    id: &RunId,
-    record: &Record,
-    report: &Report,
-    described: Option<&Described>,
-    concerns: Option<&[Concern]>,
-    unchecked: Option<&Findings>,
-    (last_words, hash): (&str, &str),
-) -> String {
-    let verdict = match &report.verdict {
-        Some(verdict) => verdict.to_string(),
-        None => report
-            .needs_key
-            .clone()
-            .unwrap_or_else(|| "not ended".to_owned()),
-    };
-    let workspace = record.original().path.to_string_lossy();
-    let mut lines = vec![
-        format!("# Run {id}"),
-        String::new(),
-        format!("**{}**", escaped(&verdict)),
-        String::new(),
-        format!("- workspace: {}{}", code(&workspace), how(record)),
-        format!("- image: {}", code(&record.image.name)),
-        format!("- agent: {}", code(&record.command.join(" "))),
-        format!("- began: {}", at(report.begun.as_deref())),
-        format!("- ended: {}", at(report.ended.as_deref())),
-        format!("- iterations: {}", iterations(record, report)),
-    ];
-    if let Some(words) = left_out_words(report.left_out, report.too_much) {
-        lines.push(format!("- not in its last checkpoint: {words}"));
-    }
-    lines.extend(meanwhile(report));
-    lines.extend(described.into_iter().flat_map(opened));
-    for (phase, verdict) in report.phases.iter().enumerate() {
-        let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
-        let verdict = escaped(&verdict.to_string());
-        lines.push(format!(
-            "- phase {}, {}: {verdict}",
-            phase + 1,
-            escaped(name)
-        ));
-    }
-    if report.resumed > 0 {
-        lines.push(format!("- taken up again: {} times", report.resumed));
-    }
-    if report.output_dropped > 0 {
-        lines.push(format!(
-            "- the first {} bytes of the output are not kept",
-            report.output_dropped
-        ));
-    }
-    if let Some(checkpoint) = report.accepted {
-        lines.push(format!("- accepted: checkpoint {checkpoint}"));
-    }
-    if report.rolled_back {
-        lines.push("- rolled back".to_owned());
-    }
-    lines.extend([String::new(), "## Iterations".to_owned(), String::new()]);
-    let heading = "| iteration | began | took | cpu time | memory | processes | exit code | changed | claim | check |";
-    lines.push(heading.to_owned());
-    lines.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
-    lines.extend(report.iterations.iter().map(row));
-    match (unchecked, &report.findings) {
-        (Some(findings), _) => {
-            lines.extend(found(
-                findings,
-                "Steer tests, and were changed: a check has them as they were",
-            ));
-        }
-        (None, Some(findings)) => {
-            lines.extend(found(findings, "Put back or left out for the last check"));
-        }
-        (None, None) => {}
-    }
-    if !report.quarantined.is_empty() {
-        let heading = "## Moved out of the workspace, since git or Stockade would obey it";
-        lines.extend([String::new(), heading.to_owned(), String::new()]);
-        let moved = report.quarantined.iter();
-        lines.extend(moved.map(|moved| format!("- {}: {}", code(&moved.path), code(&moved.to))));
-    }
-    lines.extend(trusted(concerns));
-    if !report.warnings.is_empty() {
-        lines.extend([String::new(), "## Warnings".to_owned(), String::new()]);
-        let warnings = report.warnings.iter();
-        lines.extend(warnings.map(|text| format!("- {}", escaped(text))));
-    }
-    lines.extend([String::new(), "## What next".to_owned(), String::new()]);
-    let advice = advice::advice(record, report, described, last_words);
-    lines.extend(advice.iter().map(|line| format!("- {line}")));
-    lines.extend(next(id, report.verdict.as_ref()));
-    lines.extend([String::new(), format!("Last hash of the journal: `{hash}`")]);
-    lines.push(String::new());
-    lines.join("\n")
 }
 
 /// Checkpoints while the agent worked.
@@ -247,114 +264,6 @@ fn opened(described: &Described) -> Vec<String> {
     say("secrets", described.secrets(), code);
     say("mounts", described.mounts(), code);
     lines
-}
-
-/// A time, as `show` has them.
-fn at(time: Option<&str>) -> String {
-    let seconds = time.and_then(|time| time.get(..19));
-    seconds.map_or("–".to_owned(), |seconds| format!("{seconds}Z"))
-}
-
-/// How many, and how long.
-fn iterations(record: &Record, report: &Report) -> String {
-    let counted = report.counted();
-    let (most, spent) = (record.iterations(), night::shown(report.spent));
-    let mut text = format!("{counted} of {most}, in {spent}");
-    if !report.waited.is_zero() {
-        let waited = night::shown(report.waited);
-        text.push_str(&format!(", {waited} of it waiting for the agent's API"));
-    }
-    match report.iterations.len() - counted {
-        0 => {}
-        vain => text.push_str(&format!("; {vain} more that came to nothing for its API")),
-    }
-    text
-}
-
-/// What differs from the checkpoint before.
-fn changed(iteration: &Iteration) -> String {
-    let Some(difference) = &iteration.difference else {
-        return iteration.changed.map_or("–".to_owned(), |n| n.to_string());
-    };
-    let Difference {
-        added,
-        modified,
-        removed,
-        ..
-    } = difference;
-    let mut text = match difference.files() {
-        0 => iteration.changed.unwrap_or_default().to_string(),
-        1 => "1 file".to_owned(),
-        many => format!("{many} files"),
-    };
-    match difference.lines {
-        _ if difference.files() == 0 => {}
-        Some(Lines { added, removed }) => text.push_str(&format!(", +{added} -{removed}")),
-        None => {
-            text.push_str(&format!(
-                " ({added} new, {modified} changed, {removed} gone)"
-            ));
-        }
-    }
-    if iteration.left_out > 0 {
-        text.push_str(&format!(", {} left out", iteration.left_out));
-    }
-    text
-}
-
-fn row(iteration: &Iteration) -> String {
-    let mut exit = iteration.exit_code.to_string();
-    if iteration.oom_killed {
-        exit.push_str(", out of memory");
-    }
-    if iteration.forks_refused {
-        exit.push_str(", out of processes");
-    }
-    match iteration.cut {
-        Some(Cut::Stopped) => exit.push_str(", stopped"),
-        Some(Cut::IterationTime) => exit.push_str(", too long"),
-        Some(Cut::Disk) => exit.push_str(", disk nearly full"),
-        Some(Cut::Growth) => exit.push_str(", workspace grown too much"),
-        Some(Cut::Time) => exit.push_str(", time used up"),
-        Some(Cut::MachineDown) => exit.push_str(", machine went down"),
-        None => {}
-    }
-    if let Some(refusal) = &iteration.refusal {
-        exit.push_str(&format!(", its API: {}", refusal.trouble));
-    }
-    if !iteration.waited.is_zero() {
-        let waited = night::shown(iteration.waited);
-        exit.push_str(&format!(", then waited for {waited}"));
-    }
-    let changed = changed(iteration);
-    let began = at(iteration.begun.as_deref());
-    let claim = match &iteration.claim {
-        Claim::None => "–",
-        Claim::Complete => "complete",
-        Claim::Blocked(_) => "blocked",
-    };
-    let check = match iteration.check {
-        None => "–".to_owned(),
-        // Many commands end with 0 when they are asked to.
-        Some(_) if iteration.check_timed_out => "took too long".to_owned(),
-        Some(0) => "passed".to_owned(),
-        Some(code) => format!("failed with {code}"),
-    };
-    let took = night::shown(iteration.took);
-    let used = &iteration.used;
-    let cpu = used
-        .cpu
-        .map(|time| night::shown(Duration::from_micros(time)));
-    let memory = used
-        .memory
-        .map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
-    let processes = used.pids.map(|most| most.to_string());
-    let [cpu, memory, processes] =
-        [cpu, memory, processes].map(|known| known.unwrap_or("–".to_owned()));
-    format!(
-        "| {} | {began} | {took} | {cpu} | {memory} | {processes} | {exit} | {changed} | {claim} | {check} |",
-        iteration.number
-    )
 }
 
 /// What was found of the agent's changes, and what is said of what is the person's for a check.
@@ -413,24 +322,6 @@ fn how(record: &Record) -> String {
     how
 }
 
-/// Commands that fit how it ended.
-fn next(id: &RunId, verdict: Option<&Verdict>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |text: &str, verb: &str| lines.push(format!("- {text}: `stockade {verb} {id}`"));
-    if verdict.is_none() {
-        say("look at it", "watch");
-        say("if nobody has it in hand", "resume");
-    }
-    say("what changed", "diff");
-    say("what the agent wrote", "logs");
-    say("what happened, and when", "show");
-    if verdict.is_some() {
-        say("take it", "accept");
-    }
-    say("the workspace as it was", "rollback");
-    lines
-}
-
 /// Text of an agent's, as text.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
@@ -451,15 +342,4 @@ fn code(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agents_words_are_text() {
-        assert_eq!(
-            escaped("no *cc* [x](y)\n# z"),
-            "no \\*cc\\* \\[x\\](y)\\\\n\\# z"
-        );
-        assert_eq!(code("a`b\x1b"), "`a'b\\u{1b}`");
-    }
-}
+mod tests;

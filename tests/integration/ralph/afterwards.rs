@@ -114,7 +114,10 @@ fn a_checkpoint_is_checked_again_by_hand() {
 #[ignore = "needs podman: runs ten agents"]
 fn ten_runs_go_on_beside_each_other() {
     let dir = TestDir::new();
-    let agent = format!("echo $$ >mine; sleep 0.3; test -e mine && {PROMISE}");
+    // None goes on before all are at work: one after the other they would not come so far.
+    let agent = format!(
+        "echo $$ >mine; touch at-work; until [ -e go ]; do sleep 0.1; done; test -e mine && {PROMISE}"
+    );
     dir.write("agent.sh", &agent);
     let works: Vec<_> = (0..10).map(|n| dir.path().join(format!("w{n}"))).collect();
     let running: Vec<_> = works
@@ -142,6 +145,12 @@ fn ten_runs_go_on_beside_each_other() {
             dir.stockade(&typed).spawn()
         })
         .collect();
+    for work in &works {
+        wait_until(|| work.join("at-work").exists());
+    }
+    for work in &works {
+        fs::write(work.join("go"), "").unwrap();
+    }
     for run in running {
         let _ = run.finish().code(0);
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::night::{ended, ralph, record, wait_until};
+use super::reported::report;
 use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 
@@ -283,6 +284,14 @@ fn an_api_that_refuses_the_key_ends_the_run() {
     let _ = output.complains("invalid x-api-key");
     let waited = dir.stockade(&["watch"]).run();
     let _ = waited.code(15);
+    report(
+        &dir,
+        &[
+            "- the key is refused: ",
+            "`--env-file`",
+            "quotes and spaces around a value are part of it",
+        ],
+    );
 }
 
 /// What an agent keeps for itself is no change.
@@ -296,6 +305,7 @@ fn what_aider_keeps_for_itself_is_no_change() {
     program(&dir, "aider", script);
     let output = agent(&dir, "aider", &["--", "--model", "x"]).run();
     let output = ended(&dir, output, 15, 0).complains("(no quota): litellm.RateLimitError");
+    report(&dir, &["- the account may ask for no more"]);
     // Where there is no repository it would make one.
     let output = output.has("--message-file /run/stockade/prompt.md --yes-always");
     let _ = output.has("--model x --no-git");
@@ -370,6 +380,10 @@ fn an_api_is_not_waited_for_without_an_end() {
     program(&dir, "claude", script);
     let output = agent(&dir, "claude", &["--api-patience", "1s"]).run();
     let _ = ended(&dir, output, 16, 0).complains("for too long (rate-limited)");
+    report(
+        &dir,
+        &["- its API was given 1 s in a row", "`--api-patience`"],
+    );
     let dir = TestDir::new();
     program(&dir, "claude", script);
     let running = agent(&dir, "claude", &[]).spawn();

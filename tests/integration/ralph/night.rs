@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
+use super::reported::report;
 pub(crate) use crate::support::capture::wait_until;
 use crate::support::command::{Output, TestCommand};
 use crate::support::dir::TestDir;
@@ -113,6 +114,7 @@ fn an_agent_that_is_blocked_ends_the_run() {
     let agent = "printf '<promise>BLOCKED: no \\033[31mcompiler</promise>\\n'";
     let output = ralph(&dir, agent, &["--no-check"]).run();
     let output = ended(&dir, output, 17, 1).complains("compiler");
+    report(&dir, &["- answer the agent in the prompt of another run"]);
     assert!(!output.stderr().contains('\x1b'), "{output}");
 }
 
@@ -129,6 +131,14 @@ fn limits_end_it() {
     ];
     let output = ralph(&dir, "trap 'exit 0' TERM; sleep 60 & wait", &flags).run();
     let _ = ended(&dir, output, 11, 2).complains("it took too long");
+    report(
+        &dir,
+        &[
+            "`--max-iterations 4`",
+            "- cut short after 1.0 s: 2 iterations;",
+            "`--iteration-timeout`",
+        ],
+    );
     let dir = TestDir::new();
     let output = ralph(
         &dir,
@@ -137,6 +147,7 @@ fn limits_end_it() {
     )
     .run();
     let _ = ended(&dir, output, 12, 1).complains("time used up");
+    report(&dir, &["- the time is used up", "`--time`"]);
 }
 
 #[test]
@@ -177,6 +188,10 @@ fn an_interrupt_ends_the_agent_and_the_run() {
     let _ = ended(&dir, output, 130, 1).has("minded\n");
     // Its end can be told later, too.
     let _ = dir.stockade(&["watch"]).run().code(23).complains("stopped");
+    report(
+        &dir,
+        &["**stopped**", "- another run goes on with what there is"],
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn ralph(dir: &TestDir, agent: &str, flags: &[&str]) -> TestCommand {
 
 /// The report, as a person reads it; it says this.
 #[track_caller]
-fn report(dir: &TestDir, parts: &[&str]) -> String {
+pub(crate) fn report(dir: &TestDir, parts: &[&str]) -> String {
     let report = dir.stockade(&["report"]).run().success().stdout();
     for part in parts {
         assert!(report.contains(part), "`{part}` is not in\n{report}");
@@ -245,7 +245,7 @@ fn a_program_that_is_not_there_is_not_tried_again() {
 #[test]
 #[ignore = "needs podman: runs an agent"]
 fn iterations_that_are_used_up_say_what_was_missing() {
-    let flags = ["--max-iterations=1", "--check=exit 7"];
+    let flags = ["--max-iterations=1", "--check=echo wrong; exit 7"];
     for (agent, code, why) in [
         (
             "echo COMPLETE",
@@ -261,6 +261,25 @@ fn iterations_that_are_used_up_say_what_was_missing() {
         let dir = TestDir::new();
         let _ = ralph(&dir, agent, &flags).run().code(code);
         report(&dir, &[why, "`--max-iterations 2`"]);
+        let logs = |flag| dir.stockade(&["logs", flag]).run();
+        if code == 11 {
+            let _ = logs("--check").code(1).complains("nothing of the run");
+            continue;
+        }
+        report(&dir, &["`stockade logs --check=1`"]);
+        for flag in ["--check", "--check=1"] {
+            let said = logs(flag).success().complains("the check failed after");
+            assert!(said.stdout().starts_with("wrong"), "{said}");
+        }
+        let _ = logs("--check=2")
+            .code(1)
+            .complains("no claim of iteration 2");
+        let typed = ["logs", "--check", "no-such-run"];
+        let _ = dir
+            .stockade(&typed)
+            .run()
+            .code(1)
+            .complains("there is no run");
     }
 }
 
@@ -274,6 +293,8 @@ fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
         &dir,
         &[
             "- its API was given 1 s in a row: with more, `--api-patience`",
+            "- a model that this machine serves is at `host.containers.internal`",
+            "- this run had `--network none`, which reaches nothing",
             "- at the end the agent could not reach `127.0.0.1`: with `--network none` nothing outside is reached",
             "of it waiting for the agent's API; ",
             ", its API: unreachable, then waited for ",
@@ -285,6 +306,12 @@ fn a_service_of_this_machine_that_is_out_of_reach_is_named() {
         json["report"]["iterations"][0]["refusal"]["trouble"],
         "unreachable"
     );
+    assert_eq!(json["exit"], 16, "{json}");
+    let advice = json["advice"].as_array().unwrap();
+    let told = advice
+        .iter()
+        .map(|line| format!("- {}\n", line.as_str().unwrap()));
+    assert!(advice.len() > 3 && told.into_iter().all(|line| said.contains(&line)));
     dir.assert_nothing_left();
 }
 
