@@ -14,11 +14,13 @@ pub(super) fn record() -> Record {
     Record {
         version: Record::VERSION,
         begun: "2026-11-24T10:00:00Z".into(),
+        boot: None,
         name: None,
         workspace: Workspace {
             path: "/w".into(),
             device: 1,
             inode: 2,
+            device_then: None,
             target: "/workspace".into(),
             read_only: false,
         },

@@ -144,6 +144,7 @@ fn every_verdict_has_its_advice() {
             low: Low {
                 path: "/in *its* words".into(),
                 free: 1,
+                files: None,
             },
         },
         Verdict::Grown {
