@@ -150,6 +150,12 @@ impl Told<'_> {
         }
         lines.extend(meanwhile(report));
         lines.extend(self.described.into_iter().flat_map(opened));
+        if record.asked.unenforced {
+            lines.push(
+                "- limits: also where they are not in force (`--allow-unenforced-limits`)"
+                    .to_owned(),
+            );
+        }
         for (phase, verdict) in report.phases.iter().enumerate() {
             let name = record.task(phase).phase.as_deref().unwrap_or("unnamed");
             let verdict = escaped(&verdict.to_string());

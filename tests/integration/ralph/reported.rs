@@ -46,6 +46,7 @@ fn an_agent_that_changes_nothing_makes_no_progress() {
         &[
             "**not done: no progress in 2 iterations**",
             "- iterations: 2 of 50",
+            "- limits: also where they are not in force",
             "- the last 2 iterations changed nothing",
             "`--no-progress 4`",
             "stockade rollback",
