@@ -6,7 +6,7 @@ use super::checkpoints::Checkpoints;
 use super::error::Result;
 use super::event::Event;
 use super::repository::Repository;
-use crate::workspace::{Checkpoint, RolledBack, Root};
+use crate::workspace::{Checkpoint, RolledBack};
 
 /// Whose `.git` is left as it is.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,6 @@ pub enum Spared<'a> {
 #[derive(Debug)]
 pub struct WayBack<'a> {
     checkpoints: &'a Checkpoints,
-    root: Root,
     to: Checkpoint,
     /// As it was when the way was begun, and what is known of it by now.
     from: u32,
@@ -41,16 +40,15 @@ impl<'a> WayBack<'a> {
         spared: Spared<'_>,
     ) -> Result<(Self, Event)> {
         let to = checkpoints.get(to)?;
-        let root = checkpoints.root()?;
+        // Nobody may have the workspace open when it is kept: it may be opened up as long.
         let is_spared = match spared {
             Spared::Original => true,
-            Spared::Untouched(Some(repository)) => repository.is_untouched(&root)?,
+            Spared::Untouched(Some(repository)) => repository.is_untouched(&checkpoints.root()?)?,
             Spared::Untouched(None) => false,
         };
         let (now, event) = checkpoints.take_with_tree(&reason(&to))?;
         let way = Self {
             checkpoints,
-            root,
             to,
             from: now.number(),
             now,
@@ -71,7 +69,8 @@ impl<'a> WayBack<'a> {
     /// As [`crate::workspace::Repository::rollback`].
     pub fn go(&self, paths: &[PathBuf]) -> Result<RolledBack> {
         let repository = self.checkpoints.open()?;
-        Ok(repository.rollback(&self.root, &self.now, &self.to, paths, &self.spared)?)
+        let root = self.checkpoints.root()?;
+        Ok(repository.rollback(&root, &self.now, &self.to, paths, &self.spared)?)
     }
 
     /// Keeps what is there once more, with what could not be read before: the number, and the event that says so.
