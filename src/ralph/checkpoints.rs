@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::difference::Difference;
 use super::error::{Error, Result};
 use super::event::{During, Event};
+use super::newcomer::Newcomer;
 use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, Worth, ranges};
 use super::store::{Run, RunId};
@@ -107,7 +108,7 @@ impl Checkpoints {
             .is_some_and(|described| !described.writes_beside(&self.workspace, ".git"));
         let is_own = is_out_of_reach
             && record.repository.as_ref().is_some_and(|repository| {
-                root.and_then(|root| repository.is_untouched(&root))
+                root.and_then(|root| repository.is_persons(&root, Newcomer::of_run(run)))
                     .unwrap_or(false)
             });
         if is_own {

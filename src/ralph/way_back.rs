@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::checkpoints::Checkpoints;
 use super::error::Result;
 use super::event::Event;
+use super::newcomer::Newcomer;
 use super::repository::Repository;
 use crate::workspace::{Checkpoint, RolledBack};
 
 /// Whose `.git` is left as it is.
 #[derive(Debug, Clone, Copy)]
 pub enum Spared<'a> {
-    /// That of the workspace, if the run knows it and it is still the person's.
-    Untouched(Option<&'a Repository>),
+    /// That of the workspace, if the run knows it and it is the person's.
+    Persons(Option<&'a Repository>, Newcomer),
     /// That of the person's own directory, which a copy of was worked on.
     Original,
 }
@@ -43,8 +44,10 @@ impl<'a> WayBack<'a> {
         // Nobody may have the workspace open when it is kept: it may be opened up as long.
         let is_spared = match spared {
             Spared::Original => true,
-            Spared::Untouched(Some(repository)) => repository.is_untouched(&checkpoints.root()?)?,
-            Spared::Untouched(None) => false,
+            Spared::Persons(Some(repository), newcomer) => {
+                repository.is_persons(&checkpoints.root()?, newcomer)?
+            }
+            Spared::Persons(None, _) => false,
         };
         let (now, event) = checkpoints.take_with_tree(&reason(&to))?;
         let way = Self {
@@ -111,4 +114,66 @@ impl<'a> WayBack<'a> {
 
 fn reason(to: &Checkpoint) -> String {
     format!("before going back to {}", to.number())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::ralph::checkpoints::tests::of_directory;
+    use crate::ralph::repository::GitAccess;
+
+    #[test]
+    fn a_git_that_the_person_has_made_since_stays() {
+        for (access, newcomer, stays) in [
+            (GitAccess::Shadow, Newcomer::Persons, true),
+            (GitAccess::None, Newcomer::Persons, true),
+            (GitAccess::Ro, Newcomer::Persons, true),
+            (GitAccess::Rw, Newcomer::Persons, false),
+            // What it was cut off in may be the agent's.
+            (GitAccess::Shadow, Newcomer::Agents, false),
+        ] {
+            for had_one in [false, true] {
+                let dir = tempfile::tempdir().unwrap();
+                let (state, work) = (dir.path().join("state"), dir.path().join("work"));
+                let (git, file) = (work.join(".git"), work.join("file"));
+                fs::create_dir(&work).unwrap();
+                fs::write(&file, "one").unwrap();
+                if had_one {
+                    fs::create_dir(&git).unwrap();
+                    fs::write(git.join("HEAD"), "old").unwrap();
+                }
+                let checkpoints = of_directory(&state, &work);
+                let root = checkpoints.root().unwrap();
+                let (repository, _) = Repository::of(&root, access).unwrap();
+                let _ = checkpoints.take("before the agent").unwrap();
+                fs::write(&file, "two").unwrap();
+                let _ = checkpoints.take("after iteration 1").unwrap();
+                // Never in the place of the old one's inode.
+                fs::create_dir(work.join("clone")).unwrap();
+                let _ = fs::remove_dir_all(&git);
+                fs::rename(work.join("clone"), &git).unwrap();
+                fs::write(git.join("HEAD"), "new").unwrap();
+                let head = || fs::read_to_string(git.join("HEAD")).ok();
+                let old = had_one.then(|| "old".to_owned());
+                let spared = Spared::Persons(Some(&repository), newcomer);
+                let (way, _) = WayBack::begin(&checkpoints, 0, spared).unwrap();
+                let done = way.go(&[]).unwrap();
+                assert!(done.failed.is_empty(), "{:?}", done.failed);
+                assert_eq!(!done.spared.is_empty(), stays, "{access} {newcomer:?}");
+                assert_eq!(fs::read_to_string(&file).unwrap(), "one");
+                let expected = if stays {
+                    Some("new".to_owned())
+                } else {
+                    old.clone()
+                };
+                assert_eq!(head(), expected, "{access} {newcomer:?}");
+                // Who names it means it.
+                let done = way.go(&[".git".into()]).unwrap();
+                assert!(done.failed.is_empty(), "{:?}", done.failed);
+                assert_eq!(head(), old, "{access} {newcomer:?}");
+            }
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::ralph::event::Event;
 use crate::ralph::follow::Follow;
 use crate::ralph::journal::Reader;
 use crate::ralph::life::Stop;
+use crate::ralph::newcomer::Newcomer;
 use crate::ralph::pace::Answer;
 use crate::ralph::past::Past;
 use crate::ralph::prompt::Prompt;
@@ -85,7 +86,7 @@ impl Night {
         let checkpoints = self.checkpoints.clone();
         let repository = self.record.repository.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let spared = Spared::Untouched(repository.as_ref());
+            let spared = Spared::Persons(repository.as_ref(), Newcomer::Agents);
             let (way, event) = WayBack::begin(&checkpoints, to, spared)?;
             let mut done = way.go(&[])?;
             let theirs = Theirs::of(&checkpoints)?;
