@@ -15,8 +15,8 @@ use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, Worth, ranges};
 use super::store::{Run, RunId};
 use crate::workspace::{
-    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Taken,
-    Withheld, Writer,
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Patience, Policy, Repository, Root, Series,
+    Taken, Withheld, Writer,
 };
 
 /// The checkpoints of one run.
@@ -31,6 +31,8 @@ pub struct Checkpoints {
     leave_out: LeaveOut,
     /// Somebody wants it to end.
     stop: Arc<AtomicBool>,
+    /// With others that write to the repository: all runs on copies of one directory share it.
+    patience: Patience,
     /// What is worked on is a copy of what the first one is of.
     is_copy: bool,
     git: Writer,
@@ -93,6 +95,7 @@ impl Checkpoints {
             series,
             leave_out: keep.leave_out(),
             stop: Arc::default(),
+            patience: Patience::default(),
             is_copy: original != workspace,
             git: Writer::AgentToo,
         }
@@ -150,6 +153,13 @@ impl Checkpoints {
         Self { stop, ..self }
     }
 
+    /// Taking one and dropping some wait for others that write to the repository, until this becomes true.
+    #[must_use]
+    pub fn patient_until(self, enough: Arc<AtomicBool>) -> Self {
+        let patience = Patience::Until(enough);
+        Self { patience, ..self }
+    }
+
     /// Makes a copy of a checkpoint in an empty directory. Blocks.
     ///
     /// # Errors
@@ -173,6 +183,7 @@ impl Checkpoints {
         }
         let mut repository = Repository::open(&self.repository)?;
         repository.stop_by(Arc::clone(&self.stop));
+        repository.wait_for_others(self.patience.clone());
         Ok(repository)
     }
 

@@ -81,6 +81,7 @@ pub use series::Checkpoint;
 pub use series::Series;
 pub use snapshot::EntryKind;
 pub use snapshot::Reason;
+pub use store::Patience;
 pub use take::LeftOut;
 pub use take::Taken;
 pub use tar::Selected;
@@ -114,6 +115,11 @@ impl Repository {
     /// Taking a checkpoint and writing one out end with an error soon after this becomes true.
     pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
         self.store.stop_by(stop);
+    }
+
+    /// Whoever is to write waits so long for another process that does.
+    pub fn wait_for_others(&mut self, patience: Patience) {
+        self.store.wait_for_others(patience);
     }
 
     /// Learns of checkpoints that another process took or removed meanwhile.

@@ -72,7 +72,7 @@ impl Night {
                 Err(Fault::Refused(error)) => return Err(Fault::Refused(error)),
                 Err(Fault::Failed(error)) => Some(error.to_string()),
             },
-            Answer::RollBack(to) => self.roll_back(to).await.err().map(|e| e.to_string()),
+            Answer::RollBack(to) => self.roll_back(to, stop).await.err().map(|e| e.to_string()),
         };
         if let Some(text) = failed {
             self.note(Event::Warning { text })?;
@@ -82,7 +82,7 @@ impl Night {
     }
 
     /// The workspace as it was at a checkpoint; what it was before is one, too.
-    async fn roll_back(&mut self, to: u32) -> Result<()> {
+    async fn roll_back(&mut self, to: u32, stop: &mut watch::Receiver<Stop>) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let repository = self.record.repository.clone();
         let done = tokio::task::spawn_blocking(move || {
@@ -98,7 +98,7 @@ impl Night {
         for event in joined(done.await)? {
             self.note(event)?;
         }
-        self.checkpoint().await
+        self.checkpoint(stop).await
     }
 }
 
