@@ -95,9 +95,13 @@ impl<'a> WayBack<'a> {
         Ok(repository.lacks(&[&self.now, &self.to], paths)?)
     }
 
-    /// What is journalled of it, for these paths or all.
-    pub fn event(&self, done: &RolledBack, paths: &[PathBuf]) -> Event {
-        Event::RolledBack {
+    /// What is journalled of it, for these paths or all, once it is on disk: after a power cut it counts as done.
+    ///
+    /// # Errors
+    /// Some of it could not be written.
+    pub fn event(&self, done: &RolledBack, paths: &[PathBuf]) -> Result<Event> {
+        self.checkpoints.root()?.sync()?;
+        Ok(Event::RolledBack {
             to: self.to.number(),
             from: self.from,
             restored: done.restored,
@@ -108,7 +112,7 @@ impl<'a> WayBack<'a> {
                 .iter()
                 .map(|path| path.display().to_string())
                 .collect(),
-        }
+        })
     }
 }
 
@@ -123,6 +127,7 @@ mod tests {
     use super::*;
     use crate::ralph::checkpoints::tests::of_directory;
     use crate::ralph::repository::GitAccess;
+    use crate::workspace::SYNCED;
 
     #[test]
     fn a_git_that_the_person_has_made_since_stays() {
@@ -169,6 +174,11 @@ mod tests {
                     old.clone()
                 };
                 assert_eq!(head(), expected, "{access} {newcomer:?}");
+                // It is journalled when it is on disk.
+                assert!(!SYNCED.with_borrow(|synced| synced.contains(&root.id())));
+                let _ = way.event(&done, &[]).unwrap();
+                assert!(SYNCED.with_borrow(|synced| synced.contains(&root.id())));
+                SYNCED.with_borrow_mut(Vec::clear);
                 // Who names it means it.
                 let done = way.go(&[".git".into()]).unwrap();
                 assert!(done.failed.is_empty(), "{:?}", done.failed);

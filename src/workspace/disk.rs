@@ -159,6 +159,17 @@ impl Root {
         self.id
     }
 
+    /// Waits until all that was written on its file system is on disk.
+    ///
+    /// # Errors
+    ///
+    /// Some of it could not be written.
+    pub fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        SYNCED.with_borrow_mut(|synced| synced.push(self.id));
+        rustix::fs::syncfs(&self.fd).map_err(Error::file("write", &self.path))
+    }
+
     /// As it was named.
     pub fn path(&self) -> &Path {
         &self.path
@@ -188,6 +199,12 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(&self.fd, c".", flags, Mode::empty())
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What a test has synced: nothing else tells.
+    pub(crate) static SYNCED: std::cell::RefCell<Vec<FileId>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Whether the kernel has `openat2`, or may be asked for it.

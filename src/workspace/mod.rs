@@ -62,6 +62,8 @@ pub use commit::GitConfig;
 pub use commit::Prepared;
 pub use commit::{Words, Writer};
 pub use disk::Root;
+#[cfg(test)]
+pub(crate) use disk::SYNCED;
 pub use error::Error;
 pub use error::Result;
 pub use hidden::Hidden;
@@ -395,8 +397,8 @@ impl Repository {
         merge::merge(&base, &there, &work, paths)
     }
 
-    /// Makes a tree that is as at `there`, which was just taken, what was put together. As with a rollback, where
-    /// something fails, the rest goes on.
+    /// Makes a tree that is as at `there`, which was just taken, what was put together, and waits until it is on disk. As
+    /// with a rollback, where something fails, the rest goes on.
     ///
     /// # Errors
     ///
@@ -404,7 +406,9 @@ impl Repository {
     pub fn apply(&self, root: &Root, there: &Checkpoint, merged: &Merged) -> Result<RolledBack> {
         let now = there.snapshot(&self.store)?;
         let spared = [PathBuf::from(".git")];
-        rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)
+        let done = rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)?;
+        root.sync()?;
+        Ok(done)
     }
 
     /// Writes a checkpoint into an empty directory. Who is not root owns all of it.

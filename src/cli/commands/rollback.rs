@@ -106,7 +106,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     }
     let stays = theirs.spare(place, &mut done);
     let failures = done.failed.len() as u64 + done.failed_more;
-    night.note(way.event(&done, &paths))?;
+    night.note(way.event(&done, &paths)?)?;
     if let Some(error) = interrupted {
         return Err(error);
     }

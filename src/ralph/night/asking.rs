@@ -91,7 +91,7 @@ impl Night {
             let mut done = way.go(&[])?;
             let theirs = Theirs::of(&checkpoints)?;
             let stays = theirs.spare(checkpoints.root()?.path(), &mut done);
-            let mut events = vec![event, way.event(&done, &[])];
+            let mut events = vec![event, way.event(&done, &[])?];
             events.extend(unlike(&done, &stays));
             Result::Ok(events)
         });
