@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use super::difference::Difference;
 use super::error::{Error, Result};
 use super::event::{During, Event};
+use super::newcomer::Newcomer;
 use super::record::{Keep, Record, Workspace};
 use super::retention::{Retention, Worth, ranges};
 use super::store::{Run, RunId};
 use crate::workspace::{
-    Change, Checkpoint, Entry, EntryKind, LeaveOut, Policy, Repository, Root, Series, Taken,
-    Withheld, Writer,
+    Change, Checkpoint, Entry, EntryKind, LeaveOut, Patience, Policy, Repository, Root, Series,
+    Taken, Withheld, Writer,
 };
 
 /// The checkpoints of one run.
@@ -30,6 +31,8 @@ pub struct Checkpoints {
     leave_out: LeaveOut,
     /// Somebody wants it to end.
     stop: Arc<AtomicBool>,
+    /// With others that write to the repository: all runs on copies of one directory share it.
+    patience: Patience,
     /// What is worked on is a copy of what the first one is of.
     is_copy: bool,
     git: Writer,
@@ -92,6 +95,7 @@ impl Checkpoints {
             series,
             leave_out: keep.leave_out(),
             stop: Arc::default(),
+            patience: Patience::default(),
             is_copy: original != workspace,
             git: Writer::AgentToo,
         }
@@ -107,7 +111,7 @@ impl Checkpoints {
             .is_some_and(|described| !described.writes_beside(&self.workspace, ".git"));
         let is_own = is_out_of_reach
             && record.repository.as_ref().is_some_and(|repository| {
-                root.and_then(|root| repository.is_untouched(&root))
+                root.and_then(|root| repository.is_persons(&root, Newcomer::of_run(run)))
                     .unwrap_or(false)
             });
         if is_own {
@@ -149,6 +153,13 @@ impl Checkpoints {
         Self { stop, ..self }
     }
 
+    /// Taking one and dropping some wait for others that write to the repository, until this becomes true.
+    #[must_use]
+    pub fn patient_until(self, enough: Arc<AtomicBool>) -> Self {
+        let patience = Patience::Until(enough);
+        Self { patience, ..self }
+    }
+
     /// Makes a copy of a checkpoint in an empty directory. Blocks.
     ///
     /// # Errors
@@ -172,6 +183,7 @@ impl Checkpoints {
         }
         let mut repository = Repository::open(&self.repository)?;
         repository.stop_by(Arc::clone(&self.stop));
+        repository.wait_for_others(self.patience.clone());
         Ok(repository)
     }
 

@@ -81,6 +81,11 @@ impl Error {
         false
     }
 
+    /// Whether it is that somebody else writes to the checkpoints.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Workspace(error) if error.is_busy())
+    }
+
     /// Whether it is that somebody else owns a file, or what it is in.
     pub fn is_denied(&self) -> bool {
         let denied = io::ErrorKind::PermissionDenied;

@@ -226,8 +226,9 @@ impl Night {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub async fn sandbox_removed(&mut self) -> Result<Verdict> {
-        self.keep_last("when the sandbox was removed").await?;
+    pub async fn sandbox_removed(&mut self, stop: &mut watch::Receiver<Stop>) -> Result<Verdict> {
+        let reason = "when the sandbox was removed";
+        self.keep_last(reason, stop).await?;
         let reason = "the sandbox was removed".to_owned();
         let verdict = Verdict::Failed { reason };
         self.note(Event::Verdict {
@@ -251,7 +252,7 @@ impl Night {
         let asked = *stop.borrow();
         match self.past.next(&self.record, asked) {
             Step::TakeUp(open) => self.take_up(sandbox, &open, stop).await?,
-            Step::Checkpoint => self.checkpoint().await?,
+            Step::Checkpoint => self.checkpoint(stop).await?,
             Step::Verify(number) => self.verify(number, gate, stop).await?,
             Step::BackOff { why, time, most } => self.back_off(why, time, most)?,
             Step::Wait(until) => self.wait(&until, stop).await,

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::event::Event;
 use super::modules::{self, Intent, Module};
+use super::newcomer::Newcomer;
 use super::record::Record;
 use super::store::Run;
 use crate::workspace::git::{Top, TopKind};
@@ -139,14 +140,15 @@ impl Repository {
         Ok((repository, unknown))
     }
 
-    /// Whether `.git` is still the person's of before, which the agent could not change: what is other in it
-    /// is the person's own work.
+    /// Whether `.git` is the person's: still that of before, which the agent could not change, or a newcomer of theirs.
+    /// What is other in it is the person's own work.
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub fn is_untouched(&self, root: &Root) -> Result<bool> {
+    pub fn is_persons(&self, root: &Root, newcomer: Newcomer) -> Result<bool> {
         let now = root.top(GIT)?.map(Identity::from);
-        Ok(self.access != GitAccess::Rw && now.is_some() && now == self.git)
+        let is_theirs = now == self.git || newcomer == Newcomer::Persons;
+        Ok(self.access != GitAccess::Rw && now.is_some() && is_theirs)
     }
 
     /// Whether this `.git` may stay.

@@ -10,7 +10,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::Access;
@@ -118,22 +120,37 @@ pub struct Root {
     pub(super) fd: OwnedFd,
     pub(super) path: PathBuf,
     pub(super) id: FileId,
+    /// If its owner, who is us, had closed it to itself: an agent may own the top, too.
+    pub(super) opened: Option<Arc<OpenedUp>>,
 }
 
 impl Root {
-    /// Opens a directory; links in its path are followed, this once.
+    /// Opens a directory; links in its path are followed, this once. One that we own and that is closed to us is opened
+    /// up for as long as this lives.
     ///
     /// # Errors
     ///
     /// It is none or cannot be opened.
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::file("open", path))?;
+        let mut fd = rustix::fs::open(path, flags, Mode::empty());
+        let closed = match &fd {
+            Ok(fd) => !is_usable(fd, false),
+            Err(errno) => *errno == Errno::ACCESS,
+        };
+        let mut opened = None;
+        if closed && let Some(up) = OpenedUp::top(path) {
+            // What was opened up, whatever is at the path by now.
+            fd = rustix::fs::openat(&up.path, c".", flags, Mode::empty());
+            opened = Some(Arc::new(up));
+        }
+        let fd = fd.map_err(Error::file("open", path))?;
         let found = found(&fd).map_err(Error::file("open", path))?;
         Ok(Self {
             fd,
             path: path.to_owned(),
             id: found.id,
+            opened,
         })
     }
 
@@ -142,9 +159,39 @@ impl Root {
         self.id
     }
 
+    /// Waits until all that was written on its file system is on disk.
+    ///
+    /// # Errors
+    ///
+    /// Some of it could not be written.
+    pub fn sync(&self) -> Result<()> {
+        #[cfg(test)]
+        SYNCED.with_borrow_mut(|synced| synced.push(self.id));
+        rustix::fs::syncfs(&self.fd).map_err(Error::file("write", &self.path))
+    }
+
     /// As it was named.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What it is, with the mode that it has when nobody has opened it up.
+    pub(super) fn found(&self) -> Result<Found, Errno> {
+        let mut found = found(&self.fd)?;
+        if let Some(opened) = &self.opened {
+            found.mode = opened.mode();
+        }
+        Ok(found)
+    }
+
+    /// Opens it up for names to be made and removed in it; `None` if they can be already, or it is not ours.
+    pub(super) fn open_up(&self) -> Option<Arc<OpenedUp>> {
+        if self.opened.is_some() || is_usable(&self.fd, true) {
+            return self.opened.clone();
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = rustix::fs::openat(&self.fd, c".", flags, Mode::empty()).ok()?;
+        OpenedUp::of(path, &found(&self.fd).ok()?).map(Arc::new)
     }
 
     /// The directory once more, with a reading position of its own.
@@ -152,6 +199,12 @@ impl Root {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(&self.fd, c".", flags, Mode::empty())
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What a test has synced: nothing else tells.
+    pub(crate) static SYNCED: std::cell::RefCell<Vec<FileId>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// Whether the kernel has `openat2`, or may be asked for it.
@@ -208,41 +261,62 @@ pub(super) fn is_usable(fd: impl AsFd, to_write: bool) -> bool {
 #[derive(Debug)]
 pub(super) struct OpenedUp {
     path: OwnedFd,
-    mode: u32,
+    mode: AtomicU32,
 }
 
 impl OpenedUp {
     /// `None` if it is not ours to open up, or another one by now.
     pub(super) fn new(dir: impl AsFd, name: &CStr, wanted: &Found) -> Option<Self> {
+        Self::lacks(wanted)?;
+        Self::of(open(dir, name, OFlags::PATH).ok()?, wanted)
+    }
+
+    /// The same of a directory that the person named.
+    fn top(path: &Path) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        let wanted = found(&path).ok()?;
+        Self::of(path, &wanted)
+    }
+
+    /// The same of what a descriptor stands for.
+    fn of(path: OwnedFd, wanted: &Found) -> Option<Self> {
+        let rights = Self::lacks(wanted)?;
+        if found(&path).ok()?.id != wanted.id {
+            return None;
+        }
+        let mode = AtomicU32::new(wanted.mode);
+        let opened = Self { path, mode };
+        set_mode(&opened.path, wanted.mode | rights).ok()?;
+        Some(opened)
+    }
+
+    /// The rights that it is to get, if it lacks some and is ours.
+    fn lacks(wanted: &Found) -> Option<u32> {
         let rights = match wanted.kind {
             Type::Directory => 0o700,
             Type::File => 0o600,
             _ => return None,
         };
         let us = rustix::process::geteuid().as_raw();
-        if wanted.mode & rights == rights || wanted.owner.0 != us {
-            return None;
-        }
-        let path = open(dir, name, OFlags::PATH).ok()?;
-        if found(&path).ok()?.id != wanted.id {
-            return None;
-        }
-        let mode = wanted.mode;
-        let opened = Self { path, mode };
-        set_mode(&opened.path, mode | rights).ok()?;
-        Some(opened)
+        (wanted.mode & rights != rights && wanted.owner.0 == us).then_some(rights)
+    }
+
+    /// The mode that it gets in the end: the one that it had.
+    fn mode(&self) -> u32 {
+        self.mode.load(Ordering::Relaxed)
     }
 
     /// It gets another mode in the end.
-    pub(super) fn set(&mut self, mode: u32) {
-        self.mode = mode;
+    pub(super) fn set(&self, mode: u32) {
+        self.mode.store(mode, Ordering::Relaxed);
     }
 }
 
 impl Drop for OpenedUp {
     fn drop(&mut self) {
         // It may be gone.
-        let _ = set_mode(&self.path, self.mode);
+        let _ = set_mode(&self.path, self.mode());
     }
 }
 

@@ -62,6 +62,8 @@ pub use commit::GitConfig;
 pub use commit::Prepared;
 pub use commit::{Words, Writer};
 pub use disk::Root;
+#[cfg(test)]
+pub(crate) use disk::SYNCED;
 pub use error::Error;
 pub use error::Result;
 pub use hidden::Hidden;
@@ -81,6 +83,7 @@ pub use series::Checkpoint;
 pub use series::Series;
 pub use snapshot::EntryKind;
 pub use snapshot::Reason;
+pub use store::Patience;
 pub use take::LeftOut;
 pub use take::Taken;
 pub use tar::Selected;
@@ -114,6 +117,11 @@ impl Repository {
     /// Taking a checkpoint and writing one out end with an error soon after this becomes true.
     pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
         self.store.stop_by(stop);
+    }
+
+    /// Whoever is to write waits so long for another process that does.
+    pub fn wait_for_others(&mut self, patience: Patience) {
+        self.store.wait_for_others(patience);
     }
 
     /// Learns of checkpoints that another process took or removed meanwhile.
@@ -389,8 +397,8 @@ impl Repository {
         merge::merge(&base, &there, &work, paths)
     }
 
-    /// Makes a tree that is as at `there`, which was just taken, what was put together. As with a rollback, where
-    /// something fails, the rest goes on.
+    /// Makes a tree that is as at `there`, which was just taken, what was put together, and waits until it is on disk. As
+    /// with a rollback, where something fails, the rest goes on.
     ///
     /// # Errors
     ///
@@ -398,7 +406,9 @@ impl Repository {
     pub fn apply(&self, root: &Root, there: &Checkpoint, merged: &Merged) -> Result<RolledBack> {
         let now = there.snapshot(&self.store)?;
         let spared = [PathBuf::from(".git")];
-        rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)
+        let done = rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)?;
+        root.sync()?;
+        Ok(done)
     }
 
     /// Writes a checkpoint into an empty directory. Who is not root owns all of it.

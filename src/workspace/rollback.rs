@@ -105,6 +105,7 @@ pub(super) fn rollback(
     spared: &[PathBuf],
 ) -> Result<RolledBack> {
     let (sender, receiver) = mpsc::sync_channel(crew::WAITING);
+    let opened = root.open_up();
     let mut rollback = Rollback {
         now,
         to,
@@ -125,7 +126,7 @@ pub(super) fn rollback(
         let work = || crew::work(store, root, &receiver);
         let crew = [(); crew::WRITERS].map(|()| scope.spawn(work));
         // Without it there is nobody who orders anything.
-        let result = rollback.run(store);
+        let result = rollback.run(store, opened);
         let mut done = RolledBack::default();
         for writer in crew {
             done.add(
@@ -142,8 +143,8 @@ pub(super) fn rollback(
 }
 
 impl Rollback<'_> {
-    fn run(mut self, store: &Store) -> Result<RolledBack> {
-        let place = Place::new(b"", None);
+    fn run(mut self, store: &Store, opened: Option<Arc<OpenedUp>>) -> Result<RolledBack> {
+        let place = Place::new(b"", opened);
         let rest = self.directory(Some(0), Some(0), &place);
         self.frames.push(Frame {
             rest,
@@ -202,7 +203,7 @@ impl Rollback<'_> {
         match self.enter(&name, stays) {
             Ok(Some(opened)) => {
                 let in_to = to.filter(|_| stays);
-                let place = Place::new(&self.path, opened);
+                let place = Place::new(&self.path, opened.map(Arc::new));
                 let rest = self.directory(now, in_to, &place);
                 self.frames.push(Frame {
                     rest,

@@ -63,9 +63,20 @@ const REFS: &str = "refs/checkpoints";
 const LOOKS: usize = 20;
 
 /// How long somebody else may write, and how often that is looked at: whoever only opens the repository
-/// has the lock for a moment.
+/// has the lock for a moment. Who is patient looks less often then.
 const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: u32 = 100;
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long it is waited for somebody else who writes.
+#[derive(Debug, Clone, Default)]
+pub enum Patience {
+    /// A moment.
+    #[default]
+    Short,
+    /// As long as it takes, and a moment once this is true.
+    Until(Arc<AtomicBool>),
+}
 
 /// More numbers than this are not listed.
 const MAX_REFS: usize = 1 << 20;
@@ -77,6 +88,7 @@ pub(super) struct Store {
     packs: Vec<Pack>,
     /// Somebody wants it to end.
     stop: Arc<AtomicBool>,
+    patience: Patience,
     key: [u8; ID],
 }
 
@@ -99,6 +111,7 @@ impl Store {
             path: path.to_owned(),
             packs: Vec::new(),
             stop: Arc::default(),
+            patience: Patience::default(),
             key: [0; ID],
         };
         files::directory(path)?;
@@ -174,15 +187,25 @@ impl Store {
 
     /// The repository for this process alone, as far as writing goes.
     pub(super) fn lock(&mut self) -> Result<Lock> {
-        let mut lock = self.try_lock()?;
-        for _ in 0..GLANCES {
-            if lock.is_some() {
-                break;
+        let mut glances = 0;
+        let lock = loop {
+            if let Some(lock) = self.try_lock()? {
+                break lock;
             }
-            std::thread::sleep(GLANCE);
-            lock = self.try_lock()?;
-        }
-        let lock = lock.ok_or_else(|| Error::busy(&self.path))?;
+            self.go_on()?;
+            let is_patient = match &self.patience {
+                Patience::Short => false,
+                Patience::Until(enough) => !enough.load(Ordering::Relaxed),
+            };
+            match glances {
+                GLANCES if is_patient => std::thread::sleep(LOOK),
+                GLANCES => return Err(Error::busy(&self.path)),
+                _ => {
+                    std::thread::sleep(GLANCE);
+                    glances += 1;
+                }
+            }
+        };
         self.sweep()?;
         self.load()?;
         Ok(lock)
@@ -206,6 +229,10 @@ impl Store {
 
     pub(super) fn stop_by(&mut self, stop: Arc<AtomicBool>) {
         self.stop = stop;
+    }
+
+    pub(super) fn wait_for_others(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     /// An error as soon as somebody wants it to end.

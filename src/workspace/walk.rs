@@ -9,7 +9,6 @@ use rustix::io::Errno;
 
 use crate::workspace::contents::Job;
 use crate::workspace::descent::Descent;
-use crate::workspace::disk;
 use crate::workspace::disk::FileId;
 use crate::workspace::disk::Found;
 use crate::workspace::disk::OpenedUp;
@@ -92,7 +91,7 @@ impl<'a> Walk<'a> {
     pub(super) fn run(self) -> Result<Walked> {
         let root = self.root;
         let failed = |errno: Errno| Error::file("read", &root.path)(errno);
-        let found = disk::found(&root.fd).map_err(failed)?;
+        let found = root.found().map_err(failed)?;
         let mut walking = Walking {
             descent: Descent::new(root).map_err(failed)?,
             walk: self,

@@ -141,7 +141,8 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let concerns: Vec<Concern> = concerns
         .into_iter()
-        .filter(|concern| is_among(&paths, &concern.path))
+        // What has come to a `.git` of the person's own is not the run's.
+        .filter(|concern| is_among(&paths, &concern.path) && checkpoints.counts(&concern.path))
         .collect();
     refuse_nested(id, &concerns, &paths)?;
     let over = |original| {

@@ -14,7 +14,7 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::cli::{night, paths};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Entry, Event, Night, Spared, Theirs, WayBack};
+use crate::ralph::{Entry, Event, Newcomer, Night, Spared, Theirs, WayBack};
 
 /// So many names are shown.
 const SHOWN: usize = 20;
@@ -22,7 +22,7 @@ const SHOWN: usize = 20;
 /// Make a run's workspace what it was at a checkpoint
 ///
 /// What it is now is kept first, as another checkpoint. Files that no checkpoint knows stay, and those that were
-/// another user's before the run stay theirs; your `.git` stays as it is, unless the run had `--git rw` or you name it. After `ralph --workspace copy` that is the copy, unless
+/// another user's before the run stay theirs; your `.git` stays as it is, also one that you have made since the run ended, unless the run had `--git rw` or you name it. After `ralph --workspace copy` that is the copy, unless
 /// you say `--original`.
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let flag = if args.original { " --original" } else { "" };
     let spared = match args.original {
         true => Spared::Original,
-        false => Spared::Untouched(record.repository.as_ref()),
+        false => Spared::Persons(record.repository.as_ref(), Newcomer::of(&entries)),
     };
     let (mut way, event) = WayBack::begin(&checkpoints, args.to, spared)?;
     if !args.original {
@@ -106,7 +106,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     }
     let stays = theirs.spare(place, &mut done);
     let failures = done.failed.len() as u64 + done.failed_more;
-    night.note(way.event(&done, &paths))?;
+    night.note(way.event(&done, &paths)?)?;
     if let Some(error) = interrupted {
         return Err(error);
     }
@@ -138,7 +138,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let is_committed = entries.iter().any(is_commit);
     if !done.spared.is_empty() && paths.is_empty() && !is_committed {
         ui.status(&format!(
-            "`.git` is left as it is, since the run could not change it; to go back there, too: \
+            "`.git` is left as it is, since what is there is none of the run's; to go back there, too: \
              `stockade rollback {id}{flag} --to {} .git`",
             args.to
         ));

@@ -264,7 +264,7 @@ async fn supervise(
             ),
             Err(error) if error.is_not_found() => {
                 leave_no_home(run, &service, ui).await;
-                return Ok(night.sandbox_removed().await?);
+                return Ok(night.sandbox_removed(&mut stop).await?);
             }
             Err(error) => {
                 let error = CliError::from(error);
@@ -337,7 +337,7 @@ async fn supervise(
                 let found = service.client.inspect_container(&container).await;
                 if found.is_err_and(|error| error.is_not_found()) {
                     leave_no_home(run, &service, ui).await;
-                    return Ok(night.sandbox_removed().await?);
+                    return Ok(night.sandbox_removed(&mut stop).await?);
                 }
                 // Nothing of the agent may be alive when its work is kept, and nothing is left behind by it afterwards.
                 if sandbox.stop(None).await.is_err() {
@@ -346,7 +346,8 @@ async fn supervise(
                 if stays {
                     take_back(run, night, &service, ui).await?;
                 }
-                night.keep_last("when the run was given up").await?;
+                let reason = "when the run was given up";
+                night.keep_last(reason, &mut stop).await?;
                 // What was said is kept, and that it has ended.
                 let error = give_up(night, error);
                 if night.is_over() {

@@ -10,6 +10,7 @@ use crate::ralph::event::Event;
 use crate::ralph::follow::Follow;
 use crate::ralph::journal::Reader;
 use crate::ralph::life::Stop;
+use crate::ralph::newcomer::Newcomer;
 use crate::ralph::pace::Answer;
 use crate::ralph::past::Past;
 use crate::ralph::prompt::Prompt;
@@ -71,7 +72,7 @@ impl Night {
                 Err(Fault::Refused(error)) => return Err(Fault::Refused(error)),
                 Err(Fault::Failed(error)) => Some(error.to_string()),
             },
-            Answer::RollBack(to) => self.roll_back(to).await.err().map(|e| e.to_string()),
+            Answer::RollBack(to) => self.roll_back(to, stop).await.err().map(|e| e.to_string()),
         };
         if let Some(text) = failed {
             self.note(Event::Warning { text })?;
@@ -81,23 +82,23 @@ impl Night {
     }
 
     /// The workspace as it was at a checkpoint; what it was before is one, too.
-    async fn roll_back(&mut self, to: u32) -> Result<()> {
+    async fn roll_back(&mut self, to: u32, stop: &mut watch::Receiver<Stop>) -> Result<()> {
         let checkpoints = self.checkpoints.clone();
         let repository = self.record.repository.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let spared = Spared::Untouched(repository.as_ref());
+            let spared = Spared::Persons(repository.as_ref(), Newcomer::Agents);
             let (way, event) = WayBack::begin(&checkpoints, to, spared)?;
             let mut done = way.go(&[])?;
             let theirs = Theirs::of(&checkpoints)?;
             let stays = theirs.spare(checkpoints.root()?.path(), &mut done);
-            let mut events = vec![event, way.event(&done, &[])];
+            let mut events = vec![event, way.event(&done, &[])?];
             events.extend(unlike(&done, &stays));
             Result::Ok(events)
         });
         for event in joined(done.await)? {
             self.note(event)?;
         }
-        self.checkpoint().await
+        self.checkpoint(stop).await
     }
 }
 

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::fs::Mode;
 use rustix::fs::OFlags;
@@ -94,7 +95,7 @@ pub struct Below {
     /// The directory.
     pub root: Root,
     /// Those on the way that were closed, for as long as this lives.
-    opened: Vec<OpenedUp>,
+    opened: Vec<Arc<OpenedUp>>,
 }
 
 /// Every submodule in a workspace, as the index of its repository has them, or that of one which the workspace lies in;
@@ -256,8 +257,9 @@ impl Root {
                 fd,
                 path: self.path.clone(),
                 id: self.id,
+                opened: None,
             },
-            opened: Vec::new(),
+            opened: self.opened.iter().cloned().collect(),
         };
         for part in path.components() {
             let Component::Normal(name) = part else {
@@ -328,12 +330,17 @@ impl Below {
             Err(errno) => *errno == Errno::ACCESS,
         };
         if is_closed && let Some(opened) = OpenedUp::new(&self.root.fd, name, found) {
-            self.opened.push(opened);
+            self.opened.push(Arc::new(opened));
             fd = disk::open_directory(&self.root.fd, name, found.id);
         }
         let fd = fd.map_err(Error::file("open", &path))?;
         let id = found.id;
-        self.root = Root { fd, path, id };
+        self.root = Root {
+            fd,
+            path,
+            id,
+            opened: None,
+        };
         Ok(())
     }
 }

@@ -177,3 +177,21 @@ fn what_is_there_already_is_told_apart() {
     let merged = scene.repository.merge(&base, &there, &work, &only).unwrap();
     assert_eq!((merged.taken, merged.same), (paths(&[]), paths(&["d/new"])));
 }
+
+#[test]
+fn what_is_taken_over_is_on_disk() {
+    let mut scene = Scene::new();
+    scene.write("a", "one");
+    let base = scene.take();
+    scene.write("a", "two");
+    let work = scene.take();
+    scene.roll_back(&base);
+    let there = scene.take();
+    let root = scene.root();
+    let merged = scene.repository.merge(&base, &there, &work, &[]).unwrap();
+    let synced = || SYNCED.with_borrow(|synced| synced.contains(&root.id()));
+    assert!(!synced());
+    let done = scene.repository.apply(&root, &there, &merged).unwrap();
+    assert!(done.failed.is_empty() && synced());
+    assert_eq!(fs::read_to_string(scene.path("a")).unwrap(), "two");
+}

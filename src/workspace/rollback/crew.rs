@@ -32,13 +32,13 @@ pub(super) const WAITING: usize = 16;
 /// A directory that is complete when nobody works in it any more.
 pub(super) struct Place {
     path: Vec<u8>,
-    opened: Option<OpenedUp>,
+    opened: Option<Arc<OpenedUp>>,
     /// What it is to be in the end, if that is anything.
     last: OnceLock<(Arc<OwnedFd>, Node)>,
 }
 
 impl Place {
-    pub(super) fn new(path: &[u8], opened: Option<OpenedUp>) -> Arc<Self> {
+    pub(super) fn new(path: &[u8], opened: Option<Arc<OpenedUp>>) -> Arc<Self> {
         Arc::new(Self {
             path: path.to_owned(),
             opened,
@@ -59,7 +59,7 @@ impl Place {
         let Some((fd, node)) = place.last.take() else {
             return;
         };
-        if let Some(opened) = &mut place.opened {
+        if let Some(opened) = &place.opened {
             opened.set(node.mode);
         }
         match super::complete_directory(&fd, &node) {

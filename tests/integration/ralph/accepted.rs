@@ -348,6 +348,30 @@ fn going_back_leaves_what_the_person_has_committed() {
 }
 
 #[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_repository_that_the_person_made_in_the_morning_is_theirs() {
+    let dir = TestDir::new();
+    let output = ralph(
+        &dir,
+        &format!("mkdir .git; echo x >file{CLAIM}"),
+        &["--no-check"],
+    )
+    .run();
+    let _ = ended(&dir, output, 0, 1);
+    let _ = git(&dir, "init -q -b main");
+    let _ = git(&dir, "commit -q --allow-empty -m first");
+    let _ = accept(&dir, &["--yes"]).run().success();
+    let output = dir.stockade(&["rollback"]).run().success();
+    let _ = output.complains("`.git` is left");
+    assert!(!dir.work().join("file").exists());
+    assert_eq!(git(&dir, "rev-list --count HEAD"), "1\n");
+    let id = record(&dir);
+    let id = id.file_name().unwrap().to_str().unwrap();
+    let _ = dir.stockade(&["rollback", id, ".git"]).run().success();
+    assert!(!dir.work().join(".git").exists());
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent many times"]
 fn a_long_run_keeps_the_first_and_the_newest_checkpoints() {
     let dir = TestDir::new();

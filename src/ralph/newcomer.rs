@@ -1,0 +1,168 @@
+//! Whose a `.git` is that is not the one of the beginning. Pure, from a run's journal alone: a run that was cut off,
+//! or that could not move away what its agent had made, leaves one that is not to be trusted.
+
+use super::event::{Entry, Event};
+use super::journal::Reader;
+use super::store::Run;
+
+/// Whose it is, where the agent's own does not stay (all but `--git rw`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newcomer {
+    /// The agent may have made it.
+    Agents,
+    /// What its agent had made was moved away before the run ended: whatever is there has come since.
+    Persons,
+}
+
+impl Newcomer {
+    /// As a journal tells. A checkpoint with nothing of the agent alive is taken only of a workspace that was cleared;
+    /// what may bring back something of the agent's, or go on with it, has to be followed by another one.
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut now = Self::Agents;
+        for entry in entries {
+            match &entry.event {
+                Event::Checkpoint { during: None, .. } => now = Self::Persons,
+                Event::Begun { .. }
+                | Event::Resumed { .. }
+                | Event::Iteration { .. }
+                | Event::Ended { .. }
+                | Event::RolledBack { .. } => now = Self::Agents,
+                // What has happened since is the person's doing.
+                Event::Verdict { .. } => return now,
+                _ => {}
+            }
+        }
+        Self::Agents
+    }
+
+    /// The same of a run whose journal was not read yet; one that cannot be read tells nothing. Blocks.
+    pub(super) fn of_run(run: &Run) -> Self {
+        let read = Reader::open(&run.journal_path());
+        read.map_or(Self::Agents, |(_, entries)| Self::of(&entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ralph::event::During;
+    use crate::ralph::verdict::Verdict;
+
+    fn kept(during: Option<During>) -> Event {
+        Event::Checkpoint {
+            number: 1,
+            files: 0,
+            bytes: 0,
+            changed: 0,
+            difference: None,
+            left_out: 0,
+            too_much: 0,
+            took: 0,
+            during,
+        }
+    }
+
+    fn of(events: &[Event]) -> Newcomer {
+        let entry = |event: &Event| Entry {
+            line: 0,
+            at: String::new(),
+            before: String::new(),
+            event: event.clone(),
+        };
+        Newcomer::of(&events.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn only_after_a_clean_end_it_is_the_persons() {
+        let began = Event::Iteration {
+            number: 1,
+            output: 0,
+            boot: None,
+            awake: None,
+        };
+        let resumed = Event::Resumed {
+            version: String::new(),
+        };
+        let back = |paths: &[&str]| Event::RolledBack {
+            to: 0,
+            from: 1,
+            restored: 0,
+            removed: 0,
+            failed: 0,
+            original: false,
+            paths: paths.iter().map(|path| path.to_string()).collect(),
+        };
+        let verdict = Event::Verdict {
+            verdict: Verdict::Stopped,
+        };
+        let text = "there is no checkpoint of what the agent did last".to_owned();
+        let warning = Event::Warning { text };
+        let cases: [(&[Event], Newcomer); 9] = [
+            (&[], Newcomer::Agents),
+            (
+                &[kept(None), began.clone(), kept(None), verdict.clone()],
+                Newcomer::Persons,
+            ),
+            // What the person does afterwards makes no difference.
+            (
+                &[
+                    kept(None),
+                    began.clone(),
+                    kept(None),
+                    verdict.clone(),
+                    kept(None),
+                    back(&[]),
+                ],
+                Newcomer::Persons,
+            ),
+            // Whoever had it in hand was killed before it had moved away what has come.
+            (&[kept(None), began.clone()], Newcomer::Agents),
+            (&[kept(None), began.clone(), kept(None)], Newcomer::Agents),
+            // It could not be moved away.
+            (
+                &[
+                    kept(None),
+                    began.clone(),
+                    warning.clone(),
+                    verdict.clone(),
+                    kept(None),
+                ],
+                Newcomer::Agents,
+            ),
+            (
+                &[
+                    kept(None),
+                    began.clone(),
+                    kept(Some(During::Frozen)),
+                    verdict.clone(),
+                ],
+                Newcomer::Agents,
+            ),
+            // A way back keeps what is there as it is.
+            (
+                &[
+                    began.clone(),
+                    kept(None),
+                    back(&["src"]),
+                    resumed.clone(),
+                    verdict.clone(),
+                ],
+                Newcomer::Agents,
+            ),
+            (
+                &[
+                    began,
+                    kept(None),
+                    back(&[]),
+                    resumed,
+                    kept(None),
+                    verdict.clone(),
+                ],
+                Newcomer::Persons,
+            ),
+        ];
+        for (events, whose) in cases {
+            assert_eq!(of(events), whose, "{events:?}");
+        }
+    }
+}
