@@ -64,6 +64,7 @@ mod tests {
 
     use super::*;
     use crate::ralph::modules::Module;
+    use crate::ralph::newcomer::Newcomer;
     use crate::ralph::repository::{GitAccess, Identity, IdentityKind};
     use crate::ralph::store::Run;
     use crate::ralph::store::tests::run_in;
@@ -107,7 +108,7 @@ mod tests {
         let read = record.clone().on_boot(Some("today"));
         let root = run.checkpoints(&read).unwrap().root().unwrap();
         let repository = read.repository.as_ref().unwrap();
-        assert!(repository.is_untouched(&root).unwrap());
+        assert!(repository.is_persons(&root, Newcomer::Agents).unwrap());
         let module = repository.modules[0].git.clone();
         let of_today = Obeyed::Directory {
             device: now,

@@ -49,8 +49,9 @@ fn a_promise_that_the_prompt_does_not_have_is_added_and_said() {
     }
     let text = seen(&dir);
     assert!(text.starts_with(prompt), "{text}");
-    let instruction =
-        "end your answer with a line that is exactly `<promise>COMPLETE</promise>`.\n";
+    let instruction = "end your answer with a line that is exactly `<promise>COMPLETE</promise>`. \
+                       If you cannot go on without the person who runs you, end it with \
+                       `<promise>BLOCKED: why</promise>` instead.\n";
     assert!(text.ends_with(instruction), "{text}");
 
     let whole = "Work until all tests pass.\nThen say:\n<promise>COMPLETE</promise>\n";
