@@ -141,10 +141,13 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let concerns: Vec<Concern> = concerns
         .into_iter()
-        // What has come to a `.git` of the person's own is not the run's.
-        .filter(|concern| is_among(&paths, &concern.path) && checkpoints.counts(&concern.path))
+        .filter(|concern| is_among(&paths, &concern.path))
         .collect();
-    refuse_nested(id, &concerns, &paths)?;
+    // A `.git` of the person's own bars nothing.
+    let of_run = concerns
+        .iter()
+        .filter(|concern| checkpoints.counts(&concern.path));
+    refuse_nested(id, of_run, &paths)?;
     let over = |original| {
         Over::look(
             original,
@@ -291,7 +294,11 @@ fn refuse_other(run: &Run, changes: &[Change], result: &Checkpoint) -> CliResult
 }
 
 /// A repository runs commands of its own as soon as somebody uses git in it.
-fn refuse_nested(id: &RunId, concerns: &[Concern], paths: &[PathBuf]) -> CliResult<()> {
+fn refuse_nested<'a>(
+    id: &RunId,
+    concerns: impl Iterator<Item = &'a Concern>,
+    paths: &[PathBuf],
+) -> CliResult<()> {
     let is_named = |path: &Path| {
         let holder = match path.file_name().is_some_and(|name| name == ".git") {
             true => path.parent(),
@@ -302,7 +309,7 @@ fn refuse_nested(id: &RunId, concerns: &[Concern], paths: &[PathBuf]) -> CliResu
     };
     let is_refused =
         |concern: &&Concern| concern.what == What::NestedRepository && !is_named(&concern.path);
-    let concerns: Vec<Concern> = concerns.iter().filter(is_refused).cloned().collect();
+    let concerns: Vec<Concern> = concerns.filter(is_refused).cloned().collect();
     let nested: Vec<String> = concerns
         .iter()
         .map(|concern| sanitize_line(&concern.path.to_string_lossy()))

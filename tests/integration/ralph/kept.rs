@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::night::{ended, ralph, record, wait_until};
 use super::repository::{listing, repository};
+use crate::support::command::TestCommand;
 use crate::support::dir::TestDir;
 use crate::support::image::build;
 
@@ -223,4 +224,37 @@ fn taking_files_back_ends_with_the_signal() {
     let output = running.finish().code(130);
     let _ = output.does_not_complain("stays theirs");
     dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_workspace_that_its_agent_closes_is_kept_and_gone_back_in() {
+    for mode in ["000", "444", "555"] {
+        let dir = furnished();
+        let before = fs::metadata(dir.work()).unwrap().mode();
+        let agent = format!("echo second >data/b.bin; rm .gitignore; echo x >made; chmod {mode} .");
+        let output = ralph(&dir, &agent, &["--no-check", "--max-iterations=1"]).run();
+        let _ = output.code(11).complains("== checkpoint 1: ");
+        // From elsewhere: nobody may enter it.
+        let id = record(&dir);
+        let id = id.file_name().unwrap().to_str().unwrap();
+        let at_home = |words: &[&str]| {
+            let mut command = dir.stockade(words).into_inner();
+            command.current_dir(dir.path());
+            TestCommand::new(command).run().success()
+        };
+        let diff = at_home(&["diff", "--name-only", id]);
+        let names: Vec<_> = diff.stdout().lines().map(str::to_owned).collect();
+        for name in ["made", "data/b.bin", ".gitignore"] {
+            assert!(names.iter().any(|one| one == name), "{mode}: {names:?}");
+        }
+        let _ = at_home(&["rollback", id]);
+        assert_eq!(fs::metadata(dir.work()).unwrap().mode(), before, "{mode}");
+        assert_eq!(
+            fs::read_to_string(dir.work().join("data/b.bin")).unwrap(),
+            "first\n"
+        );
+        assert!(dir.work().join(".gitignore").exists() && !dir.work().join("made").exists());
+        dir.assert_nothing_left();
+    }
 }

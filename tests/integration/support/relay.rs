@@ -1,9 +1,10 @@
-//! The real service behind a socket of ours, which can be cut.
+//! The real service behind a socket of ours, which can be cut, and may fail.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -19,6 +20,12 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts to listen.
     pub(crate) fn start() -> Self {
+        Self::failing_at("\n", 0)
+    }
+
+    /// The same; so many requests whose first line has this fail as they do when Podman's database is locked.
+    pub(crate) fn failing_at(part: &'static str, times: u32) -> Self {
+        let left = Arc::new(AtomicU32::new(times));
         let directory = tempfile::tempdir().expect("a temporary directory");
         let relay = Self {
             directory,
@@ -35,7 +42,7 @@ impl Relay {
                 let service = UnixStream::connect(&Podman::get().socket).expect("Podman listens");
                 open.push(client.try_clone().expect("a descriptor"));
                 open.push(service.try_clone().expect("a descriptor"));
-                pass_on(&client, &service);
+                pass_requests_on(&client, &service, part, Arc::clone(&left));
                 pass_on(&service, &client);
             }
         });
@@ -67,5 +74,48 @@ fn pass_on(from: &UnixStream, to: &UnixStream) {
         let _ = io::copy(&mut from, &mut to);
         // The end of one half alone.
         let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+/// Passes on what a client asks for, unless that is to fail: then the connection ends with the answer.
+fn pass_requests_on(
+    client: &UnixStream,
+    service: &UnixStream,
+    part: &'static str,
+    left: Arc<AtomicU32>,
+) {
+    const BODY: &str = r#"{"cause":"database is locked","message":"beginning transaction: database is locked","response":500}"#;
+    let (mut client, mut service) = (
+        client.try_clone().expect("a descriptor"),
+        service.try_clone().expect("a descriptor"),
+    );
+    thread::spawn(move || {
+        let mut bytes = [0; 64 << 10];
+        while let Ok(length @ 1..) = client.read(&mut bytes) {
+            let line = bytes[..length]
+                .split(|byte| *byte == b'\r')
+                .next()
+                .unwrap_or_default();
+            let is_meant = String::from_utf8_lossy(line).contains(part);
+            let down = |left: u32| left.checked_sub(1);
+            if is_meant
+                && left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, down)
+                    .is_ok()
+            {
+                let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nConnection: close";
+                let length = BODY.len();
+                let _ = write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{BODY}");
+                let _ = service.shutdown(Shutdown::Both);
+                // What is still being sent is not cut off, or its sender would not read the answer.
+                let _ = client.shutdown(Shutdown::Write);
+                let _ = io::copy(&mut client, &mut io::sink());
+                return;
+            }
+            if service.write_all(&bytes[..length]).is_err() {
+                return;
+            }
+        }
+        let _ = service.shutdown(Shutdown::Write);
     });
 }
