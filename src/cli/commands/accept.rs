@@ -360,7 +360,7 @@ mod tests {
         let id = RunId::parse("20261124-101500-abcdef").unwrap();
         let refused = |path: &str, named: &[&str]| {
             let named: Vec<PathBuf> = named.iter().map(PathBuf::from).collect();
-            refuse_nested(&id, &[nested(path)], &named).is_err()
+            refuse_nested(&id, [nested(path)].iter(), &named).is_err()
         };
         assert!(refused("a/b/.git", &[]) && refused("a/b/.git", &["a", ""]));
         assert!(!refused("a/b/.git", &["", "a/b"]) && !refused("a/b/.git", &["a/b/.git"]));
