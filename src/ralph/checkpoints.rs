@@ -111,8 +111,10 @@ impl Checkpoints {
             .is_some_and(|described| !described.writes_beside(&self.workspace, ".git"));
         let is_own = is_out_of_reach
             && record.repository.as_ref().is_some_and(|repository| {
-                root.and_then(|root| repository.is_persons(&root, Newcomer::of_run(run)))
-                    .unwrap_or(false)
+                root.and_then(|root| {
+                    repository.is_persons(&root, Newcomer::of_run(run, &self.workspace))
+                })
+                .unwrap_or(false)
             });
         if is_own {
             self.git = Writer::PersonAlone;
@@ -212,7 +214,15 @@ impl Checkpoints {
     /// # Errors
     /// It is gone, or another directory is in its place.
     pub fn root(&self) -> Result<Root> {
-        let root = Root::open(&self.workspace)?;
+        self.same(Root::open(&self.workspace)?)
+    }
+
+    /// The same, as the agent has it just now: what it has closed stays so. Blocks.
+    pub(super) fn root_as_it_is(&self) -> Result<Root> {
+        self.same(Root::open_as_it_is(&self.workspace)?)
+    }
+
+    fn same(&self, root: Root) -> Result<Root> {
         if root.id() != self.id {
             let path = self.workspace.clone();
             return Err(Error::Replaced { path });

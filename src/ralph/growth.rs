@@ -82,7 +82,7 @@ impl Growth {
 pub(super) async fn measure(checkpoints: &Checkpoints) -> Option<Measured> {
     let checkpoints = checkpoints.clone();
     // It may be large, and its file system slow to answer.
-    let look = move || Measured::of(&checkpoints.root().ok()?, TIME).ok();
+    let look = move || Measured::of(&checkpoints.root_as_it_is().ok()?, TIME).ok();
     tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 

@@ -71,6 +71,7 @@ pub use newcomer::Newcomer;
 pub use night::{Fault, Gate, Night, prompt};
 pub use notes::Note;
 pub use pace::{Answer, Pace};
+pub use past::Progress;
 pub use promise::{Claim, Extent, LastWords, Promise, Reading};
 pub use prompt::{Failure, Finding, Prompt};
 pub use readable::{As, Readable, Seen, Show};

@@ -1,8 +1,12 @@
 //! Whose a `.git` is that is not the one of the beginning. Pure, from a run's journal alone: a run that was cut off,
 //! or that could not move away what its agent had made, leaves one that is not to be trusted.
 
+use std::path::Path;
+
 use super::event::{Entry, Event};
 use super::journal::Reader;
+use super::record::Record;
+use super::repository::GitAccess;
 use super::store::Run;
 
 /// Whose it is, where the agent's own does not stay (all but `--git rw`).
@@ -35,10 +39,36 @@ impl Newcomer {
         Self::Agents
     }
 
-    /// The same of a run whose journal was not read yet; one that cannot be read tells nothing. Blocks.
-    pub(super) fn of_run(run: &Run) -> Self {
+    /// The same of a run, its journal read: one that cannot be read tells nothing, nor does one after which another agent
+    /// may have left one there. Blocks.
+    pub fn of_run(run: &Run, workspace: &Path) -> Self {
+        match run.later() {
+            Ok(later) if later.iter().all(|later| later.leaves_none(workspace)) => Self::read(run),
+            _ => Self::Agents,
+        }
+    }
+
+    fn read(run: &Run) -> Self {
         let read = Reader::open(&run.journal_path());
         read.map_or(Self::Agents, |(_, entries)| Self::of(&entries))
+    }
+}
+
+impl Run {
+    /// Whether its agent cannot have left a `.git` at the top of this directory.
+    fn leaves_none(&self, workspace: &Path) -> bool {
+        let Ok(Record {
+            workspace: theirs,
+            repository,
+            ..
+        }) = self.record()
+        else {
+            return false;
+        };
+        let reaches = workspace.starts_with(&theirs.path);
+        let could_not = repository.is_some_and(|repository| repository.access != GitAccess::Rw);
+        !reaches
+            || could_not && theirs.path == workspace && Newcomer::read(self) == Newcomer::Persons
     }
 }
 
@@ -46,6 +76,10 @@ impl Newcomer {
 mod tests {
     use super::*;
     use crate::ralph::event::During;
+    use crate::ralph::journal::Journal;
+    use crate::ralph::repository::Repository;
+    use crate::ralph::store::tests::run_in;
+    use crate::ralph::store::{RunId, Runs};
     use crate::ralph::verdict::Verdict;
 
     fn kept(during: Option<During>) -> Event {
@@ -70,6 +104,46 @@ mod tests {
             event: event.clone(),
         };
         Newcomer::of(&events.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_another_agent_may_have_left_since_is_not_the_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = Runs::open(dir.path()).unwrap();
+        let mut record = run_in(&dir.path().join("other")).record().unwrap();
+        let workspace = record.workspace.path.clone();
+        let mut begin = |second: i64, access, events: &[Event]| {
+            record.repository = Some(Repository {
+                access,
+                git: None,
+                configured: false,
+                bare: false,
+                modules: Vec::new(),
+            });
+            let now = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
+            let run = runs
+                .begin(&RunId::new(now, [1, 2, 3]), &record, &[String::new()])
+                .unwrap();
+            let mut journal = Journal::open(&run.journal_path()).unwrap().0;
+            for event in events {
+                let _ = journal.append(event.clone()).unwrap();
+            }
+            run
+        };
+        let verdict = Event::Verdict {
+            verdict: Verdict::Stopped,
+        };
+        let whole = [kept(None), verdict];
+        let first = begin(0, GitAccess::Shadow, &whole);
+        let now = || Newcomer::of_run(&first, &workspace);
+        assert_eq!(now(), Newcomer::Persons);
+        let _ = begin(1, GitAccess::None, &whole);
+        assert_eq!(now(), Newcomer::Persons);
+        let _ = begin(2, GitAccess::Rw, &whole);
+        assert_eq!(now(), Newcomer::Agents);
+        // Elsewhere it is none of ours.
+        let below = Newcomer::of_run(&first, Path::new("/elsewhere"));
+        assert_eq!(below, Newcomer::Persons);
     }
 
     #[test]

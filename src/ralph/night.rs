@@ -22,7 +22,7 @@ use super::event::{Entry, Event};
 use super::growth::Looked;
 use super::journal::Journal;
 use super::life::{self, Life, Stop};
-use super::past::{Past, Step};
+use super::past::{Past, Progress, Step};
 use super::promise::{Claim, LastWords};
 use super::prompt::{Failure, Prompt};
 use super::record::Record;
@@ -131,6 +131,11 @@ impl Night {
     /// Whether the workspace is where it was: its file system may not be mounted yet.
     pub fn has_workspace(&self) -> bool {
         self.record.workspace.is_there()
+    }
+
+    /// How far the run has come.
+    pub fn progress(&self) -> Progress {
+        self.past.progress()
     }
 
     /// Whether there is a verdict.

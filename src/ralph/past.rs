@@ -80,6 +80,15 @@ pub(super) struct Past {
     pub(super) verdict: Option<Verdict>,
 }
 
+/// How far a run has come: it is another one once something has ended, was checked or was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// What iterations, checks and waits took.
+    pub spent: Duration,
+    /// The last checkpoint with nothing of the agent alive.
+    pub checkpoint: Option<u32>,
+}
+
 /// What phases before this one have used up, and come to.
 #[derive(Debug, Default)]
 pub(super) struct Before {
@@ -196,7 +205,7 @@ impl Past {
                     false => 0,
                 };
                 // A child's death is evidence, no more: the agent may have dealt with it.
-                let died = *oom_killed && *exit_code == 137;
+                let died = *oom_killed && *exit_code == 137 && cut.is_none();
                 self.out_of_memory = if died { self.out_of_memory + 1 } else { 0 };
                 self.open = None;
                 self.notes.retain(|(_, always)| *always);
@@ -321,6 +330,13 @@ impl Past {
         self.same_words = undone.same_words;
         self.out_of_memory = undone.out_of_memory;
         self.refused.again(undone.refusal);
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            spent: self.spent,
+            checkpoint: self.checkpoint,
+        }
     }
 
     /// The model's API was given its time.

@@ -1,5 +1,6 @@
 //! What a record of another boot means today. Btrfs, NFS, device mappers and others number their devices anew: what is at
-//! the same path, with the same inode, is the same, and what was on its device is on that of today.
+//! the same path, with the same inode, is the same, and what was on its device is on that of today. But for the top of a
+//! file system, which has the same inode on each of its kind.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -36,7 +37,9 @@ impl Workspace {
         let found = self.path.symlink_metadata().ok()?;
         let then = self.device;
         let now = found.dev();
-        (found.is_dir() && found.ino() == self.inode && now != then).then(|| {
+        let above = self.path.parent()?.symlink_metadata().ok()?;
+        let is_same = found.is_dir() && found.ino() == self.inode && above.dev() == now;
+        (is_same && now != then).then(|| {
             (self.device, self.device_then) = (now, Some(then));
             Renumbered { then, now }
         })
@@ -128,6 +131,11 @@ mod tests {
             assert_eq!(record.clone().on_boot(today), record);
             assert!(run.checkpoints(&record).unwrap().root().is_err());
         }
+        // So is another file system's top.
+        let mut top = record.clone();
+        top.workspace.path = "/proc".into();
+        top.workspace.inode = top.workspace.path.metadata().unwrap().ino();
+        assert_eq!(top.clone().on_boot(Some("today")), top);
         // Another directory in its place is another one.
         std::fs::rename(&work, dir.path().join("away")).unwrap();
         std::fs::create_dir(&work).unwrap();

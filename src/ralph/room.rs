@@ -51,7 +51,7 @@ impl fmt::Display for Low {
 impl Low {
     /// The first of these places whose file system has less than so many bytes left. Of one that cannot be told nothing is said.
     pub fn find<'a>(places: impl IntoIterator<Item = &'a Path>, least: u64) -> Option<Self> {
-        let mut places = places.into_iter();
+        let mut places = places.into_iter().filter(|_| least > 0);
         places.find_map(|path| low(path.to_owned(), least))
     }
 }
@@ -125,6 +125,7 @@ mod tests {
         let room = |least| Room::new([none, dir.path()], least);
         assert_eq!(room(0).low().await, None);
         assert_eq!(room(1).low().await, None);
+        assert_eq!(Low::find([Path::new("/proc")], 0), None);
         let low = room(u64::MAX).low().await.unwrap();
         assert_eq!(low.path, dir.path());
         assert!(low.free > 0);

@@ -272,6 +272,17 @@ impl Run {
         self.directory.join("run.json")
     }
 
+    /// Those that began after it.
+    pub(super) fn later(&self) -> Result<Vec<Self>> {
+        let directory = self.directory.parent().unwrap_or(&self.directory);
+        let runs = Runs {
+            directory: directory.to_owned(),
+        };
+        let mut all = runs.list()?;
+        let at = all.iter().position(|run| run.id == self.id);
+        Ok(all.split_off(at.map_or(0, |at| at + 1)))
+    }
+
     /// What was asked for.
     ///
     /// # Errors

@@ -91,7 +91,13 @@ impl Refusal {
             these.truncate(most);
             those.truncate(most);
         }
-        self.trouble == other.trouble && these == those
+        // Such as one line of JSON, which is one word with a number in it.
+        let bare = |refusal: &Self| refusal.text.replace(|c: char| c.is_ascii_digit(), "");
+        let is_alike = match these.is_empty() && those.is_empty() {
+            true => bare(self) == bare(other),
+            false => these == those,
+        };
+        self.trouble == other.trouble && is_alike
     }
 }
 

@@ -144,7 +144,21 @@ impl Root {
             fd = rustix::fs::openat(&up.path, c".", flags, Mode::empty());
             opened = Some(Arc::new(up));
         }
-        let fd = fd.map_err(Error::file("open", path))?;
+        Self::of(fd.map_err(Error::file("open", path))?, path, opened)
+    }
+
+    /// The same; one that is closed to us stays so, and cannot be opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_as_it_is(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(Error::file("open", path))?;
+        Self::of(fd, path, None)
+    }
+
+    fn of(fd: OwnedFd, path: &Path, opened: Option<Arc<OpenedUp>>) -> Result<Self> {
         let found = found(&fd).map_err(Error::file("open", path))?;
         Ok(Self {
             fd,

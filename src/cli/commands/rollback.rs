@@ -64,7 +64,10 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let flag = if args.original { " --original" } else { "" };
     let spared = match args.original {
         true => Spared::Original,
-        false => Spared::Persons(record.repository.as_ref(), Newcomer::of(&entries)),
+        false => Spared::Persons(
+            record.repository.as_ref(),
+            Newcomer::of_run(&run, &record.workspace.path),
+        ),
     };
     let (mut way, event) = WayBack::begin(&checkpoints, args.to, spared)?;
     if !args.original {

@@ -18,7 +18,9 @@ use crate::cli::reclaim::reclaim_clear;
 use crate::cli::ui::Ui;
 use crate::cli::{awake, night};
 use crate::ralph::journal::Reader;
-use crate::ralph::{self, Entry, Event, Fault, Follow, Night, Report, Run, Sleep, Stop, Verdict};
+use crate::ralph::{
+    self, Entry, Event, Fault, Follow, Night, Progress, Report, Run, Sleep, Stop, Verdict,
+};
 use crate::sandbox::Sandbox;
 use crate::sandbox::asked::Asked;
 
@@ -236,7 +238,10 @@ async fn supervise(
     let mut stop = stop_of(run)?;
     if !night.has_workspace() && *stop.borrow() == Stop::No {
         let place = night.record().workspace.path.display();
-        let text = format!("the workspace is not there: `{place}` is gone, or another directory");
+        let text = format!(
+            "the workspace is not there: `{place}` is gone, or another directory (if for good: `stockade stop {}`)",
+            run.id()
+        );
         // No verdict: after a boot it may only not be mounted yet.
         return Err(CliError::new(Exit::Failed, text));
     }
@@ -270,7 +275,9 @@ async fn supervise(
                 let error = CliError::from(error);
                 match error.outage {
                     Some(Outage::Away) => outages.wait_for_service(&mut stop, error).await?,
-                    Some(Outage::Failing) if outages.may_pass() => outages.wait(&mut stop).await,
+                    Some(Outage::Failing) if outages.may_pass(night.progress()) => {
+                        outages.wait(&mut stop).await;
+                    }
                     _ => return Err(give_up(night, error)),
                 }
                 continue;
@@ -324,7 +331,7 @@ async fn supervise(
                         outages.wait_for_service(&mut stop, error).await?;
                         continue;
                     }
-                    Some(Outage::Failing) if outages.may_pass() => {
+                    Some(Outage::Failing) if outages.may_pass(night.progress()) => {
                         let text =
                             format!("Podman's service failed, trying again: {}", words(&error));
                         night.note(Event::Warning { text })?;
@@ -373,8 +380,9 @@ async fn leave_no_home(run: &Run, service: &Service, ui: &Ui) {
 struct Outages {
     /// Since when it is away.
     since: Option<Instant>,
-    /// How often it failed.
+    /// How often it failed, and how far the run had come then.
     failures: u32,
+    at: Option<Progress>,
     /// Since when it is there again.
     back: Option<Instant>,
 }
@@ -385,20 +393,11 @@ impl Outages {
         self.back = Some(Instant::now());
     }
 
-    /// What was before it came back counts no more if it was there for long.
-    fn look_back(&mut self) {
-        if self
-            .back
-            .take()
-            .is_some_and(|back| back.elapsed() >= LASTING)
-        {
-            (self.since, self.failures) = (None, 0);
+    /// Whether its failure is taken for one that passes: those before it count no more once the run has come further.
+    fn may_pass(&mut self, at: Progress) -> bool {
+        if self.at.replace(at) != Some(at) {
+            self.failures = 0;
         }
-    }
-
-    /// Whether its failure is taken for one that passes.
-    fn may_pass(&mut self) -> bool {
-        self.look_back();
         self.failures += 1;
         self.failures <= FAILURES
     }
@@ -418,7 +417,14 @@ impl Outages {
         stop: &mut watch::Receiver<Stop>,
         error: CliError,
     ) -> CliResult<()> {
-        self.look_back();
+        // What was before it came back counts no more if it was there for long.
+        if self
+            .back
+            .take()
+            .is_some_and(|back| back.elapsed() >= LASTING)
+        {
+            self.since = None;
+        }
         let since = *self.since.get_or_insert_with(Instant::now);
         if since.elapsed() > PATIENCE {
             // No verdict: when the service is there again, the run can be taken up.
@@ -458,13 +464,18 @@ mod tests {
         let (_sender, mut stop) = watch::channel(Stop::No);
         let mut outages = Outages::default();
         let begun = Instant::now();
-        while outages.may_pass() {
+        let at = Progress::default();
+        while outages.may_pass(at) {
             outages.wait(&mut stop).await;
             outages.is_back();
+            // However long it was there.
+            tokio::time::advance(LASTING).await;
         }
-        assert_eq!(begun.elapsed(), LOOK * (2 + 4 + 8));
-        outages.is_back();
-        tokio::time::advance(LASTING).await;
-        assert!(outages.may_pass());
+        assert_eq!(begun.elapsed(), LOOK * (2 + 4 + 8) + LASTING * 3);
+        let further = Progress {
+            spent: Duration::from_secs(1),
+            ..at
+        };
+        assert!(outages.may_pass(further));
     }
 }

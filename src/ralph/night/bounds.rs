@@ -42,6 +42,10 @@ impl Night {
             return Ok(None);
         }
         let begun = Instant::now();
+        if is_new && self.past.iterations > 0 {
+            // What the agent has made by now would be among it.
+            return Ok(None);
+        }
         if is_new {
             // Growth from what was counted in part would be none.
             match growth::measure(&self.checkpoints).await {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{Fault, Gate, Night, millis};
 use crate::ralph::event::Event;
 use crate::ralph::life::{Cut, Stop};
+use crate::ralph::room::Room;
 use crate::ralph::task::{Check, Task};
 use crate::ralph::transcript::Transcript;
 use crate::ralph::verification::{Checked, Claimed};
@@ -42,6 +43,7 @@ impl Night {
             time: self
                 .time_left(Duration::ZERO)
                 .map_or(most, |left| left.min(most)),
+            room: self.room(),
         };
         let checked = self.check(made, gate, stop).await?;
         if let Some(low) = checked.low {
@@ -86,6 +88,8 @@ impl Night {
             task: &task,
             output: &path,
             time: task.budget.check_time,
+            // Whoever asks for it is there.
+            room: Room::default(),
         };
         let checked = self.check(made, gate, &mut stop).await?;
         let event = Event::CheckedAgain {
@@ -122,7 +126,7 @@ impl Night {
             },
             target: &self.record.workspace.target,
             time: clean.time,
-            room: self.room(),
+            room: clean.room,
         };
         let checked = claimed.check(&sandbox, &mut output, stop, gate).await;
         // Everything worth keeping is kept by now.
@@ -149,4 +153,6 @@ struct Clean<'a> {
     output: &'a Path,
     /// The longest that it may take.
     time: Duration,
+    /// What has to stay free meanwhile.
+    room: Room,
 }

@@ -16,6 +16,8 @@ use crate::ralph::retention::{Retention, Worth};
 
 /// How long others that write to the repository are waited for when the run is to be stopped.
 const STOPPED: Duration = Duration::from_secs(30);
+/// Whoever waits for longer says so: nothing else does.
+const LONG: Duration = Duration::from_secs(300);
 
 impl Night {
     /// Keeps what the agent has done last, of a run that ends otherwise than it should; or says why there is none of it.
@@ -51,7 +53,7 @@ impl Night {
         self.clear_top()?;
         let taking = checkpoints.clone();
         let taken = tokio::task::spawn_blocking(move || taking.take_since(noted, &reason));
-        match joined(heard(taken, &enough, stop).await) {
+        match joined(self.heard(taken, &enough, stop).await) {
             Ok((_, event)) => self.note(event)?,
             // It is known why, and the run ends with that: a disk is full, or the person has stopped it.
             Err(error)
@@ -67,9 +69,42 @@ impl Night {
         // Drops those that are more than enough.
         let retention = self.record.keep.retention;
         let dropping = make_room(&checkpoints, retention, worth(&self.past));
-        match heard(dropping, &enough, stop).await {
+        match self.heard(dropping, &enough, stop).await {
             Some(event) => self.note(event),
             None => Ok(()),
+        }
+    }
+
+    /// What comes of it, which waits for others for only so long once the run is to be stopped.
+    async fn heard<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        enough: &AtomicBool,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> T {
+        let asked = async {
+            if stop.wait_for(|asked| *asked != Stop::No).await.is_err() {
+                // There is nobody any more who could ask.
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(STOPPED).await;
+        };
+        let long = tokio::time::sleep(LONG);
+        tokio::pin!(work, asked, long);
+        let mut said = false;
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = &mut asked, if !enough.load(Ordering::Relaxed) => {
+                    enough.store(true, Ordering::Relaxed);
+                }
+                () = &mut long, if !said => {
+                    said = true;
+                    let text = "a checkpoint takes long: another run may be writing its own to the same place".to_owned();
+                    // What matters is the checkpoint.
+                    let _ = self.note(Event::Warning { text });
+                }
+            }
         }
     }
 }
@@ -77,27 +112,6 @@ impl Night {
 fn not_kept(error: &Error) -> Event {
     let text = format!("there is no checkpoint of what the agent did last: {error}");
     Event::Warning { text }
-}
-
-/// What comes of it, which waits for others for only so long once the run is to be stopped.
-async fn heard<T>(
-    work: impl Future<Output = T>,
-    enough: &AtomicBool,
-    stop: &mut watch::Receiver<Stop>,
-) -> T {
-    tokio::pin!(work);
-    let asked = async {
-        if stop.wait_for(|asked| *asked != Stop::No).await.is_err() {
-            // There is nobody any more who could ask.
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(STOPPED).await;
-    };
-    tokio::select! {
-        done = &mut work => return done,
-        () = asked => enough.store(true, Ordering::Relaxed),
-    }
-    work.await
 }
 
 /// Drops checkpoints that are more than enough; with what there is to say of it. What cannot be dropped is no

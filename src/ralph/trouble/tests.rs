@@ -258,6 +258,11 @@ fn amounts_and_times_make_no_other_refusal_of_it() {
         let other = limited(9, "Request req_011 is too large");
         assert!(!limited(9, text).is_like(&other), "{text}");
     }
+    let json = |text: &str| {
+        let text = format!("{{\"code\":401,\"message\":\"{text}\"}}");
+        refusal(Trouble::Auth, &text)
+    };
+    assert!(json("req7").is_like(&json("req19")) && !json("no").is_like(&json("yes")));
     let [one, other] =
         [Trouble::RateLimit, Trouble::Overloaded].map(|trouble| refusal(trouble, "no"));
     assert!(one.is_like(&one) && !one.is_like(&other));
