@@ -119,6 +119,15 @@ impl Error {
             .is_some_and(|api| api.cause == "container state improper")
     }
 
+    /// A container could not be prepared for a moment's reason: on a busy machine the kernel refuses crun a default of Podman's
+    /// (`net.ipv4.ping_group_range`) now and then, though all the IDs in it are mapped. Nothing has begun.
+    pub fn is_momentary(&self) -> bool {
+        self.api().is_some_and(|api| {
+            let words = ["/ping_group_range", "Invalid argument"];
+            words.iter().all(|word| api.message.contains(word))
+        })
+    }
+
     /// The socket that did not accept a connection, if that is what failed.
     pub fn unreachable_socket(&self) -> Option<&Path> {
         match &*self.0 {

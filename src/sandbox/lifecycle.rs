@@ -19,6 +19,9 @@ const WATCH: Duration = Duration::from_millis(250);
 const CLEAN_UP: Duration = Duration::from_millis(5);
 /// A container behind which nobody has cleaned up for about so long is as it stays.
 const NEGLECTED: Duration = Duration::from_secs(5);
+/// So often it is prepared where that fails for a moment's reason, and how soon again.
+const ATTEMPTS: u32 = 3;
+const AGAIN: Duration = Duration::from_millis(100);
 /// How soon we look again at a container whose output has ended, at first.
 const SECOND_LOOK: Duration = Duration::from_millis(1);
 
@@ -53,6 +56,17 @@ impl Outcome {
             started_at: container.map_or_else(String::new, |c| c.state.started_at.clone()),
         }
     }
+}
+
+/// Asks once more where the failure is a moment's.
+async fn again<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> Result<T> {
+    for _ in 1..ATTEMPTS {
+        match ask().await {
+            Err(error) if error.is_momentary() => tokio::time::sleep(AGAIN).await,
+            done => return done,
+        }
+    }
+    ask().await
 }
 
 impl Sandbox {
@@ -114,12 +128,12 @@ impl Sandbox {
             stdin,
             framing: self.framing,
         };
-        self.client.attach_container(&self.id, options).await
+        again(|| self.client.attach_container(&self.id, options)).await
     }
 
     /// Prepares it without attaching.
     pub async fn prepare(&self) -> Result<()> {
-        self.client.init_container(&self.id).await
+        again(|| self.client.init_container(&self.id)).await
     }
 
     /// What the service says of it now.
@@ -163,7 +177,7 @@ impl Sandbox {
 
     /// Lets the process run.
     pub async fn start(&self) -> Result<()> {
-        self.client.start_container(&self.id).await
+        again(|| self.client.start_container(&self.id)).await
     }
 
     /// Sends a signal to the main process.

@@ -34,6 +34,28 @@ fn the_terminal_is_given_back_and_the_container_runs_on() {
 
 #[test]
 #[ignore = "needs podman: runs a container"]
+fn a_container_that_could_not_be_prepared_for_a_moment_is_prepared_again() {
+    const MOMENT: &str = "preparing container 1 for attach: crun: write to `/proc/sys/net/ipv4/ping_group_range` \
+                          (are all the IDs mapped in the user namespace?): Invalid argument: OCI runtime error";
+    let dir = TestDir::new();
+    for (step, detach) in [("/attach", ""), ("/start", ""), ("/init", "-d")] {
+        let relay = Relay::failing_at(step, 2, MOMENT);
+        let url = format!("unix://{}", relay.socket().display());
+        let flags = format!("--url {url} run --rm --network none {detach}");
+        let words = flags.split_whitespace().chain([tiny(), "true"]);
+        let _ = dir.stockade(&Vec::from_iter(words)).run().success();
+        // What does not pass is said.
+        let relay = Relay::failing_at(step, u32::MAX, MOMENT);
+        let other = format!("unix://{}", relay.socket().display());
+        let flags = flags.replace(&url, &other);
+        let words = flags.split_whitespace().chain([tiny(), "true"]);
+        let output = dir.stockade(&Vec::from_iter(words)).run();
+        let _ = output.complains("ping_group_range");
+    }
+}
+
+#[test]
+#[ignore = "needs podman: runs a container"]
 fn without_a_terminal_it_is_said_as_well() {
     let dir = TestDir::new();
     let relay = Relay::start();

@@ -9,6 +9,7 @@ use crate::support::relay::Relay;
 const PROMISE: &str = "echo '<promise>COMPLETE</promise>'\n";
 /// What a clean container is sent: nothing else of a run asks for it.
 const SENT: &str = "/archive";
+const LOCKED: &str = "beginning transaction: database is locked";
 
 fn journal(dir: &TestDir) -> String {
     fs::read_to_string(record(dir).join("journal.jsonl")).unwrap()
@@ -18,7 +19,7 @@ fn journal(dir: &TestDir) -> String {
 #[ignore = "needs podman: runs an agent and checks"]
 fn what_passes_ends_no_run() {
     let dir = TestDir::new();
-    let relay = Relay::failing_at(SENT, 2);
+    let relay = Relay::failing_at(SENT, 2, LOCKED);
     let url = format!("unix://{}", relay.socket().display());
     let flags = ["--check", "test -e agent.sh", "--url", &url];
     let output = ralph(&dir, PROMISE, &flags).run();
@@ -32,7 +33,7 @@ fn what_passes_ends_no_run() {
 #[ignore = "needs podman: runs an agent"]
 fn what_does_not_pass_does() {
     let dir = TestDir::new();
-    let relay = Relay::failing_at(SENT, u32::MAX);
+    let relay = Relay::failing_at(SENT, u32::MAX, LOCKED);
     let url = format!("unix://{}", relay.socket().display());
     let flags = ["--check", "test -e agent.sh", "--url", &url];
     let output = ralph(&dir, PROMISE, &flags).run().code(1);

@@ -20,12 +20,16 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts to listen.
     pub(crate) fn start() -> Self {
-        Self::failing_at("\n", 0)
+        Self::failing_at("\n", 0, "")
     }
 
-    /// The same; so many requests whose first line has this fail as they do when Podman's database is locked.
-    pub(crate) fn failing_at(part: &'static str, times: u32) -> Self {
-        let left = Arc::new(AtomicU32::new(times));
+    /// The same; so many requests whose first line has this fail, with these words of Podman's.
+    pub(crate) fn failing_at(part: &'static str, times: u32, words: &'static str) -> Self {
+        let failure = Failure {
+            part,
+            words,
+            left: Arc::new(AtomicU32::new(times)),
+        };
         let directory = tempfile::tempdir().expect("a temporary directory");
         let relay = Self {
             directory,
@@ -42,7 +46,7 @@ impl Relay {
                 let service = UnixStream::connect(&Podman::get().socket).expect("Podman listens");
                 open.push(client.try_clone().expect("a descriptor"));
                 open.push(service.try_clone().expect("a descriptor"));
-                pass_requests_on(&client, &service, part, Arc::clone(&left));
+                pass_requests_on(&client, &service, failure.clone());
                 pass_on(&service, &client);
             }
         });
@@ -65,6 +69,14 @@ impl Relay {
     }
 }
 
+/// What fails, how, and how often still.
+#[derive(Debug, Clone)]
+struct Failure {
+    part: &'static str,
+    words: &'static str,
+    left: Arc<AtomicU32>,
+}
+
 fn pass_on(from: &UnixStream, to: &UnixStream) {
     let (mut from, mut to) = (
         from.try_clone().expect("a descriptor"),
@@ -78,13 +90,9 @@ fn pass_on(from: &UnixStream, to: &UnixStream) {
 }
 
 /// Passes on what a client asks for, unless that is to fail: then the connection ends with the answer.
-fn pass_requests_on(
-    client: &UnixStream,
-    service: &UnixStream,
-    part: &'static str,
-    left: Arc<AtomicU32>,
-) {
-    const BODY: &str = r#"{"cause":"database is locked","message":"beginning transaction: database is locked","response":500}"#;
+fn pass_requests_on(client: &UnixStream, service: &UnixStream, failure: Failure) {
+    let Failure { part, words, left } = failure;
+    let body = serde_json::json!({ "cause": words, "message": words, "response": 500 }).to_string();
     let (mut client, mut service) = (
         client.try_clone().expect("a descriptor"),
         service.try_clone().expect("a descriptor"),
@@ -104,8 +112,8 @@ fn pass_requests_on(
                     .is_ok()
             {
                 let head = "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nConnection: close";
-                let length = BODY.len();
-                let _ = write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{BODY}");
+                let length = body.len();
+                let _ = write!(client, "{head}\r\nContent-Length: {length}\r\n\r\n{body}");
                 let _ = service.shutdown(Shutdown::Both);
                 // What is still being sent is not cut off, or its sender would not read the answer.
                 let _ = client.shutdown(Shutdown::Write);
