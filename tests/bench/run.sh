@@ -5,7 +5,7 @@
 #   STOCKADE_TEST_PODMANS, STOCKADE_TEST_VMS  which slots, as slots.sh has them
 #   STOCKADE_TEST_JOBS     how many slots at once, default one. The checks and the guests take, beside them, what
 #                          processors the services' tests leave idle, which wait for much, and a tenth of the others
-#   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 40
+#   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 60
 #   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and the
 #                          last service and in the first and the last guest, the oldest and the newest release
 #   STOCKADE_UPDATE=1      so too, without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
@@ -17,7 +17,7 @@ set -euo pipefail
 # shellcheck source=tests/bench/dependencies.sh
 . "$BENCH_SCRIPTS/dependencies.sh"
 
-MINUTES=${STOCKADE_TEST_MINUTES:-40}
+MINUTES=${STOCKADE_TEST_MINUTES:-60}
 LOGS=$BENCH/logs
 UP_LOG=$LOGS/up.log
 AT_ONCE=${STOCKADE_TEST_JOBS:-1}

@@ -6,7 +6,7 @@
 #   reboot, cut  boots it again, in good order or as after a power failure; what is on its disk stays
 #   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
 #         status 70: the guest's kernel panicked, which says nothing of the tests
-#   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 40
+#   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 60
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -179,7 +179,7 @@ need_guest() {
 version() { guest alice "${AS_ALICE[@]}" podman --remote version --format 'Podman {{.Server.Version}}'; }
 
 run_tests() {
-  local environment status=0 minutes=${STOCKADE_TEST_MINUTES:-40} program area=/srv/bench
+  local environment status=0 minutes=${STOCKADE_TEST_MINUTES:-60} program area=/srv/bench
   find_service_user || die "nothing is built: tests/bench/build.sh does that"
   for program in stockade guest; do
     [ -x "$SERVE/bin/$program" ] || die "$program is not built: tests/bench/build.sh $program"
