@@ -1,5 +1,5 @@
-//! Whose a `.git` is that is not the one of the beginning. Pure, from a run's journal alone: a run that was cut off,
-//! or that could not move away what its agent had made, leaves one that is not to be trusted.
+//! Whose a `.git` is that is not the one of the beginning, from the journals of a run and of those after it: a run that was
+//! cut off, or that could not move away what its agent had made, leaves one that is not to be trusted.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub enum Newcomer {
 impl Newcomer {
     /// As a journal tells. A checkpoint with nothing of the agent alive is taken only of a workspace that was cleared;
     /// what may bring back something of the agent's, or go on with it, has to be followed by another one.
-    pub fn of(entries: &[Entry]) -> Self {
+    fn of(entries: &[Entry]) -> Self {
         let mut now = Self::Agents;
         for entry in entries {
             match &entry.event {

@@ -5,7 +5,7 @@
 #   put   (FILE NAME) puts an executable copy of a file there, as /srv/bench/NAME
 #   reboot, cut  boots it again, in good order or as after a power failure; what is on its disk stays
 #   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
-#         status 70: the guest's kernel panicked, which says nothing of the tests
+#         status 70: the guest's kernel tripped over its own patches, which says nothing of the tests
 #   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 60
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -204,9 +204,9 @@ run_tests() {
     "${AS_ALICE[@]}" "${environment[@]}" timeout --kill-after=30 $((minutes * 60)) ../guest --include-ignored "$@")"
   wait_group || status=$?
   TESTING=''
-  if [ "$status" = 255 ] && grep -q 'Kernel panic' "$STATE/console.log"; then
+  if [ "$status" = 255 ] && grep -q 'Oops: int3' "$STATE/console.log"; then
     cat "$STATE/console.log" >&2
-    say "$SUITE: the guest's kernel panicked"
+    say "$SUITE: the guest's kernel tripped over its own patches, and panicked"
     return 70
   fi
   return "$status"
