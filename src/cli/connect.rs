@@ -40,17 +40,35 @@ pub(crate) fn place(global: &Global) -> CliResult<Endpoint> {
 
 /// Connects, and says so once where the service is newer than what was tested.
 pub(crate) async fn client(global: &Global, ui: &Ui) -> CliResult<Client> {
-    Ok(reach(global, ui).await?.0)
+    Ok(reach(global, ui).await?.client)
+}
+
+/// A client, and what it talks to.
+struct Reached {
+    client: Client,
+    endpoint: Endpoint,
+    origin: Origin,
+}
+
+/// Who has the service listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody else.
+    Found,
+    /// We do: where it ends, the next one of us starts another, on another socket.
+    Ours,
 }
 
 /// Connects to the service that was asked for, or, where nobody asked for any and none listens, to
 /// one of our own.
-async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
+async fn reach(global: &Global, ui: &Ui) -> CliResult<Reached> {
     let (endpoint, source) = endpoint(global)?;
-    let (client, endpoint) = match Client::connect(&endpoint).await {
-        Ok(client) => (client, endpoint),
+    let (client, endpoint, origin) = match Client::connect(&endpoint).await {
+        Ok(client) => (client, endpoint, Origin::Found),
         Err(missing) if source == Source::Default && missing.nobody_listens() => {
-            service::reach(global.cgroup_manager.as_deref(), missing, ui).await?
+            let manager = global.cgroup_manager.as_deref();
+            let (client, endpoint) = service::reach(manager, missing, ui).await?;
+            (client, endpoint, Origin::Ours)
         }
         Err(error) => return Err(explained(error, &source)),
     };
@@ -62,7 +80,11 @@ async fn reach(global: &Global, ui: &Ui) -> CliResult<(Client, Endpoint)> {
             ApiVersion::NEWEST_TESTED.minor,
         ));
     }
-    Ok((client, endpoint))
+    Ok(Reached {
+        client,
+        endpoint,
+        origin,
+    })
 }
 
 /// Says who chose a socket that cannot be used.
@@ -92,6 +114,8 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     /// Where it is connected to.
     pub(crate) endpoint: Endpoint,
+    /// Who has it listen.
+    pub(crate) origin: Origin,
     /// Whose service it is.
     pub(crate) owner: ServiceOwner,
 }
@@ -99,7 +123,11 @@ pub(crate) struct Service {
 impl Service {
     /// Connects.
     pub(crate) async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
-        let (client, endpoint) = reach(global, ui).await?;
+        let Reached {
+            client,
+            endpoint,
+            origin,
+        } = reach(global, ui).await?;
         let owner = host::socket_owner(&endpoint)?;
         let owner = if owner.uid != 0 {
             ServiceOwner::Rootless(owner)
@@ -112,6 +140,7 @@ impl Service {
         Ok(Self {
             client,
             endpoint,
+            origin,
             owner,
         })
     }

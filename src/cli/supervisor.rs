@@ -6,10 +6,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 
 use super::args::Global;
+use super::connect::{Origin, Service};
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::program;
-use crate::libpod::Endpoint;
 use crate::ralph::journal::Reader;
 use crate::ralph::{Event, Follow, Run};
 
@@ -17,7 +17,7 @@ use crate::ralph::{Event, Follow, Run};
 const LOG: &str = "supervisor.log";
 
 /// Starts a supervisor for a run and waits until it has it in hand.
-pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> CliResult<()> {
+pub(crate) async fn start(run: &Run, service: &Service, global: &Global) -> CliResult<()> {
     let log = OpenOptions::new()
         .append(true)
         .create(true)
@@ -27,7 +27,10 @@ pub(crate) async fn start(run: &Run, endpoint: &Endpoint, global: &Global) -> Cl
     let before = taken_in_hand(run)?;
     let mut follow = Follow::new(run)?;
     let mut command = program::ourselves();
-    command.arg("--url").arg(endpoint.to_string());
+    // One of our own is found as we have found it, and started once more where it has ended.
+    if service.origin == Origin::Found {
+        command.arg("--url").arg(service.endpoint.to_string());
+    }
     if let Some(manager) = &global.cgroup_manager {
         command.arg("--cgroup-manager").arg(manager);
     }

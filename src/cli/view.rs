@@ -1,6 +1,7 @@
 //! A run, seen as it goes: its journal as words, the agent's output as it comes. A viewer may come and
 //! go; the run does not mind.
 
+mod beginning;
 mod words;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use crate::ralph::{
     Entry, Event, Follow, Message, Pace, Piece, Record, Run, Stop, Verdict, read_output,
 };
 
+pub(crate) use beginning::{Beginning, beginning};
 pub(crate) use words::{left_out_words, words};
 
 /// How much of the output is read at once, in bytes.
@@ -38,6 +40,36 @@ pub(crate) enum Interrupt {
     Stops,
     /// Ctrl-C ends the looking.
     Leaves,
+}
+
+/// What Ctrl-C has asked of a run, once and again.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts(u8);
+
+impl Interrupts {
+    /// Whether nothing was asked.
+    fn none(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Asks once more.
+    fn again(&mut self, run: &Run, ui: &Ui) -> CliResult<()> {
+        self.0 = self.0.saturating_add(1);
+        if self.0 > 1 {
+            return Ok(run.ask_to_stop(Stop::Now)?);
+        }
+        run.ask_to_stop(Stop::Gently)?;
+        ui.status("stopping the agent; again to kill it");
+        Ok(())
+    }
+
+    /// The exit code of a run that came to this verdict.
+    pub(crate) fn exit(&self, verdict: &Verdict) -> Exit {
+        match verdict {
+            Verdict::Stopped if !self.none() => Exit::Signal(Caught::Interrupt.number()),
+            verdict => night::exit(verdict),
+        }
+    }
 }
 
 /// Shows a run until it has ended, from its beginning.
@@ -82,7 +114,7 @@ pub(crate) async fn follow_from(
         shown: from,
         ui,
     };
-    let mut asked = 0u8;
+    let mut interrupts = Interrupts::default();
     let seen = async move {
         let mut follow = Follow::new(run)?;
         let mut reader = Reader::default();
@@ -146,20 +178,13 @@ pub(crate) async fn follow_from(
                 if interrupt == Interrupt::Leaves || caught != Caught::Interrupt {
                     return Ok(Exit::Signal(caught.number()));
                 }
-                asked += 1;
-                run.ask_to_stop(if asked == 1 { Stop::Gently } else { Stop::Now })?;
-                if asked == 1 {
-                    ui.status("stopping the agent; again to kill it");
-                }
+                interrupts.again(run, ui)?;
             }
         }
     };
     drop(leave);
     ui.own(&format!("{}: {verdict}", run.id()));
-    Ok(match (asked, verdict) {
-        (1.., Verdict::Stopped) => Exit::Signal(Caught::Interrupt.number()),
-        (_, verdict) => night::exit(&verdict),
-    })
+    Ok(interrupts.exit(&verdict))
 }
 
 fn gone(run: &Run) -> CliError {

@@ -13,12 +13,16 @@ use super::night::{Enough, Fault, Gate, Meanwhile};
 use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
+use crate::libpod::Status;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::sandbox::proc_files::KernelFiles;
-use crate::sandbox::{LifeWatch, Outcome, Sandbox, Usage, Watch};
+use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
 
 /// How long after a word that did not end it it is said again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the service may go on with a word that has ended it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The exit code of what was killed.
 const KILLED: i32 = 137;
@@ -158,6 +162,7 @@ pub(super) async fn live<G: Gate>(
             begun => break begun?,
         }
     };
+    let monitor = seen.take_monitor();
     let Attached { input, mut output } = attached;
     let mut is_whole = true;
     let work = async {
@@ -173,7 +178,7 @@ pub(super) async fn live<G: Gate>(
         seen.look();
         Ok(sandbox.outcome(watch).await?)
     };
-    let mut life = until_over(sandbox, work, meanwhile, bounds, stop).await?;
+    let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
     drop(input);
     if !is_whole {
         // The stream broke in the service's hands: its log has all of it.
@@ -228,12 +233,12 @@ pub(super) async fn join(
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
     let mut seen = sandbox.watch_life(&KernelFiles::default()).await;
-    let watch = sandbox.watch();
+    let (watch, monitor) = (sandbox.watch(), seen.take_monitor());
     let work = async {
         harvest(sandbox, started.since(), transcript, &mut seen).await?;
         Ok(sandbox.outcome(watch).await?)
     };
-    let mut life = until_over(sandbox, work, meanwhile, bounds, stop).await?;
+    let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
     if started.is_lost() {
         // What the service says of its end was that of another life.
         life.cut = Some(Cut::MachineDown);
@@ -245,20 +250,14 @@ pub(super) async fn join(
 
 /// Lets it go on until it ends, or has to.
 async fn until_over(
-    sandbox: &Sandbox,
+    (sandbox, mut monitor): (&Sandbox, Option<Monitor>),
     work: impl Future<Output = Result<Outcome>>,
     mut meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
     tokio::pin!(work);
-    let mut ending = Ending {
-        sandbox,
-        cut: None,
-        hardest: Stop::No,
-        under_way: None,
-        enough: meanwhile.as_ref().map(Meanwhile::enough),
-    };
+    let mut ending = Ending::new(sandbox, meanwhile.as_ref().map(Meanwhile::enough));
     let enough = ending.enough.clone();
     let keeping = async {
         match &mut meanwhile {
@@ -294,8 +293,12 @@ async fn until_over(
         keeping.await?;
     }
     let outcome = outcome?;
+    ending.done().await;
     // Not before can it be attached to again.
-    sandbox.cleaned_up().await?;
+    // The service may have lost sight of it: nothing of it may be alive when its work is kept.
+    while sandbox.cleaned_up(monitor.take()).await? == Status::Running {
+        sandbox.stop(Some(0)).await?;
+    }
     let cut = ending.cut;
     Ok(Life {
         outcome,
@@ -312,17 +315,31 @@ struct Ending<'a> {
     sandbox: &'a Sandbox,
     cut: Option<Cut>,
     hardest: Stop,
-    under_way: Option<JoinHandle<()>>,
+    under_way: Vec<JoinHandle<()>>,
+    /// It has ended.
+    over: watch::Sender<bool>,
     /// While it is paused it cannot be ended.
     enough: Option<Enough>,
 }
 
-impl Ending<'_> {
+impl<'a> Ending<'a> {
+    fn new(sandbox: &'a Sandbox, enough: Option<Enough>) -> Self {
+        Self {
+            sandbox,
+            cut: None,
+            hardest: Stop::No,
+            under_way: Vec::new(),
+            over: watch::Sender::new(false),
+            enough,
+        }
+    }
+
     fn begin(&mut self, why: Cut, how: Stop) {
         self.cut = self.cut.or(Some(why));
         self.hardest = self.hardest.max(how);
         self.enough.iter().for_each(Enough::say);
         let sandbox = self.sandbox.clone();
+        let mut over = self.over.subscribe();
         let task = tokio::spawn(async move {
             // That it has ended is seen elsewhere, and ends this.
             loop {
@@ -330,20 +347,31 @@ impl Ending<'_> {
                     Stop::Now => sandbox.signal("KILL").await,
                     _ => sandbox.stop(None).await,
                 };
-                tokio::time::sleep(AGAIN).await;
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    _ = over.wait_for(|over| *over) => return,
+                }
             }
         });
-        if let Some(softer) = self.under_way.replace(task) {
-            softer.abort();
-        }
+        self.under_way.push(task);
+    }
+
+    /// Waits until the service has done with what it was asked: it cleans up behind what it has stopped, and would do so behind
+    /// the next life.
+    async fn done(&mut self) {
+        self.over.send_replace(true);
+        let done = async {
+            for task in &mut self.under_way {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, done).await;
     }
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        if let Some(task) = &self.under_way {
-            task.abort();
-        }
+        self.under_way.iter().for_each(JoinHandle::abort);
     }
 }
 

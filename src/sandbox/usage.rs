@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::enforcement::{ContainerProcess, own_cgroups};
 use super::forks::ForkWatch;
 use super::lifecycle::Sandbox;
+use super::monitor::Monitor;
 use super::oom::OomWatch;
 use super::proc_files::{KernelFiles, read};
 
@@ -54,32 +55,40 @@ pub struct LifeWatch {
     memory: OomWatch,
     usage: Usage,
     looked: Option<Instant>,
+    monitor: Option<Monitor>,
 }
 
 impl Sandbox {
     /// Begins to watch its life. Where the kernel's files about it cannot be read, nothing is seen.
     pub async fn watch_life(&self, files: &KernelFiles) -> LifeWatch {
-        let cgroups = self.inspect().await.map(|container| {
-            let process = ContainerProcess {
-                id: container.id.as_str(),
-                pid: container.state.pid,
-                conmon_pid: container.state.conmon_pid,
-            };
-            own_cgroups(&process, files)
-        });
-        LifeWatch::begin(cgroups.unwrap_or_default())
+        let Ok(container) = self.inspect().await else {
+            return LifeWatch::begin(Vec::new(), None);
+        };
+        let process = ContainerProcess {
+            id: container.id.as_str(),
+            pid: container.state.pid,
+            conmon_pid: container.state.conmon_pid,
+        };
+        let monitor = Monitor::find(&process, files);
+        LifeWatch::begin(own_cgroups(&process, files), monitor)
     }
 }
 
 impl LifeWatch {
-    fn begin(cgroups: Vec<PathBuf>) -> Self {
+    fn begin(cgroups: Vec<PathBuf>, monitor: Option<Monitor>) -> Self {
         Self {
             forks: ForkWatch::begin(&cgroups),
             memory: OomWatch::begin(&cgroups),
             cgroups,
             usage: Usage::default(),
             looked: None,
+            monitor,
         }
+    }
+
+    /// Its monitor, if that can be seen: whoever takes it waits for it.
+    pub fn take_monitor(&mut self) -> Option<Monitor> {
+        self.monitor.take()
     }
 
     /// Reads what was used so far, if that is worth while again.
@@ -138,7 +147,8 @@ mod tests {
     fn the_most_is_kept_also_when_the_files_are_gone() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
-        let mut watch = LifeWatch::begin(vec![dir.path().join("none"), dir.path().to_owned()]);
+        let mut watch =
+            LifeWatch::begin(vec![dir.path().join("none"), dir.path().to_owned()], None);
         watch.look();
         assert!(watch.usage().is_unknown());
         write("memory.peak", "4096\n");

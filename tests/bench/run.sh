@@ -75,9 +75,15 @@ run_checks() {
 
 # ---- services ---------------------------------------------------------------
 
-# What an earlier run left. Containers leave files of subordinate ids: only root removes those
+# What an earlier run left. Containers leave files of subordinate ids: only root removes those. Images go because every
+# podman that starts reads about all of them, and one starts at each container's end
+# shellcheck disable=SC2016
 empty_slot() {
-  as_service "$SERVE/bin/podman-$SLOT" rm --all --force --time 0 > /dev/null
+  local podman=$SERVE/bin/podman-$SLOT
+  as_service "$podman" rm --all --force --time 0 > /dev/null
+  as_service sh -euc '
+    "$1" images --format "{{.Repository}}:{{.Tag}}" | { grep "^localhost/t-" || true; } | xargs -r "$1" rmi --force > /dev/null
+    "$1" image prune --force > /dev/null' _ "$podman" || say "$TIER/$SLOT: some images of earlier tests stay"
   as_root find "$SHARED" -xdev -mindepth 1 -delete
 }
 

@@ -358,8 +358,8 @@ def idle(rest=20):
     run = subprocess.run(begun, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout.strip()
     try:
         process = supervisor(run)
-        # until it has nothing to do any more
-        time.sleep(5)
+        # until it has nothing to do any more, and the threads that had have ended: their counts go with them
+        time.sleep(15)
         before = counted(process, "ctxt_switches")
         time.sleep(rest)
         woken = counted(process, "ctxt_switches") - before

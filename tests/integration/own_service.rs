@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal};
 
-use crate::support::capture::PATIENCE;
+use crate::support::capture::{PATIENCE, wait_until};
 use crate::support::command::{PATH, TestCommand};
 use crate::support::podman::stockade_program;
 
@@ -265,4 +265,62 @@ fn what_it_said_is_told_when_it_ends_at_once() {
         .complains("ended at once")
         .complains("none-such")
         .does_not_complain(STARTED);
+}
+
+/// A run whose agent works in a person's project until `go` is there.
+fn night(person: &Person) -> String {
+    let write =
+        |name: &str, text: &str| fs::write(person.path("project").join(name), text).unwrap();
+    write(
+        "Containerfile",
+        "FROM scratch\nCOPY busybox /bin/\nENV PATH=/bin\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n",
+    );
+    let busybox = &crate::support::podman::Podman::get().busybox;
+    fs::copy(busybox, person.path("project/busybox")).unwrap();
+    let _ = person
+        .stockade(&["build", "-q", "--network=none", "-t", "night", "."])
+        .run()
+        .success();
+    let agent = "touch begun; until [ -e go ]; do sleep 0.1; done";
+    let first = [
+        "ralph",
+        "-d",
+        "--no-linger-check",
+        "--network=none",
+        "--prompt=Wait.",
+    ];
+    let last = [
+        "--no-check",
+        "--max-iterations=1",
+        "--image=night",
+        "--",
+        "sh",
+        "-c",
+        agent,
+    ];
+    person
+        .stockade(&[&first[..], &last].concat())
+        .run()
+        .success()
+        .line()
+}
+
+#[test]
+#[ignore = "needs podman: starts the machine's own"]
+fn a_run_whose_service_was_killed_starts_another() {
+    let person = Person::new();
+    let id = night(&person);
+    wait_until(|| person.path("project/begun").exists());
+    person.end_services(Signal::KILL);
+    // Nobody else asks for one.
+    wait_until(|| !person.services().is_empty());
+    fs::write(person.path("project/go"), "").unwrap();
+    let _ = person.stockade(&["wait", &id]).run().code(11);
+    let _ = person
+        .stockade(&["report", &id])
+        .run()
+        .success()
+        .has("Podman's service went away; waiting for it");
+    let left = person.stockade(&["ps", "-a", "-q"]).run().success();
+    assert_eq!(left.stdout(), "");
 }

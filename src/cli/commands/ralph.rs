@@ -34,9 +34,9 @@ use crate::cli::sandbox_args::SandboxArgs;
 use crate::cli::signals::Signals;
 use crate::cli::supervisor;
 use crate::cli::ui::Ui;
-use crate::cli::view::{self, Interrupt};
+use crate::cli::view::{self, Beginning, Interrupt};
 use crate::ralph::journal::Reader;
-use crate::ralph::{Event, GitAccess, Held, Run};
+use crate::ralph::{Event, GitAccess, Held, Record, Run};
 use crate::sandbox::Sandbox;
 
 /// Let an agent work on the current directory, again and again, until the work is done
@@ -50,7 +50,7 @@ use crate::sandbox::Sandbox;
 #[command(
     mut_arg("name", |arg| arg.help("Name of the run and of its container")),
     mut_arg("interactive", |arg| arg.help("Ask between iterations what comes next")),
-    mut_arg("detach", |arg| arg.help("Run in the background and print the run's id")),
+    mut_arg("detach", |arg| arg.help("Run in the background, and print the run's id once its agent is at work")),
     mut_arg("tty", |arg| arg.hide(true)),
     mut_arg("rm", |arg| arg.hide(true)),
     mut_arg("detach_keys", |arg| arg.hide(true)),
@@ -156,7 +156,7 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
         sandbox,
     } = prepared;
     drop(held);
-    if let Err(error) = supervisor::start(&run, &service.endpoint, global).await {
+    if let Err(error) = supervisor::start(&run, &service, global).await {
         // Nobody has it in hand, and nothing of the agent has run.
         if !run.is_held() {
             let _ = sandbox.remove().await;
@@ -166,7 +166,19 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     }
     if args.sandbox.detach {
         let id = run.id();
+        match view::beginning(&run, &mut signals, ui).await? {
+            Beginning::AtWork => {}
+            Beginning::Ended(verdict, interrupts) => {
+                ui.status(&format!("{id}: {verdict}"));
+                ui.status(&format!("how: `stockade report {id}`"));
+                return Ok(interrupts.exit(&verdict));
+            }
+            Beginning::Leaves(caught) => return Ok(Exit::Signal(caught.number())),
+        }
         ui.status(&prospects(&run, global)?);
+        if may_hang(&run.record()?) {
+            ui.status("nothing ends an agent that hangs: `--iteration-timeout` or `--time` would");
+        }
         ui.status(&format!(
             "working in the background; to see it: `stockade watch {id}`"
         ));
@@ -206,6 +218,15 @@ fn prospects(run: &Run, global: &Global) -> CliResult<String> {
         "{awake}; the run survives logout: {survives}, a reboot: {}",
         reboot(global)
     ))
+}
+
+/// Whether an agent could be at work for ever.
+fn may_hang(record: &Record) -> bool {
+    let endless = |phase| {
+        let budget = &record.task(phase).budget;
+        budget.time.is_none() && budget.iteration_time.is_none()
+    };
+    record.time.is_none() && (0..record.phases()).any(endless)
 }
 
 /// A run that has not begun leaves nothing.

@@ -149,7 +149,7 @@ async fn take_up(run: &Run, service: &Service, global: &Global) -> CliResult<()>
     // Nobody else can have it; the supervisor takes it at once.
     drop(run.hold()?);
     night::refuse_overlap(&run.record()?.workspace.path, Some(run))?;
-    supervisor::start(run, &service.endpoint, global).await
+    supervisor::start(run, service, global).await
 }
 
 /// Runs the verb.

@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &StopArgs, global: &Global, ui: &Ui) -> CliResult 
                 // What its agent has done meanwhile is kept as in any other run.
                 let service = connect().await?;
                 run.ask_to_stop(Stop::Gently)?;
-                supervisor::start(&run, &service.endpoint, global).await?;
+                supervisor::start(&run, service, global).await?;
             }
             let patience = args.time.map(|seconds| Duration::from_secs(seconds.into()));
             night::stop(&run, patience).await?;

@@ -151,6 +151,34 @@ fn limits_end_it() {
 }
 
 #[test]
+#[ignore = "needs podman: runs agents"]
+fn a_life_after_one_that_was_cut_is_not_lost_sight_of() {
+    let flags = [
+        "--no-check",
+        "--no-progress=0",
+        "--iteration-timeout=1",
+        "--max-iterations=5",
+    ];
+    // A busy service is late with what it does behind a life.
+    let dirs = [
+        TestDir::new(),
+        TestDir::new(),
+        TestDir::new(),
+        TestDir::new(),
+    ];
+    let agent = "trap 'exit 0' TERM; sleep 60 & wait";
+    let running: Vec<_> = dirs
+        .iter()
+        .map(|dir| ralph(dir, agent, &flags).spawn())
+        .collect();
+    for running in running {
+        let output = running.finish().code(11);
+        let cut = output.stderr().matches("it took too long").count();
+        assert_eq!(cut, 5, "{output}");
+    }
+}
+
+#[test]
 #[ignore = "needs podman: runs an agent"]
 fn a_run_in_the_background_is_watched_from_elsewhere() {
     let dir = TestDir::new();
