@@ -13,7 +13,6 @@ use super::night::{Enough, Fault, Gate, Meanwhile};
 use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
-use crate::libpod::Status;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
@@ -250,7 +249,7 @@ pub(super) async fn join(
 
 /// Lets it go on until it ends, or has to.
 async fn until_over(
-    (sandbox, mut monitor): (&Sandbox, Option<Monitor>),
+    (sandbox, monitor): (&Sandbox, Option<Monitor>),
     work: impl Future<Output = Result<Outcome>>,
     mut meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
@@ -294,11 +293,12 @@ async fn until_over(
     }
     let outcome = outcome?;
     ending.done().await;
-    // Not before can it be attached to again.
     // The service may have lost sight of it: nothing of it may be alive when its work is kept.
-    while sandbox.cleaned_up(monitor.take()).await? == Status::Running {
+    while sandbox.is_running().await? {
         sandbox.stop(Some(0)).await?;
     }
+    // Not before can it be attached to again.
+    sandbox.cleaned_up(monitor).await?;
     let cut = ending.cut;
     Ok(Life {
         outcome,

@@ -21,6 +21,8 @@ const WATCH: Duration = Duration::from_millis(250);
 const CLEAN_UP: Duration = Duration::from_millis(40);
 /// A container behind which nobody has cleaned up for about so long is as it stays.
 const NEGLECTED: Duration = Duration::from_secs(5);
+/// How long a busy service may take to clean up.
+const BUSY: Duration = Duration::from_secs(30);
 /// So often it is prepared where that fails for a moment's reason, and how soon again.
 const ATTEMPTS: u32 = 3;
 const AGAIN: Duration = Duration::from_millis(100);
@@ -257,29 +259,38 @@ impl Sandbox {
 
     /// Waits until the service has cleaned up behind a container that has ended: not before can it
     /// be attached to for another life, nor be copied from. If the service never does, so much for
-    /// that: the wait is bounded. Returns how it is then.
+    /// that: the wait is bounded.
     ///
     /// # Errors
     /// The service went away, or somebody removed the container.
-    pub async fn cleaned_up(&self, monitor: Option<Monitor>) -> Result<Status> {
+    pub async fn cleaned_up(&self, monitor: Option<Monitor>) -> Result<()> {
         if let Some(monitor) = monitor {
-            monitor.ended(NEGLECTED).await;
+            monitor.ended(BUSY).await;
         }
         let wait = self.client.wait_container(&self.id, CLEAN_UP);
-        if let Ok(waited) = tokio::time::timeout(NEGLECTED, wait).await {
+        if let Ok(waited) = tokio::time::timeout(BUSY, wait).await {
             waited?;
         }
         // 5.8 answers as soon as the exit code is known. To look takes the lock that the clean-up
         // holds, so that what is seen is before it or after it.
         let mut pause = SECOND_LOOK;
-        loop {
+        while pause < NEGLECTED {
             let status = self.inspect().await?.state.status;
-            if !matches!(status, Status::Stopping | Status::Stopped) || pause >= NEGLECTED {
-                return Ok(status);
+            if !matches!(status, Status::Stopping | Status::Stopped) {
+                break;
             }
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
+        Ok(())
+    }
+
+    /// Whether it is alive.
+    ///
+    /// # Errors
+    /// The service went away, or somebody removed the container.
+    pub async fn is_running(&self) -> Result<bool> {
+        Ok(self.inspect().await?.state.status == Status::Running)
     }
 
     /// What it has written since a moment (RFC 3339), and goes on to write in this life.
