@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::args::Global;
 use super::error::{CliError, CliResult};
+use super::exit::Exit;
 use super::host;
 use super::service;
 use super::ui::Ui;
@@ -67,7 +68,7 @@ async fn reach(global: &Global, ui: &Ui) -> CliResult<Reached> {
         Ok(client) => (client, endpoint, Origin::Found),
         Err(missing) if source == Source::Default && missing.nobody_listens() => {
             let manager = global.cgroup_manager.as_deref();
-            let (client, endpoint) = service::reach(manager, missing, ui).await?;
+            let (client, endpoint) = service::reach(manager, missing.into(), ui).await?;
             (client, endpoint, Origin::Ours)
         }
         Err(error) => return Err(explained(error, &source)),
@@ -123,11 +124,33 @@ pub(crate) struct Service {
 impl Service {
     /// Connects.
     pub(crate) async fn connect(global: &Global, ui: &Ui) -> CliResult<Self> {
+        Self::of(reach(global, ui).await?).await
+    }
+
+    /// Connects to what somebody before us was connected to: to one of our own wherever another may listen by now, since that
+    /// could have another store.
+    pub(crate) async fn connect_again(origin: Origin, global: &Global, ui: &Ui) -> CliResult<Self> {
+        if origin == Origin::Found {
+            return Self::connect(global, ui).await;
+        }
+        let manager = global.cgroup_manager.as_deref();
+        let text = "the Podman service that was started for this cannot be started again";
+        let missing = CliError::new(Exit::Unreachable, text);
+        let (client, endpoint) = service::reach(manager, missing, ui).await?;
+        Self::of(Reached {
+            client,
+            endpoint,
+            origin,
+        })
+        .await
+    }
+
+    async fn of(reached: Reached) -> CliResult<Self> {
         let Reached {
             client,
             endpoint,
             origin,
-        } = reach(global, ui).await?;
+        } = reached;
         let owner = host::socket_owner(&endpoint)?;
         let owner = if owner.uid != 0 {
             ServiceOwner::Rootless(owner)

@@ -27,15 +27,16 @@ pub(crate) async fn start(run: &Run, service: &Service, global: &Global) -> CliR
     let before = taken_in_hand(run)?;
     let mut follow = Follow::new(run)?;
     let mut command = program::ourselves();
-    // One of our own is found as we have found it, and started once more where it has ended.
-    if service.origin == Origin::Found {
-        command.arg("--url").arg(service.endpoint.to_string());
-    }
+    command.args(["supervise", run.id().as_str()]);
+    match service.origin {
+        Origin::Found => command.arg("--url").arg(service.endpoint.to_string()),
+        // Where it has ended, the next one is on another socket.
+        Origin::Ours => command.arg("--own-service"),
+    };
     if let Some(manager) = &global.cgroup_manager {
         command.arg("--cgroup-manager").arg(manager);
     }
     let child = command
-        .args(["supervise", run.id().as_str()])
         .current_dir("/")
         // An interrupt from the terminal does not reach it even before it has a session of its own.
         .process_group(0)

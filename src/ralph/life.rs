@@ -13,6 +13,7 @@ use super::night::{Enough, Fault, Gate, Meanwhile};
 use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
+use crate::libpod::Stopped;
 use crate::libpod::stream::{Attached, Channel, Chunk};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
@@ -21,7 +22,7 @@ use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long the service may go on with a word that has ended it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The exit code of what was killed.
 const KILLED: i32 = 137;
@@ -56,6 +57,8 @@ pub enum Cut {
     Growth,
     /// The machine went down: nobody has seen its end.
     MachineDown,
+    /// The service took it for over while it was at work.
+    LostSight,
 }
 
 /// When an iteration has to be over, and why.
@@ -291,15 +294,20 @@ async fn until_over(
     if !kept {
         keeping.await?;
     }
-    let outcome = outcome?;
+    let (mut outcome, mut cut) = (outcome?, ending.cut);
     ending.done().await;
-    // The service may have lost sight of it: nothing of it may be alive when its work is kept.
-    while sandbox.is_running().await? {
-        sandbox.stop(Some(0)).await?;
+    // Nothing of it may be alive when its work is kept. How it ended was another one's end, then.
+    for _ in 0..ATTEMPTS {
+        if !sandbox.is_live().await? {
+            break;
+        }
+        if sandbox.stop(Some(0)).await? == Stopped::Now {
+            cut = cut.or(Some(Cut::LostSight));
+            (outcome.exit_code, outcome.oom_killed) = (KILLED, false);
+        }
     }
     // Not before can it be attached to again.
     sandbox.cleaned_up(monitor).await?;
-    let cut = ending.cut;
     Ok(Life {
         outcome,
         cut,
@@ -345,7 +353,7 @@ impl<'a> Ending<'a> {
             loop {
                 let _ = match how {
                     Stop::Now => sandbox.signal("KILL").await,
-                    _ => sandbox.stop(None).await,
+                    _ => sandbox.stop(None).await.map(drop),
                 };
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}

@@ -11,7 +11,7 @@ use super::monitor::Monitor;
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
     ArchiveWrite, AttachOptions, Client, Container, ContainerId, ContainerSpec, CopyOwnership,
-    Error, EventOptions, LogOptions, LogStream, Removal, Removed, Result, Status, TarBody,
+    Error, EventOptions, LogOptions, LogStream, Removal, Removed, Result, Status, Stopped, TarBody,
 };
 
 /// How often the service looks whether a container has ended, while it is expected to run.
@@ -205,11 +205,8 @@ impl Sandbox {
     }
 
     /// Ends it: asked first, then killed after `timeout` seconds.
-    pub async fn stop(&self, timeout: Option<u32>) -> Result<()> {
-        self.client
-            .stop_container(&self.id, timeout)
-            .await
-            .map(drop)
+    pub async fn stop(&self, timeout: Option<u32>) -> Result<Stopped> {
+        self.client.stop_container(&self.id, timeout).await
     }
 
     /// How its life ended. Returns once it has ended.
@@ -265,7 +262,7 @@ impl Sandbox {
     /// The service went away, or somebody removed the container.
     pub async fn cleaned_up(&self, monitor: Option<Monitor>) -> Result<()> {
         if let Some(monitor) = monitor {
-            monitor.ended(BUSY).await;
+            monitor.ended(NEGLECTED).await;
         }
         let wait = self.client.wait_container(&self.id, CLEAN_UP);
         if let Ok(waited) = tokio::time::timeout(BUSY, wait).await {
@@ -289,8 +286,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// The service went away, or somebody removed the container.
-    pub async fn is_running(&self) -> Result<bool> {
-        Ok(self.inspect().await?.state.status == Status::Running)
+    pub async fn is_live(&self) -> Result<bool> {
+        Ok(self.inspect().await?.state.status.is_live())
     }
 
     /// What it has written since a moment (RFC 3339), and goes on to write in this life.

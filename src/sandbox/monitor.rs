@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::enforcement::ContainerProcess;
@@ -27,8 +28,9 @@ impl Monitor {
     pub(super) async fn ended(self, patience: Duration) {
         let waited = tokio::task::spawn_blocking(move || {
             let timeout = Timespec::try_from(patience).ok();
+            let mut end = [PollFd::new(&self.0, PollFlags::IN)];
             // Readable at its end (pidfd_open(2)). Whatever else: the service is asked next.
-            let _ = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], timeout.as_ref());
+            while let Err(Errno::INTR) = poll(&mut end, timeout.as_ref()) {}
         });
         let _ = waited.await;
     }

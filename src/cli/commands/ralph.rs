@@ -50,7 +50,7 @@ use crate::sandbox::Sandbox;
 #[command(
     mut_arg("name", |arg| arg.help("Name of the run and of its container")),
     mut_arg("interactive", |arg| arg.help("Ask between iterations what comes next")),
-    mut_arg("detach", |arg| arg.help("Run in the background, and print the run's id once its agent is at work")),
+    mut_arg("detach", |arg| arg.help("Run in the background, and print the run's id once its first iteration begins")),
     mut_arg("tty", |arg| arg.hide(true)),
     mut_arg("rm", |arg| arg.hide(true)),
     mut_arg("detach_keys", |arg| arg.hide(true)),
@@ -166,14 +166,21 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
     }
     if args.sandbox.detach {
         let id = run.id();
-        match view::beginning(&run, &mut signals, ui).await? {
-            Beginning::AtWork => {}
+        match view::beginning(&run, &mut signals, ui)
+            .await
+            .map_err(not_begun)?
+        {
+            Beginning::Iteration => {}
             Beginning::Ended(verdict, interrupts) => {
                 ui.status(&format!("{id}: {verdict}"));
                 ui.status(&format!("how: `stockade report {id}`"));
                 return Ok(interrupts.exit(&verdict));
             }
-            Beginning::Leaves(caught) => return Ok(Exit::Signal(caught.number())),
+            Beginning::Leaves(caught) => {
+                ui.status(&format!("the run goes on: `stockade watch {id}`"));
+                ui.line(id.as_str()).doing("write")?;
+                return Ok(Exit::Signal(caught.number()));
+            }
         }
         ui.status(&prospects(&run, global)?);
         if may_hang(&run.record()?) {

@@ -191,7 +191,7 @@ async fn background(
 /// Stops the container, unless asked once more to end.
 async fn stop(sandbox: &Sandbox, timeout: Option<u32>, signals: &mut Signals) -> CliResult<()> {
     tokio::select! {
-        stopped = sandbox.stop(timeout) => Ok(stopped?),
+        stopped = sandbox.stop(timeout) => Ok(stopped.map(drop)?),
         caught = signals.next_end() => Err(CliError::new(
             Exit::Signal(caught.number()),
             "interrupted while the container was being stopped",

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::report;
 use crate::cli::admission::Admission;
 use crate::cli::args::Global;
-use crate::cli::connect::Service;
+use crate::cli::connect::{Origin, Service};
 use crate::cli::error::{CliError, CliResult, Outage};
 use crate::cli::exit::Exit;
 use crate::cli::night::Told;
@@ -36,8 +36,20 @@ const FAILURES: u32 = 3;
 /// Have a run in hand
 #[derive(Debug, Args)]
 pub(crate) struct SuperviseArgs {
+    /// Use a Podman service of our own
+    #[arg(long, conflicts_with = "url")]
+    own_service: bool,
     /// Run
     run: String,
+}
+
+impl SuperviseArgs {
+    fn origin(&self) -> Origin {
+        match self.own_service {
+            true => Origin::Ours,
+            false => Origin::Found,
+        }
+    }
 }
 
 /// Runs the verb.
@@ -72,7 +84,7 @@ pub(crate) async fn run(args: &SuperviseArgs, global: &Global, ui: &Ui) -> CliRe
         Event::Begun { version }
     })?;
     run.keep_room();
-    let supervised = supervise(&run, &mut night, &entries, global, ui).await;
+    let supervised = supervise(&run, &mut night, &entries, (args.origin(), global), ui).await;
     match &supervised {
         _ if night.is_over() => {
             // Whoever waits is told first: what an agent has left can make a long report.
@@ -232,7 +244,7 @@ async fn supervise(
     run: &Run,
     night: &mut Night,
     entries: &[Entry],
-    global: &Global,
+    (origin, global): (Origin, &Global),
     ui: &Ui,
 ) -> CliResult<Verdict> {
     let mut stop = stop_of(run)?;
@@ -255,7 +267,7 @@ async fn supervise(
     };
     let mut outages = Outages::default();
     loop {
-        let service = match Service::connect(global, ui).await {
+        let service = match Service::connect_again(origin, global, ui).await {
             Ok(service) => service,
             Err(error) => {
                 outages.wait_for_service(&mut stop, error).await?;

@@ -15,7 +15,7 @@ use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::host;
 use crate::cli::ui::Ui;
-use crate::libpod::{self, Client, Endpoint};
+use crate::libpod::{Client, Endpoint};
 
 /// How long a service may take to answer. The first one after a boot sets up its storage.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// `missing` is why one is wanted, and what is told where no `podman` can be started.
 pub(crate) async fn reach(
     manager: Option<&str>,
-    missing: libpod::Error,
+    missing: CliError,
     ui: &Ui,
 ) -> CliResult<(Client, Endpoint)> {
     let uid = rustix::process::geteuid().as_raw();
@@ -40,7 +40,7 @@ pub(crate) async fn reach(
     let program = match program::find(&search, &trust) {
         Ok(program) => program,
         Err(refused) => {
-            let mut error = CliError::from(missing);
+            let mut error = missing;
             if let Some(refused) = refused {
                 error.hints.insert(0, refused.to_string());
             }
@@ -95,7 +95,9 @@ impl OwnService {
             ui.live_done();
         }
         let (answered, stage) = found?;
-        if let Stage::Started(..) = stage {
+        if let Stage::Started(_, mut child) = stage {
+            // It may end before we do.
+            std::thread::spawn(move || child.wait());
             ui.status(&format!(
                 "no Podman socket: started {} for our own use (it ends when unused for {} minutes)",
                 self.invocation,

@@ -84,6 +84,7 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
                 Some(Cut::Growth) => ", the workspace has grown too much",
                 Some(Cut::Time) => ", the run's time is used up",
                 Some(Cut::MachineDown) => ", the machine went down",
+                Some(Cut::LostSight) => ", the service had lost sight of it",
             };
             let memory = if *oom_killed { ", out of memory" } else { "" };
             format!(

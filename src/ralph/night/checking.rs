@@ -49,7 +49,7 @@ impl Night {
         if let Some(low) = checked.low {
             self.note(Event::Disk { low })?;
         }
-        if matches!(checked.cut, Some(Cut::Stopped | Cut::Disk)) {
+        if matches!(checked.cut, Some(Cut::Stopped | Cut::Disk | Cut::LostSight)) {
             // Not said of the work: the claim stays unchecked.
             return Ok(());
         }

@@ -126,7 +126,7 @@ impl Past {
             Some(Cut::Disk | Cut::Growth) => return None,
             Some(Cut::Time) => return Some(Step::End(Verdict::Time)),
             // Killed in mid-sentence: it claims nothing.
-            Some(Cut::IterationTime | Cut::MachineDown) => return None,
+            Some(Cut::IterationTime | Cut::MachineDown | Cut::LostSight) => return None,
             None => {}
         }
         if self.forks_refused >= FORKS_REFUSED {

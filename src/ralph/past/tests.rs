@@ -381,9 +381,11 @@ fn a_claim_is_checked_only_while_there_is_time() {
 }
 
 #[test]
-fn what_is_said_when_the_machine_goes_down_is_no_claim() {
-    let cut = [Kept(0, 0), Then::Cut(1, Cut::MachineDown), Kept(1, 1)];
-    assert_eq!(past(&cut).next(&checked(), Stop::No), Step::Iterate);
+fn what_was_said_when_nobody_saw_the_end_is_no_claim() {
+    for why in [Cut::MachineDown, Cut::LostSight] {
+        let cut = [Kept(0, 0), Then::Cut(1, why), Kept(1, 1)];
+        assert_eq!(past(&cut).next(&checked(), Stop::No), Step::Iterate);
+    }
 }
 
 #[test]

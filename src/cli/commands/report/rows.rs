@@ -74,6 +74,7 @@ pub(super) fn row(iteration: &Iteration) -> String {
         Some(Cut::Growth) => exit.push_str(", workspace grown too much"),
         Some(Cut::Time) => exit.push_str(", time used up"),
         Some(Cut::MachineDown) => exit.push_str(", machine went down"),
+        Some(Cut::LostSight) => exit.push_str(", lost sight of"),
         None => {}
     }
     if let Some(refusal) = &iteration.refusal {
