@@ -7,6 +7,7 @@ mod accepted; // what becomes of a run: trusted, accepted, committed, forgotten
 mod afterwards; // runs that were cut off, runs beside each other, and what is done with one that has ended
 mod agent_image; // the image of an agent that says what it is installed on
 mod agents; // agents that Stockade knows: how they are started, and what they mean
+mod begun; // `ralph -d` until the first iteration
 mod boot; // `ralph --survive-reboot`: what is called at boot
 mod checked; // checks that do not end by themselves, and tests of which less was made
 mod chosen; // which run and which paths are meant
