@@ -151,11 +151,14 @@ fn half_a_processor_is_no_more_than_half_of_one() {
     eprintln!("--cpus 0.5: {share:.3} of a processor, throttled {throttled} times");
     assert!(share <= 0.55, "{share}");
     assert!(throttled > 0);
-    // The same takes more where it may.
-    let (share, throttled) = used("whole", &[]);
-    eprintln!("without a limit: {share:.3} of a processor");
-    assert!(share > 0.55, "{share}");
-    assert_eq!(throttled, 0);
+    // The same takes more where it may, if the machine has it to give: beside other suites not at each time.
+    let mut shares = (0..5).map(|_| {
+        let (share, throttled) = used("whole", &[]);
+        eprintln!("without a limit: {share:.3} of a processor");
+        assert_eq!(throttled, 0);
+        share
+    });
+    assert!(shares.any(|share| share > 0.55));
 }
 
 /// `stockade ralph`: the kernel counts who was refused a process, and the run ends by that.
