@@ -12,8 +12,8 @@ const SYSTEMD: &str = "/run/systemd/system";
 /// Ends when our end of its input is closed, however we end.
 const HOLDER: &str = "/bin/cat";
 
-/// How long logind may take: it could ask somebody who is not there.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long logind may take: it could ask somebody who is not there, and a busy machine is slow to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Holds the machine awake until it is dropped.
 #[derive(Debug)]
@@ -68,71 +68,5 @@ impl Drop for Awake {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
-    }
-}
-
-/// Whether what a user has started goes on when they have logged out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Logout {
-    /// It does.
-    Survived,
-    /// It ends with the last session of this user.
-    Ends {
-        /// The user's name.
-        user: String,
-    },
-}
-
-/// Looks at what systemd does when this user logs out, below `root`.
-pub(crate) fn logout(root: &Path, uid: u32) -> Logout {
-    // Without a manager of its own nothing of the user is ended.
-    if uid == 0 || !root.join("run/systemd/system").exists() {
-        return Logout::Survived;
-    }
-    let Some(user) = user(root, uid) else {
-        return Logout::Survived;
-    };
-    match lingers(root, &user) {
-        true => Logout::Survived,
-        false => Logout::Ends { user },
-    }
-}
-
-/// A user's name, below `root`.
-pub(crate) fn user(root: &Path, uid: u32) -> Option<String> {
-    let users = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    // One that is no local user, or a system without that file.
-    name.or_else(|| std::env::var("USER").ok())
-}
-
-/// Whether this user's services run without a session, from the boot on, below `root`.
-pub(crate) fn lingers(root: &Path, user: &str) -> bool {
-    root.join("var/lib/systemd/linger").join(user).exists()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_who_does_not_linger_loses_what_runs() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        let make = |path: &str| std::fs::create_dir_all(root.join(path)).unwrap();
-        assert_eq!(logout(root, 1000), Logout::Survived);
-        make("run/systemd/system");
-        make("etc");
-        let users = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n";
-        std::fs::write(root.join("etc/passwd"), users).unwrap();
-        let user = "ann".to_owned();
-        assert_eq!(logout(root, 1000), Logout::Ends { user });
-        assert_eq!(logout(root, 0), Logout::Survived);
-        make("var/lib/systemd/linger/ann");
-        assert_eq!(logout(root, 1000), Logout::Survived);
     }
 }

@@ -10,11 +10,11 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::args::Global;
-use super::awake;
 use super::connect;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
 use super::host;
+use super::logout;
 use crate::libpod::Endpoint;
 use crate::ralph::files::{read_bounded, write_whole};
 
@@ -264,8 +264,8 @@ pub(crate) fn starts_at_boot(root: &Path, uid: u32) -> Result<(), String> {
     if !root.join("run/systemd/system").exists() {
         return Err("there is no systemd to do it".to_owned());
     }
-    match awake::user(root, uid) {
-        Some(user) if awake::lingers(root, &user) => Ok(()),
+    match logout::user(root, uid) {
+        Some(user) if logout::lingers(root, &user) => Ok(()),
         Some(user) => Err(format!(
             "only when you log in: `loginctl enable-linger {user}`"
         )),

@@ -20,6 +20,7 @@ mod foreground;
 mod host;
 mod image;
 mod launch;
+mod logout;
 mod night;
 mod notify;
 mod outcome;

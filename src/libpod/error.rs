@@ -119,12 +119,17 @@ impl Error {
             .is_some_and(|api| api.cause == "container state improper")
     }
 
-    /// A container could not be prepared for a moment's reason: on a busy machine the kernel refuses crun a default of Podman's
-    /// (`net.ipv4.ping_group_range`) now and then, though all the IDs in it are mapped. Nothing has begun.
+    /// A container could not be made or prepared for a moment's reason, and nothing has begun: on a busy machine the
+    /// kernel refuses crun a default of Podman's (`net.ipv4.ping_group_range`) now and then, though all the IDs in it are
+    /// mapped; and Podman 4.3 may find no subordinate IDs where two requests read them at once.
     pub fn is_momentary(&self) -> bool {
+        const MOMENTS: [&[&str]; 2] = [
+            &["/ping_group_range", "Invalid argument"],
+            &["keep-id requires additional UIDs or GIDs"],
+        ];
         self.api().is_some_and(|api| {
-            let words = ["/ping_group_range", "Invalid argument"];
-            words.iter().all(|word| api.message.contains(word))
+            let says = |words: &&[&str]| words.iter().all(|word| api.message.contains(word));
+            MOMENTS.iter().any(says)
         })
     }
 

@@ -23,7 +23,7 @@ const CLEAN_UP: Duration = Duration::from_millis(40);
 const NEGLECTED: Duration = Duration::from_secs(5);
 /// How long a busy service may take to clean up.
 const BUSY: Duration = Duration::from_secs(30);
-/// So often it is prepared where that fails for a moment's reason, and how soon again.
+/// So often it is made and prepared where that fails for a moment's reason, and how soon again.
 const ATTEMPTS: u32 = 3;
 const AGAIN: Duration = Duration::from_millis(100);
 /// How soon we look again at a container whose output has ended, at first.
@@ -80,7 +80,7 @@ impl Sandbox {
     /// As [`Client::create_container`]; nothing is left behind then, nor is its home.
     pub async fn create(client: &Client, spec: &ContainerSpec) -> Result<(Self, Vec<String>)> {
         let home = Home::asked(spec);
-        let created = match client.create_container(spec).await {
+        let created = match again(|| client.create_container(spec)).await {
             Ok(created) => created,
             Err(error) => {
                 if let Some(home) = &home {

@@ -11,7 +11,6 @@ mod task;
 mod workspace;
 
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,11 +22,11 @@ use self::prepare::prepare;
 use self::task::TaskArgs;
 use crate::cli::args::Global;
 use crate::cli::argv::named;
-use crate::cli::awake::{Logout, logout};
 use crate::cli::boot::{self, Reboot, Unit};
 use crate::cli::connect::Service;
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::logout::{Logout, logout};
 use crate::cli::notify::Notify;
 use crate::cli::page::LookArgs;
 use crate::cli::sandbox_args::SandboxArgs;
@@ -216,10 +215,9 @@ fn prospects(run: &Run, global: &Global) -> CliResult<String> {
         Some(Some(why)) => format!("this machine will not stay awake by itself ({why})"),
         None => "this machine will not stay awake by itself (--allow-sleep)".to_owned(),
     };
-    let uid = rustix::process::geteuid().as_raw();
-    let survives = match logout(Path::new("/"), uid) {
+    let survives = match logout() {
         Logout::Survived => "yes",
-        Logout::Ends { .. } => "no",
+        Logout::Ends { .. } | Logout::EndsWithSession => "no",
     };
     Ok(format!(
         "{awake}; the run survives logout: {survives}, a reboot: {}",

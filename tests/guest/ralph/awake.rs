@@ -1,37 +1,17 @@
-//! Nights of a machine that sleeps, or must not, and of a user who logs out: with the real logind, which lets only
-//! root keep a machine awake where there is no polkit, as here.
+//! Nights of a machine that sleeps, or must not: with the real logind, which lets only root keep a machine awake where
+//! there is no polkit, as here.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
+use super::{sudo, words};
 use crate::clock;
 use crate::gate;
 use crate::support::capture::wait_until;
-use crate::support::command::{Output, PATH, TestCommand};
+use crate::support::command::{Output, PATH};
 use crate::support::dir::TestDir;
 use crate::support::image::tiny;
 use crate::support::podman::stockade_program;
-
-/// `stockade ralph FLAG... -- sh -c AGENT`.
-fn words<'a>(flags: &[&'a str], agent: &'a str) -> Vec<&'a str> {
-    let first = [
-        "ralph",
-        "--network=none",
-        "--prompt=Work until it is done.",
-        "--completion-promise=COMPLETE",
-        "--no-check",
-        "--image",
-        tiny(),
-    ];
-    [&first[..], flags, &["--", "sh", "-c", agent]].concat()
-}
-
-fn sudo(arguments: &[&str]) -> TestCommand {
-    let mut command = Command::new("/usr/bin/sudo");
-    command.args(arguments).env_clear().env("PATH", PATH);
-    TestCommand::new(command)
-}
 
 #[test]
 #[ignore = "needs podman: puts the machine to sleep, run by tests/bench/vm.sh"]
@@ -81,68 +61,6 @@ fn sleep_that_comes_all_the_same_does_not_count() {
     let waking = whole.saturating_sub(Duration::from_secs(100));
     assert!(took <= waking.as_secs() + 5, "{took} of {whole:?}");
     left.assert_nothing_left();
-}
-
-/// bob, who does not linger as long as this lives.
-struct Unlingering;
-
-const LINGER: &str = "/var/lib/systemd/linger/bob";
-
-impl Unlingering {
-    fn new() -> Self {
-        gate::in_a_guest();
-        let _ = sudo(&["rm", LINGER]).run().success();
-        Self
-    }
-}
-
-impl Drop for Unlingering {
-    fn drop(&mut self) {
-        let _ = sudo(&["touch", LINGER]).run();
-    }
-}
-
-#[test]
-#[ignore = "needs podman: with a user who does not linger, run by tests/bench/vm.sh"]
-fn a_night_that_would_end_at_logout_is_not_begun() {
-    gate::in_a_guest();
-    let bob = |words: &[&str]| -> Output {
-        let program = stockade_program().display().to_string();
-        let first = [
-            "-u",
-            "bob",
-            "env",
-            "-i",
-            "-C",
-            "/home/bob/night",
-            "HOME=/home/bob",
-            "XDG_RUNTIME_DIR=/run/user/1001",
-            "LANG=C.UTF-8",
-            &program,
-        ];
-        sudo(&[&first[..], words].concat()).run()
-    };
-    let _ = sudo(&["-u", "bob", "mkdir", "-p", "/home/bob/night"])
-        .run()
-        .success();
-    let unlingering = Unlingering::new();
-    let _ = bob(&words(&["-d"], "true"))
-        .code(30)
-        .complains("the run would end when you log out")
-        .complains("loginctl enable-linger bob");
-    // In the foreground it ends with its terminal anyhow: there it is the image that is missing.
-    for flags in [&[][..], &["-d", "--no-linger-check"]] {
-        let flags = [flags, &["--pull=never"]].concat();
-        let _ = bob(&words(&flags, "true"))
-            .code(30)
-            .complains("image not known")
-            .does_not_complain("log out");
-    }
-    drop(unlingering);
-    let _ = bob(&words(&["-d", "--pull=never"], "true"))
-        .code(30)
-        .complains("image not known")
-        .does_not_complain("log out");
 }
 
 /// A service of root's, as long as this lives.
@@ -209,6 +127,7 @@ fn inhibitors() -> String {
 #[ignore = "needs podman: with logind, run by tests/bench/vm.sh"]
 fn the_machine_stays_awake_as_long_as_a_run_is_at_work() {
     gate::in_a_guest();
+    let _as_it_is = super::logout::logind();
     let dir = TestDir::new();
     // Whom logind does not let is told, and begins all the same.
     let id = dir.stockade(&words(&["-d"], "sleep 1000")).run().success();

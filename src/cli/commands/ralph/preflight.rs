@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::RalphArgs;
 use crate::cli::args::Global;
-use crate::cli::awake::{Logout, logout, user};
 use crate::cli::boot::{self, Unit};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
+use crate::cli::logout::{Logout, logout, user};
 use crate::cli::notify::{self, Notify};
 use crate::cli::ui::Ui;
 use crate::cli::{host, night};
@@ -34,21 +34,26 @@ const PLACEHOLDERS: &[&str] = &[
     "...",
 ];
 
-/// A run in the background ends with the last session, unless its user lingers.
+/// A run in the background ends with the last session unless its user lingers, and where systemd ends what is left of
+/// a session with that.
 pub(super) fn survives_logout(args: &RalphArgs) -> CliResult<()> {
-    let uid = rustix::process::geteuid().as_raw();
     if !args.sandbox.detach || args.no_linger_check {
         return Ok(());
     }
-    match logout(Path::new("/"), uid) {
-        Logout::Survived => Ok(()),
-        Logout::Ends { user } => Err(CliError::new(
-            Exit::Preflight,
-            "the run would end when you log out",
-        )
-        .hint(format!("let it go on: `loginctl enable-linger {user}`"))
-        .hint("or, if you stay logged in: `--no-linger-check`")),
-    }
+    let let_it = match logout() {
+        Logout::Survived => return Ok(()),
+        Logout::Ends { user } => format!("let it go on: `loginctl enable-linger {user}`"),
+        Logout::EndsWithSession => {
+            "start it outside of your session (logind has KillUserProcesses=yes): \
+             `systemd-run --user --scope stockade ralph ...`"
+                .to_owned()
+        }
+    };
+    Err(
+        CliError::new(Exit::Preflight, "the run would end when you log out")
+            .hint(let_it)
+            .hint("or, if you stay logged in: `--no-linger-check`"),
+    )
 }
 
 /// A file that says whom to tell can be read, and is none that the agent could write: it may name a command.
