@@ -161,13 +161,12 @@ impl Ui {
             let _ = self.raw(format!("{label}{text}\n").as_bytes());
             return;
         }
-        let mut err = io::stderr().lock();
-        // Nothing can be done about a standard error that is gone.
-        let _ = if self.color {
-            writeln!(err, "\x1b[{code}m{label}\x1b[0m{text}")
-        } else {
-            writeln!(err, "{label}{text}")
+        let line = match self.color {
+            true => format!("\x1b[{code}m{label}\x1b[0m{text}\n"),
+            false => format!("{label}{text}\n"),
         };
+        // In one piece: several of us may share a log. Nothing can be done about a standard error that is gone.
+        let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 
     /// What is going on.
