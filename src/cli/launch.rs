@@ -196,7 +196,7 @@ pub(crate) async fn verify_again(sandbox: &Sandbox, ui: &Ui) -> CliResult<OomWat
         // The refusal matters more than why it could not be stopped. Whoever tries again at once
         // finds it as it stays.
         let _ = sandbox.stop(Some(0)).await;
-        let _ = tokio::time::timeout(CLEAN_UP, sandbox.cleaned_up(None)).await;
+        let _ = tokio::time::timeout(CLEAN_UP, sandbox.cleaned_up()).await;
     }
     verdict.map(|()| OomWatch::begin(&found.cgroups))
 }

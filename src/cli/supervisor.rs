@@ -1,4 +1,5 @@
-//! The process that has a run in hand: not the person's terminal, so that closing that ends nothing.
+//! The process that has a run in hand: not the person's terminal, so that closing that ends nothing (unless
+//! the system ends all of a session with it: `logout.rs`).
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::args::Global;
 use super::error::{CliError, CliResult, Context as _};
 use super::exit::Exit;
+use super::logout;
 use super::night;
 use super::page::{Look, Page};
 use super::signals::{Caught, Signals};
@@ -171,6 +172,10 @@ pub(crate) async fn follow_from(
             () = Leave::typed(&mut leave) => {
                 drop(leave);
                 ui.status(&format!("the run {} goes on: `stockade watch` shows it again", run.id()));
+                // Who may end it has begun it, here.
+                if interrupt == Interrupt::Stops {
+                    logout::warn(ui).await;
+                }
                 return Ok(Exit::Done);
             }
             caught = signals.next_end() => {

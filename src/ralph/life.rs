@@ -13,8 +13,8 @@ use super::night::{Enough, Fault, Gate, Meanwhile};
 use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
-use crate::libpod::Stopped;
 use crate::libpod::stream::{Attached, Channel, Chunk};
+use crate::libpod::{Status, Stopped};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
 
@@ -296,18 +296,26 @@ async fn until_over(
     }
     let (mut outcome, mut cut) = (outcome?, ending.cut);
     ending.done().await;
+    // With it the service's own clean-up has ended, which to ask would only be in the way of.
+    if let Some(monitor) = monitor {
+        monitor.ended().await;
+    }
     // Nothing of it may be alive when its work is kept. How it ended was another one's end, then.
+    let mut status = sandbox.status().await?;
     for _ in 0..ATTEMPTS {
-        if !sandbox.is_live().await? {
+        if !status.is_live() {
             break;
         }
         if sandbox.stop(Some(0)).await? == Stopped::Now {
             cut = cut.or(Some(Cut::LostSight));
             (outcome.exit_code, outcome.oom_killed) = (KILLED, false);
         }
+        status = sandbox.status().await?;
     }
     // Not before can it be attached to again.
-    sandbox.cleaned_up(monitor).await?;
+    if status != Status::Exited {
+        sandbox.cleaned_up().await?;
+    }
     Ok(Life {
         outcome,
         cut,

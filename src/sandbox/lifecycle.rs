@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::home::Home;
-use super::monitor::Monitor;
 use crate::libpod::stream::{Attached, Framing};
 use crate::libpod::{
     ArchiveWrite, AttachOptions, Client, Container, ContainerId, ContainerSpec, CopyOwnership,
@@ -260,10 +259,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// The service went away, or somebody removed the container.
-    pub async fn cleaned_up(&self, monitor: Option<Monitor>) -> Result<()> {
-        if let Some(monitor) = monitor {
-            monitor.ended(NEGLECTED).await;
-        }
+    pub async fn cleaned_up(&self) -> Result<()> {
         let wait = self.client.wait_container(&self.id, CLEAN_UP);
         if let Ok(waited) = tokio::time::timeout(BUSY, wait).await {
             waited?;
@@ -272,8 +268,7 @@ impl Sandbox {
         // holds, so that what is seen is before it or after it.
         let mut pause = SECOND_LOOK;
         while pause < NEGLECTED {
-            let status = self.inspect().await?.state.status;
-            if !matches!(status, Status::Stopping | Status::Stopped) {
+            if !matches!(self.status().await?, Status::Stopping | Status::Stopped) {
                 break;
             }
             tokio::time::sleep(pause).await;
@@ -282,12 +277,12 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Whether it is alive.
+    /// How it is.
     ///
     /// # Errors
     /// The service went away, or somebody removed the container.
-    pub async fn is_live(&self) -> Result<bool> {
-        Ok(self.inspect().await?.state.status.is_live())
+    pub async fn status(&self) -> Result<Status> {
+        Ok(self.inspect().await?.state.status)
     }
 
     /// What it has written since a moment (RFC 3339), and goes on to write in this life.

@@ -11,6 +11,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::enforcement::ContainerProcess;
 use super::proc_files::KernelFiles;
 
+/// One that has not ended after so long stays.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The monitor of a container that is prepared or runs.
 #[derive(Debug)]
 pub struct Monitor(OwnedFd);
@@ -24,10 +27,10 @@ impl Monitor {
         process.is_visible(files).then_some(Self(opened))
     }
 
-    /// Waits until it has ended, or for so long.
-    pub(super) async fn ended(self, patience: Duration) {
+    /// Waits until it has ended, or for 5 s: it may have more to wait for than the container's end.
+    pub async fn ended(self) {
         let waited = tokio::task::spawn_blocking(move || {
-            let timeout = Timespec::try_from(patience).ok();
+            let timeout = Timespec::try_from(PATIENCE).ok();
             let mut end = [PollFd::new(&self.0, PollFlags::IN)];
             // Readable at its end (pidfd_open(2)). Whatever else: the service is asked next.
             while let Err(Errno::INTR) = poll(&mut end, timeout.as_ref()) {}

@@ -181,7 +181,7 @@ pub(crate) async fn run(args: &RalphArgs, global: &Global, ui: &Ui) -> CliResult
                 return Ok(Exit::Signal(caught.number()));
             }
         }
-        ui.status(&prospects(&run, global)?);
+        ui.status(&prospects(&run, global).await?);
         if may_hang(&run.record()?) {
             ui.status("nothing ends an agent that hangs: `--iteration-timeout` or `--time` would");
         }
@@ -204,7 +204,7 @@ fn reboot(global: &Global) -> Reboot {
 }
 
 /// Whether the night will be whole, in a line.
-fn prospects(run: &Run, global: &Global) -> CliResult<String> {
+async fn prospects(run: &Run, global: &Global) -> CliResult<String> {
     let (_, entries) = Reader::open(&run.journal_path())?;
     let awake = entries.iter().rev().find_map(|entry| match &entry.event {
         Event::Awake { unless } => Some(unless.clone()),
@@ -215,9 +215,10 @@ fn prospects(run: &Run, global: &Global) -> CliResult<String> {
         Some(Some(why)) => format!("this machine will not stay awake by itself ({why})"),
         None => "this machine will not stay awake by itself (--allow-sleep)".to_owned(),
     };
-    let survives = match logout() {
+    let survives = match logout().await {
         Logout::Survived => "yes",
-        Logout::Ends { .. } | Logout::EndsWithSession => "no",
+        Logout::Ends(_) => "no",
+        Logout::Unknown => "unknown (systemd-logind does not answer)",
     };
     Ok(format!(
         "{awake}; the run survives logout: {survives}, a reboot: {}",

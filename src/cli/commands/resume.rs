@@ -13,7 +13,7 @@ use crate::cli::sanitize::sanitize_line;
 use crate::cli::signals::Signals;
 use crate::cli::ui::Ui;
 use crate::cli::view::{self, Interrupt};
-use crate::cli::{connect, night, supervisor};
+use crate::cli::{connect, logout, night, supervisor};
 use crate::ralph::journal::Reader;
 use crate::ralph::{Event, Run};
 use crate::sandbox::Sandbox;
@@ -183,6 +183,7 @@ pub(crate) async fn run(args: &ResumeArgs, global: &Global, ui: &Ui) -> CliResul
     run.withdraw_stop()?;
     take_up(&run, &service, global).await?;
     if args.detach {
+        logout::warn(ui).await;
         ui.line(run.id().as_str()).doing("write")?;
         return Ok(Exit::Done);
     }

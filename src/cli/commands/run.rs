@@ -240,7 +240,7 @@ async fn conclude(
             if !removes {
                 tokio::select! {
                     // Whoever types the next command finds it as it stays. How it ended is known.
-                    _ = sandbox.cleaned_up(None) => {}
+                    _ = sandbox.cleaned_up() => {}
                     _ = signals.next_end() => {}
                 }
             }

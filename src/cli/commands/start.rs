@@ -88,7 +88,7 @@ async fn attached(
     let sandbox = Sandbox::adopt(client, &container);
     if container.state.status == Status::Stopped {
         // 4.3 attaches to it only after that.
-        sandbox.cleaned_up(None).await?;
+        sandbox.cleaned_up().await?;
     }
     let verify = async |sandbox: &Sandbox| launch::verify_again(sandbox, ui).await;
     let run = foreground::run(&sandbox, &streams, &mut signals, ui, verify);

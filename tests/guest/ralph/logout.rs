@@ -56,7 +56,7 @@ fn a_night_that_would_end_at_logout_is_not_begun() {
         .code(30)
         .complains("the run would end when you log out")
         .complains("loginctl enable-linger bob");
-    // In the foreground it ends with its terminal anyhow: there it is the image that is missing.
+    // In the foreground there is somebody to see it end: there it is the image that is missing.
     for flags in [&[][..], &["-d", "--no-linger-check"]] {
         let flags = [flags, &["--pull=never"]].concat();
         let _ = bob(&words(&flags, "true"))
@@ -101,20 +101,31 @@ impl Drop for Killing {
     }
 }
 
-/// `BEFORE... stockade ralph FLAG...` in a session of alice's, which is over when it has ended.
+/// `BEFORE... stockade ralph FLAG...` in a session of alice's.
 fn in_session(dir: &TestDir, before: &str, flags: &[&str]) -> Output {
     let quoted = |word: &&str| format!("'{word}'");
     let typed: Vec<_> = words(flags, "sleep 1000").iter().map(quoted).collect();
+    let line = format!("{before} {} {}", dir.program(), typed.join(" "));
+    typed_in_session(dir, &line)
+}
+
+/// A line of shell in a session of alice's, which is over when it has ended.
+fn typed_in_session(dir: &TestDir, line: &str) -> Output {
     let line = format!(
-        "cd {} && export HOME={} XDG_STATE_HOME={} CONTAINER_HOST={} LANG=C.UTF-8 && {before} {} {}",
+        "cd {} && export HOME={} XDG_STATE_HOME={} CONTAINER_HOST={} LANG=C.UTF-8 && {line}",
         dir.work().display(),
         dir.path().join("home").display(),
         dir.path().join("state").display(),
         dir.podman().url(),
-        dir.program(),
-        typed.join(" "),
     );
     sudo(&["su", "-l", "alice", "-c", &line]).run()
+}
+
+/// The states of alice's sessions.
+fn sessions() -> String {
+    let line = "for s in $(loginctl list-sessions --no-legend | awk '$3 == \"alice\" {print $1}'); do \
+        loginctl show-session -p State --value $s; done";
+    sudo(&["sh", "-c", line]).run().success().stdout()
 }
 
 /// Whether a run is in somebody's hands.
@@ -135,14 +146,14 @@ fn a_night_that_would_end_with_its_session_is_not_begun() {
         .complains("`systemd-run --user --scope stockade ralph ...`")
         .does_not_complain("enable-linger");
 
-    // It is as we say: in the session it is ended, outside of it goes on.
-    let in_it = in_session(&ended, "", &["-d", "--no-linger-check"])
-        .success()
-        .complains("the run survives logout: no")
-        .line();
+    // It is as we say: outside of its session it goes on, in it is ended. That session ends later than the first.
     let outside = in_session(&dir, "systemd-run --quiet --user --scope", &["-d"])
         .success()
         .complains("the run survives logout: yes")
+        .line();
+    let in_it = in_session(&ended, "", &["-d", "--no-linger-check"])
+        .success()
+        .complains("the run survives logout: no")
         .line();
     wait_until(|| !is_in_hand(&ended, &in_it));
     assert!(is_in_hand(&dir, &outside));
@@ -152,13 +163,20 @@ fn a_night_that_would_end_with_its_session_is_not_begun() {
         dir.assert_nothing_left();
     };
     end(&dir, &outside);
+    // To take it up in such a session does not help for long, which is said.
+    let again = format!("{} resume -d {in_it}", dir.program());
+    let _ = typed_in_session(&ended, &again)
+        .success()
+        .complains("the run ends when you log out");
+    wait_until(|| !is_in_hand(&ended, &in_it));
     drop(killing);
 
     let usual = in_session(&dir, "", &["-d"])
         .success()
         .complains("the run survives logout: yes")
         .line();
-    // Its session is closing for as long as something of it is at work.
+    // The session is closing for as long as something of it is at work.
+    wait_until(|| sessions().contains("closing"));
     assert!(is_in_hand(&dir, &usual));
     end(&dir, &usual);
     // Whose supervisor was ended is there to be taken up.

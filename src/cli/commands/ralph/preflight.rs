@@ -9,7 +9,7 @@ use crate::cli::args::Global;
 use crate::cli::boot::{self, Unit};
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
-use crate::cli::logout::{Logout, logout, user};
+use crate::cli::logout::{Logout, Why, logout, user};
 use crate::cli::notify::{self, Notify};
 use crate::cli::ui::Ui;
 use crate::cli::{host, night};
@@ -34,26 +34,34 @@ const PLACEHOLDERS: &[&str] = &[
     "...",
 ];
 
-/// A run in the background ends with the last session unless its user lingers, and where systemd ends what is left of
-/// a session with that.
-pub(super) fn survives_logout(args: &RalphArgs) -> CliResult<()> {
+/// A run in the background ends with the last session unless its user lingers, and where logind ends what is left of a
+/// session with that.
+pub(super) async fn survives_logout(args: &RalphArgs) -> CliResult<()> {
     if !args.sandbox.detach || args.no_linger_check {
         return Ok(());
     }
-    let let_it = match logout() {
-        Logout::Survived => return Ok(()),
-        Logout::Ends { user } => format!("let it go on: `loginctl enable-linger {user}`"),
-        Logout::EndsWithSession => {
-            "start it outside of your session (logind has KillUserProcesses=yes): \
-             `systemd-run --user --scope stockade ralph ...`"
-                .to_owned()
-        }
+    let Logout::Ends(why) = logout().await else {
+        return Ok(());
     };
-    Err(
-        CliError::new(Exit::Preflight, "the run would end when you log out")
-            .hint(let_it)
-            .hint("or, if you stay logged in: `--no-linger-check`"),
-    )
+    let mut error = CliError::new(Exit::Preflight, "the run would end when you log out");
+    for why in why {
+        error = error.hint(match why {
+            Why::NoLingering { user } => {
+                format!("let it go on: `loginctl enable-linger {user}`")
+            }
+            Why::InSession => {
+                let of_whom = match rustix::process::geteuid().is_root() {
+                    true => "",
+                    false => " --user",
+                };
+                format!(
+                    "start it outside of your session, whose processes logind ends with it: \
+                     `systemd-run{of_whom} --scope stockade ralph ...`"
+                )
+            }
+        });
+    }
+    Err(error.hint("or, if you stay logged in: `--no-linger-check`"))
 }
 
 /// A file that says whom to tell can be read, and is none that the agent could write: it may name a command.

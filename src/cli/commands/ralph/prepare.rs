@@ -160,7 +160,7 @@ pub(super) async fn prepare(
         }
         Some(_) => {}
     }
-    preflight::survives_logout(args)?;
+    preflight::survives_logout(args).await?;
     preflight::told(args, &workspace.path, &request.mounts)?;
     preflight::survives_reboot(args)?;
     preflight::room(&tasks, &workspace.path)?;
