@@ -19,6 +19,7 @@ mod exit;
 mod foreground;
 mod host;
 mod image;
+mod in_need;
 mod launch;
 mod logout;
 mod night;

@@ -7,7 +7,7 @@
 #                          processors the services' tests leave idle, which wait for much, and a tenth of the others
 #   STOCKADE_TEST_MINUTES  the longest that one suite may take on one slot, default 60
 #   STOCKADE_TEST_WHOLE=1  every test on every slot; otherwise the tests of the loop alone are run on the first and the
-#                          last service and in the first and the last guest, the oldest and the newest release
+#                          last service, the oldest and the newest release, and in the first guest
 #   STOCKADE_UPDATE=1      so too, without the checks; docs/compatibility.md is written if nothing fails (make compatibility)
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
@@ -101,20 +101,22 @@ run_on_service() {
 }
 
 # What is not run on the selected slot, as words for the test program: what looks for growth over hundreds of lives is run
-# on one release of each tier, the first; the loop by itself on the first and the last service and in the first and the
-# last guest, which are the oldest and the newest release
+# on one release of each tier, the first; the loop by itself on the first and the last service, which are the oldest and
+# the newest release, and in the first guest, where each life takes seconds
 left_out() {
-  local others
+  local of_tier
   [ -z "$WHOLE" ] || return 0
   case $TIER in
-    vm) mapfile -t others < <("$BENCH_SCRIPTS/slots.sh" list | grep '^vm/') ;;
-    *) mapfile -t others < <("$BENCH_SCRIPTS/slots.sh" list | grep -v '^vm/') ;;
+    vm) mapfile -t of_tier < <("$BENCH_SCRIPTS/slots.sh" list | grep '^vm/') ;;
+    *) mapfile -t of_tier < <("$BENCH_SCRIPTS/slots.sh" list | grep -v '^vm/') ;;
   esac
   case $TIER/$SLOT in
-    "${others[0]}" | "${others[-1]}") ;;
+    "${of_tier[0]}") ;;
+    vm/*) printf '%s\n' --skip ralph:: ;;
+    "${of_tier[-1]}") ;;
     *) printf '%s\n' --skip ralph:: ;;
   esac
-  [ "$TIER/$SLOT" = "$(printf '%s\n' "${others[@]}" | grep -m 1 "^$TIER/")" ] || printf '%s\n' --skip endurance::
+  [ "$TIER/$SLOT" = "$(printf '%s\n' "${of_tier[@]}" | grep -m 1 "^$TIER/")" ] || printf '%s\n' --skip endurance::
 }
 
 # run_service [ARGUMENT...]: all that is run on the selected slot
@@ -146,6 +148,8 @@ run_guest() {
   local status=0 log=$LOGS/vm-$SLOT-guest.log start=$EPOCHREALTIME more
   learn_facts "$("$BENCH_SCRIPTS/vm.sh" version "$SLOT")" "$BENCH_SCRIPTS/vm.sh" exec "$SLOT" podman
   say "vm/$SLOT: Podman $VERSION, guest tests"
+  # beside others it has little of the processors at times
+  [ -z "${BENCH_NICE:-}" ] || export STOCKADE_TEST_SLOWNESS=12
   mapfile -t more < <(left_out)
   child "$log" "$BENCH_SCRIPTS/vm.sh" test "$SLOT" "${more[@]}" || status=$?
   if [ "$status" = 70 ]; then
@@ -252,13 +256,15 @@ await_job() {
   unset "AT_WORK[$process]"
 }
 
-# run_jobs NAME...: those that are patient one after the other, beside the others; their rows are in this order
+# run_jobs NAME...: those that are patient one after the other, beside the others; their rows are in this order. The
+# first guest, which has the most to do, is the last to be begun: by then there is little that it would be beside
 run_jobs() {
   local name at_once all=$RESULTS slots=() patient=()
   for name in "$@"; do
     case $name in
       "$BESIDE") ;;
-      checks | vm/*) patient+=("$name") ;;
+      checks) patient+=("$name") ;;
+      vm/*) patient=("$name" "${patient[@]}") ;;
       *) slots+=("$name") ;;
     esac
   done

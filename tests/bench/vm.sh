@@ -7,6 +7,7 @@
 #   test  runs the tests of tests/guest in it; arguments are the test program's own (a filter, --nocapture)
 #         status 70: the guest's kernel tripped over its own patches, which says nothing of the tests
 #   STOCKADE_TEST_MINUTES  the longest that the tests may take, default 60
+#   STOCKADE_TEST_SLOWNESS how much longer than on a machine of their own they wait for anything, default 4 times
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -187,7 +188,7 @@ run_tests() {
   done
   guest_file /bin/busybox busybox
   guest_file <(printf '#!/bin/sh\nexec podman --remote --url unix://%s/podman/podman.sock "$@"\n' "$RUN") podman-remote
-  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS=4 STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
+  environment=(RUST_BACKTRACE="${RUST_BACKTRACE:-0}" STOCKADE_TEST_SLOT="vm-$SUITE" STOCKADE_TEST_SLOWNESS="${STOCKADE_TEST_SLOWNESS:-4}" STOCKADE_TEST_SOCKET="$RUN/podman/podman.sock"
     STOCKADE_TEST_SHARED="$area/shared" STOCKADE_TEST_BIN="$area/stockade" STOCKADE_TEST_BUSYBOX="$area/busybox"
     STOCKADE_TEST_PODMAN="$area/podman-remote")
   end_tests
@@ -223,7 +224,7 @@ end_tests() {
     rm -f tests.pid' > /dev/null 2>&1 || true
 }
 
-action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,9s/^# //p' "$0" >&2; exit 2; }
+action=${1:-} suite=${2:-}; shift 2 || { sed -n '2,10s/^# //p' "$0" >&2; exit 2; }
 check_suite "$suite"
 case $action in
   up | down) "$action" "$suite" ;;
@@ -232,5 +233,5 @@ case $action in
   put) need_guest "$suite"; guest_file "$@" ;;
   exec) need_guest "$suite"; guest alice "${AS_ALICE[@]}" "$@" ;;
   test) need_guest "$suite"; run_tests "$@" ;;
-  *) sed -n '2,9s/^# //p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# //p' "$0" >&2; exit 2 ;;
 esac

@@ -1,5 +1,5 @@
-//! `stockade ralph` where limits hold. `tests/bench/run.sh` runs it in the first and in the last guest, in the others when
-//! the whole matrix is asked for.
+//! `stockade ralph` where limits hold. `tests/bench/run.sh` runs it in the first guest, in the others when the
+//! whole matrix is asked for.
 
 mod awake; // machines that sleep or must not
 mod frozen; // checkpoints of a workspace whose agent is paused for them

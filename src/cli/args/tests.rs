@@ -85,6 +85,8 @@ fn reference() -> String {
     section(&mut text, "stockade", &help(&mut command));
     let mut plain = BTreeMap::new();
     let mut verbs = verbs(&command);
+    // What only Stockade itself calls is no reference of anybody's.
+    verbs.retain(|(_, verb)| !verb.is_hide_set());
     // Plain verbs first, then those of nouns.
     verbs.sort_by_key(|(name, _)| name.matches(' ').count());
     for (name, verb) in verbs {

@@ -11,6 +11,7 @@ use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::in_need::InNeed;
 use crate::cli::prompt;
 use crate::cli::ui::Ui;
 use crate::libpod::{Removal, Status};
@@ -54,6 +55,8 @@ struct ExistsArgs {
 }
 
 /// Remove containers that Stockade made and that do not run
+///
+/// Those of runs that have not ended stay: they are in need of them.
 #[derive(Debug, Args)]
 struct PruneArgs {
     /// Do not ask
@@ -109,8 +112,16 @@ async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
         )
     });
     let ids: Vec<String> = ended.map(|container| container.id.to_string()).collect();
+    let in_need = InNeed::look()?;
     each(&ids, ui, async |id| {
         let container = containers.find(&client, id).await?;
+        if let Some(run) = in_need.by(&container) {
+            let (name, run) = (&container.name, run.id());
+            ui.status(&format!(
+                "kept: {name}, of the run {run}, which has not ended"
+            ));
+            return Ok(());
+        }
         let how = Removal {
             volumes: true,
             ..Removal::default()

@@ -10,14 +10,17 @@ use crate::cli::connect;
 use crate::cli::containers::{Containers, ScopeArgs, each};
 use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
+use crate::cli::in_need::InNeed;
 use crate::cli::ui::Ui;
 use crate::libpod::{Removal, Status};
 use crate::sandbox::Home;
 
 /// Remove containers
+///
+/// One of a run that has not ended goes with --force alone, and ends it.
 #[derive(Debug, Args)]
 pub(crate) struct RmArgs {
-    /// Also if it runs, and be content if there is none
+    /// Also if it runs or a run needs it, and be content if there is none
     #[arg(short, long)]
     force: bool,
     /// With its anonymous volumes
@@ -61,11 +64,23 @@ pub(crate) async fn run(args: &RmArgs, global: &Global, ui: &Ui) -> CliResult {
         volumes: args.volumes,
         timeout: args.time,
     };
+    let in_need = match args.force {
+        true => None,
+        false => Some(InNeed::look()?),
+    };
     each(&names, ui, async |name| {
         if (args.ignore || args.force) && !client.container_exists(name).await? {
             return Ok(());
         }
         let container = containers.find(&client, name).await?;
+        if let Some(run) = in_need.as_ref().and_then(|in_need| in_need.by(&container)) {
+            let run = run.id();
+            let text =
+                format!("the container `{name}` is that of the run {run}, which has not ended");
+            return Err(CliError::new(Exit::Failed, text).hint(format!(
+                "end it first, `stockade stop {run}`, or `stockade rm -f {name}`"
+            )));
+        }
         if container.state.status.is_live() && !args.force {
             return Err(CliError::new(
                 Exit::Failed,

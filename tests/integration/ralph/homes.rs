@@ -93,6 +93,34 @@ fn a_container_that_is_removed_by_hand_takes_it_along() {
     dir.assert_nothing_left();
 }
 
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn what_is_tidied_up_leaves_a_run_that_has_not_ended_its_container() {
+    let dir = TestDir::new();
+    let run = ralph(&dir, "echo out; sleep 1000", &["--no-check", "-d"]).run();
+    let run = run.success().line();
+    let container = dir.containers()[0].clone();
+    let rm = |words: &[&str]| dir.stockade(&[&["rm"], words].concat()).run();
+    let text = format!("that of the run {run}, which has not ended");
+    let _ = rm(&[&container]).code(1).complains(&text);
+    // Left alone: its container has ended, and is what its next life is started from.
+    let killed = dir
+        .shell(&format!("pkill -KILL -f 'supervise {run}'"))
+        .run();
+    let _ = killed.success();
+    let _ = dir.stockade(&["kill", &container]).run().success();
+    let _ = dir.stockade(&["wait", &container]).run();
+    let pruned = dir.stockade(&["container", "prune", "-f"]).run().success();
+    assert_eq!(pruned.stdout(), "", "{pruned}");
+    let _ = pruned.complains(&format!("of the run {run}, which has not ended"));
+    let _ = rm(&["-a"]).code(1).complains(&text);
+    assert_eq!(dir.containers(), [container]);
+    assert_eq!(dir.homes(), [format!("stockade-home-{run}")]);
+    let _ = dir.stockade(&["resume", "-d", &run]).run().success();
+    let _ = dir.stockade(&["stop", &run]).run().success();
+    dir.assert_nothing_left();
+}
+
 #[tokio::test]
 #[ignore = "needs podman: runs an agent, and makes volumes"]
 async fn one_that_was_left_behind_is_found_again() {
