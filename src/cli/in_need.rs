@@ -29,7 +29,9 @@ impl InNeed {
             }
             let checks = entries.unwrap_or_default().into_iter();
             let checks = checks.filter_map(|entry| match entry.event {
-                Event::Checking { container, .. } => Some(container),
+                Event::Checking { container, .. } | Event::CheckingAgain { container, .. } => {
+                    Some(container)
+                }
                 _ => None,
             });
             Some((run, checks.collect()))

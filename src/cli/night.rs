@@ -133,8 +133,10 @@ pub(crate) async fn clear_cut_checks(run: &Run, client: &Client) -> CliResult<Ve
     let mut open = None;
     for entry in entries {
         match entry.event {
-            Event::Checking { container, .. } => cut.extend(open.replace(container)),
-            Event::Checked { .. } => open = None,
+            Event::Checking { container, .. } | Event::CheckingAgain { container, .. } => {
+                cut.extend(open.replace(container));
+            }
+            Event::Checked { .. } | Event::CheckedAgain { .. } => open = None,
             _ => {}
         }
     }

@@ -192,6 +192,13 @@ pub enum Event {
         #[serde(default)]
         findings: Findings,
     },
+    /// A check that the person asks for begins.
+    CheckingAgain {
+        /// The checkpoint that it is made on.
+        checkpoint: u32,
+        /// The name of its container: known before it is made.
+        container: String,
+    },
     /// The person had a checkpoint checked once more.
     CheckedAgain {
         /// Which.

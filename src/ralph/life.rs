@@ -14,7 +14,7 @@ use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
-use crate::libpod::{Status, Stopped};
+use crate::libpod::{self, Status, Stopped};
 use crate::sandbox::proc_files::KernelFiles;
 use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
 
@@ -178,7 +178,7 @@ pub(super) async fn live<G: Gate>(
         }
         // As a rule it is still there: the service cleans up after its last word.
         seen.look();
-        Ok(sandbox.outcome(watch).await?)
+        Ok(sandbox.outcome_in_sight(watch).await?)
     };
     let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
     drop(input);
@@ -234,13 +234,20 @@ pub(super) async fn join(
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
 ) -> Result<Life> {
+    let before = transcript.length();
     let mut seen = sandbox.watch_life(&KernelFiles::default()).await;
     let (watch, monitor) = (sandbox.watch(), seen.take_monitor());
+    // The log of a container that does not run is not followed: it ends with what is there.
+    let is_paused = sandbox.status().await? == Status::Paused;
     let work = async {
         harvest(sandbox, started.since(), transcript, &mut seen).await?;
-        Ok(sandbox.outcome(watch).await?)
+        Ok(sandbox.outcome_in_sight(watch).await?)
     };
     let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
+    if is_paused {
+        transcript.rewind(before)?;
+        harvest(sandbox, started.since(), transcript, &mut seen).await?;
+    }
     if started.is_lost() {
         // What the service says of its end was that of another life.
         life.cut = Some(Cut::MachineDown);
@@ -294,8 +301,13 @@ async fn until_over(
     if !kept {
         keeping.await?;
     }
-    let (mut outcome, mut cut) = (outcome?, ending.cut);
-    ending.done().await;
+    let mut outcome = outcome?;
+    let effect = ending.done().await;
+    let mut cut = ending.cut;
+    if effect == Effect::None && cut != Some(Cut::Stopped) {
+        // It had ended by itself before, and is what it would have been without a word.
+        (cut, low, grown) = (None, None, None);
+    }
     // With it the service's own clean-up has ended, which to ask would only be in the way of.
     if let Some(monitor) = monitor {
         monitor.ended().await;
@@ -331,7 +343,7 @@ struct Ending<'a> {
     sandbox: &'a Sandbox,
     cut: Option<Cut>,
     hardest: Stop,
-    under_way: Vec<JoinHandle<()>>,
+    under_way: Vec<JoinHandle<Effect>>,
     /// It has ended.
     over: watch::Sender<bool>,
     /// While it is paused it cannot be ended.
@@ -355,17 +367,16 @@ impl<'a> Ending<'a> {
         self.hardest = self.hardest.max(how);
         self.enough.iter().for_each(Enough::say);
         let sandbox = self.sandbox.clone();
+        let enough = self.enough.clone();
         let mut over = self.over.subscribe();
         let task = tokio::spawn(async move {
+            let mut effect = Effect::None;
             // That it has ended is seen elsewhere, and ends this.
             loop {
-                let _ = match how {
-                    Stop::Now => sandbox.signal("KILL").await,
-                    _ => sandbox.stop(None).await.map(drop),
-                };
+                effect = effect.max(say(&sandbox, how, enough.as_ref()).await);
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
-                    _ = over.wait_for(|over| *over) => return,
+                    _ = over.wait_for(|over| *over) => return effect,
                 }
             }
         });
@@ -374,14 +385,50 @@ impl<'a> Ending<'a> {
 
     /// Waits until the service has done with what it was asked: it cleans up behind what it has stopped, and would do so behind
     /// the next life.
-    async fn done(&mut self) {
+    async fn done(&mut self) -> Effect {
         self.over.send_replace(true);
         let done = async {
+            let mut effect = Effect::None;
             for task in &mut self.under_way {
-                let _ = task.await;
+                effect = effect.max(task.await.unwrap_or(Effect::Ended));
             }
+            effect
         };
-        let _ = tokio::time::timeout(PATIENCE, done).await;
+        let done = tokio::time::timeout(PATIENCE, done).await;
+        done.unwrap_or(Effect::Ended)
+    }
+}
+
+/// What a word has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Effect {
+    /// It had ended before.
+    None,
+    /// It ended by it, as far as can be told.
+    Ended,
+}
+
+/// Says a word to it. One that somebody has paused is let go on for it: it hears nothing else.
+async fn say(sandbox: &Sandbox, how: Stop, enough: Option<&Enough>) -> Effect {
+    let said = async || match how {
+        Stop::Now => sandbox.signal("KILL").await.map(|()| Stopped::Now),
+        _ => sandbox.stop(None).await,
+    };
+    let mut answer = said().await;
+    if answer.as_ref().is_err_and(libpod::Error::is_wrong_state)
+        && !enough.is_some_and(Enough::holds)
+        && sandbox
+            .status()
+            .await
+            .is_ok_and(|status| status == Status::Paused)
+        && sandbox.unpause().await.is_ok()
+    {
+        answer = said().await;
+    }
+    match answer {
+        Ok(Stopped::Before) => Effect::None,
+        Err(error) if error.is_wrong_state() || error.is_not_found() => Effect::None,
+        Ok(Stopped::Now) | Err(_) => Effect::Ended,
     }
 }
 

@@ -264,11 +264,16 @@ impl Past {
                 container,
                 checkpoint,
                 ..
+            }
+            | Event::CheckingAgain {
+                container,
+                checkpoint,
             } => {
                 self.checking = Some(container.clone());
                 self.checked_on.insert(*checkpoint);
             }
             Event::CheckedAgain { checkpoint, .. } => {
+                self.checking = None;
                 self.checked_on.insert(*checkpoint);
             }
             Event::Checked {

@@ -212,23 +212,52 @@ impl Sandbox {
     ///
     /// # Errors
     /// The service went away, or the container did and nothing remembers its exit code.
-    pub async fn outcome(&self, mut watch: Watch) -> Result<Outcome> {
+    pub async fn outcome(&self, watch: Watch) -> Result<Outcome> {
+        match self.watched(watch).await? {
+            Some(outcome) => Ok(outcome),
+            None => self.outcome_by_waiting().await,
+        }
+    }
+
+    /// As [`Self::outcome`], of a life of which nothing may be missed: that the service was away is an error, too, where it is
+    /// there again at once and the container lives on. What it says meanwhile is in the service's log alone.
+    ///
+    /// # Errors
+    /// As [`Self::outcome`].
+    pub async fn outcome_in_sight(&self, watch: Watch) -> Result<Outcome> {
+        match self.watched(watch).await? {
+            Some(outcome) => Ok(outcome),
+            None if self.status().await.is_ok_and(Status::is_live) => {
+                Err(Error::cut("containers/wait"))
+            }
+            None => self.outcome_by_waiting().await,
+        }
+    }
+
+    /// `None` if the wait failed: the connection was lost, or the container is gone.
+    async fn watched(&self, mut watch: Watch) -> Result<Option<Outcome>> {
         let exit_code = tokio::select! {
             Some(outcome) = self.ended_by_now() => {
                 watch.leave();
-                return Ok(outcome);
+                return Ok(Some(outcome));
             }
             exit_code = watch.exit_code() => exit_code,
         };
-        let exit_code = match exit_code {
-            Some(code) => Ok(code),
-            // The connection may have been lost, and the service be there again.
-            None => self.client.wait_container(&self.id, WATCH).await,
-        };
-        let exit_code = match exit_code {
+        match exit_code {
+            Some(code) => self.outcome_of(code).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn outcome_by_waiting(&self) -> Result<Outcome> {
+        let exit_code = match self.client.wait_container(&self.id, WATCH).await {
             Err(error) if error.is_not_found() => self.remembered_exit_code(error).await?,
             other => other?,
         };
+        self.outcome_of(exit_code).await
+    }
+
+    async fn outcome_of(&self, exit_code: i32) -> Result<Outcome> {
         match self.inspect().await {
             Ok(container) => Ok(Outcome::of(exit_code, Some(&container))),
             // Somebody removed it: the exit code is all there is.

@@ -177,6 +177,13 @@ fn a_full_disk_is_said_and_leaves_nothing() {
     fs::remove_file(&filler).expect("ours");
     assert_eq!(small.content(&here), before);
 
+    // A night that would end for want of room there is not begun.
+    let night = ["ralph", "--image", tiny(), "--min-free=100m", "--no-check"];
+    let task = ["--prompt=x", "--completion-promise=DONE", "--", "true"];
+    let refused = here.stockade(&[&night[..], &task].concat()).run();
+    let _ = refused.code(30).complains("100 MiB have to stay so");
+    assert_eq!(small.content(&here), before);
+
     // With room again it works.
     let _ = run(&[], "echo ran").success().says("ran\n");
     assert_eq!(small.content(&here), before);

@@ -359,8 +359,15 @@ async fn supervise(
                     return Ok(night.sandbox_removed(&mut stop).await?);
                 }
                 // Nothing of the agent may be alive when its work is kept, and nothing is left behind by it afterwards.
-                if sandbox.stop(None).await.is_err() {
-                    let _ = sandbox.remove_container().await;
+                if sandbox.stop(None).await.is_err()
+                    && let Err(why) = sandbox.remove_container().await
+                    && !why.is_not_found()
+                {
+                    // It may live on: no verdict, and nothing is kept in its place. The run can be taken up again.
+                    return Err(error.hint(format!(
+                        "the agent may be at work still: when Podman is well again, `stockade resume {}`",
+                        run.id()
+                    )));
                 }
                 if stays {
                     take_back(run, night, &service, ui).await?;

@@ -107,6 +107,9 @@ pub(crate) fn words(event: &Event, record: &Record) -> Option<String> {
         Event::Checking { checkpoint, .. } => {
             format!("check of checkpoint {checkpoint}, in a clean container")
         }
+        Event::CheckingAgain { checkpoint, .. } => {
+            format!("check of checkpoint {checkpoint} once more, in a clean container")
+        }
         Event::Checked {
             timed_out: true,
             took,

@@ -1,6 +1,7 @@
 //! Which images there are.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -33,15 +34,34 @@ pub struct Image {
     /// How it was made, oldest first, as far as whoever made it tells.
     #[serde(default, deserialize_with = "null::default")]
     pub history: Vec<HistoryEntry>,
+    /// Where the service keeps it.
+    #[serde(default, deserialize_with = "null::default")]
+    pub graph_driver: GraphDriver,
 }
 
 impl Image {
+    /// The directory of its topmost layer in the service's storage, as the service names it. Not every storage driver does.
+    pub fn layer(&self) -> Option<&Path> {
+        let path = Path::new(self.graph_driver.data.get("UpperDir")?);
+        path.is_absolute().then_some(path)
+    }
+
     /// Whether it is known to have `ONBUILD` instructions. That it is not known proves nothing: no
     /// release shows them, and not every builder notes them in the history.
     pub fn has_triggers(&self) -> bool {
         let noted = |entry: &HistoryEntry| entry.created_by.contains("ONBUILD");
         !self.config.on_build.is_empty() || self.history.iter().any(noted)
     }
+}
+
+/// The storage of an image's layers.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct GraphDriver {
+    /// The driver's own names for them, as in `UpperDir` of `overlay`.
+    #[serde(default, deserialize_with = "null::default")]
+    pub data: BTreeMap<String, String>,
 }
 
 /// One step of an image's making.

@@ -7,5 +7,5 @@ mod pull;
 pub use build::{
     BuildLimits, BuildNetwork, BuildOptions, BuildStream, ImageFormat, Layers, PullPolicy,
 };
-pub use list::{HistoryEntry, Image, ImageConfig, ListedImage, RemovedImages};
+pub use list::{GraphDriver, HistoryEntry, Image, ImageConfig, ListedImage, RemovedImages};
 pub use pull::{PullOptions, PullStream};

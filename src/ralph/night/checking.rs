@@ -80,10 +80,15 @@ impl Night {
             task.check = Check::Command(command.to_owned());
         }
         let container = format!("ralph-{}-check-{}", self.run.id(), self.journal.next());
+        let left = self.past.checking.clone();
+        self.note(Event::CheckingAgain {
+            checkpoint: at,
+            container: container.clone(),
+        })?;
         let path = self.run.check_again_path();
         let made = Clean {
             container: &container,
-            left: None,
+            left: left.as_deref(),
             at,
             task: &task,
             output: &path,
@@ -111,11 +116,12 @@ impl Night {
         gate: &G,
         stop: &mut watch::Receiver<Stop>,
     ) -> Result<Checked, Fault<G::Error>> {
+        // Before anything is made that would have to be removed.
+        let mut output = Transcript::anew(clean.output, self.record.output)?;
         let sandbox = gate
             .make_clean(clean.container, clean.task, clean.left)
             .await;
         let sandbox = sandbox.map_err(Fault::Refused)?;
-        let mut output = Transcript::anew(clean.output, self.record.output)?;
         let claimed = Claimed {
             checkpoints: &self.checkpoints,
             at: clean.at,

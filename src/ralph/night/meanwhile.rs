@@ -58,12 +58,18 @@ pub(in crate::ralph) struct Meanwhile<'a> {
 pub(in crate::ralph) struct Enough {
     over: watch::Sender<bool>,
     stop: Arc<AtomicBool>,
+    paused: PathBuf,
 }
 
 impl Enough {
     pub(in crate::ralph) fn say(&self) {
         self.over.send_replace(true);
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is by us that the agent is paused, and goes on soon.
+    pub(in crate::ralph) fn holds(&self) -> bool {
+        self.paused.exists()
     }
 }
 
@@ -91,7 +97,11 @@ impl Night {
             paused: self.run.paused_path(),
             journal: &mut self.journal,
             past: &mut self.past,
-            enough: Enough { over, stop },
+            enough: Enough {
+                over,
+                stop,
+                paused: self.run.paused_path(),
+            },
             is_over,
             unpausable: None,
             failed: false,

@@ -173,6 +173,27 @@ fn an_agent_that_the_person_has_paused_stays_so() {
     let _ = dir.stockade(&["unpause", &name]).run().success();
     dir.write("go", "");
     let _ = dir.stockade(&["watch", &id]).run().code(0);
+    // What it said after its pause was heard.
+    let journal = record(&dir, &id).join("journal.jsonl");
+    let journal = fs::read_to_string(journal).expect("the journal");
+    assert_eq!(
+        journal.matches("\"event\":\"iteration\"").count(),
+        1,
+        "{journal}"
+    );
+    dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: with cgroup v2, run by tests/bench/vm.sh"]
+fn an_agent_that_the_person_has_paused_is_ended_all_the_same() {
+    gate::in_a_guest();
+    let dir = TestDir::new();
+    let id = begun(&dir, "sleep 1000", &["--checkpoint-every=0"]);
+    let name = format!("ralph-{id}");
+    wait_until(|| dir.stockade(&["pause", &name]).run().exit_code() == Some(0));
+    let _ = dir.stockade(&["stop", &id]).run().success();
+    let _ = dir.stockade(&["wait", &id]).run().code(23);
     dir.assert_nothing_left();
 }
 

@@ -1,6 +1,8 @@
 //! What is said of a check that did not end by itself, and of tests of which the agent has made less.
 
-use super::night::ended;
+use rustix::process::Signal;
+
+use super::night::{ended, wait_until};
 use super::verified::{claiming, event};
 use crate::support::dir::TestDir;
 
@@ -31,6 +33,23 @@ fn a_check_that_takes_too_long_has_failed_whatever_it_says_then() {
     // By hand, too.
     let again = dir.stockade(&["check"]).run().code(10);
     assert!(!again.stderr().contains("passed"), "{again}");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_check_by_hand_that_was_cut_off_is_in_nobodys_way() {
+    let dir = TestDir::new();
+    let output = claiming(&dir, "", &["--check", "true"]).run();
+    let _ = ended(&dir, output, 0, 1);
+    let endless = ["check", "--check", "echo begun; sleep 1000"];
+    let running = dir.stockade(&endless).spawn();
+    let logs = || dir.stockade(&["logs", "--check"]).run().success();
+    wait_until(|| logs().stdout() == "begun\n");
+    running.signal(Signal::KILL);
+    let _ = running.finish();
+    assert_eq!(dir.containers().len(), 1);
+    let _ = dir.stockade(&["check"]).run().success();
+    dir.assert_nothing_left();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -10,6 +11,7 @@ pub(crate) use crate::support::capture::wait_until;
 use crate::support::command::{Output, TestCommand};
 use crate::support::dir::TestDir;
 use crate::support::private_service::Service;
+use crate::support::relay::Relay;
 
 /// Counts its lives in `count`, and then does what follows.
 pub(crate) const COUNTING: &str =
@@ -319,6 +321,40 @@ fn an_agent_that_ends_while_nobody_looks_is_not_lost() {
     let waited = dir.stockade(&["wait", &format!("ralph-{id}")]).run();
     assert_eq!(waited.code(1).stdout(), "1\n", "the end of its first life");
     let output = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, output, 0, 2);
+    assert_all_said_once(&dir);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn time_after_its_end_is_none_of_an_agents() {
+    let dir = TestDir::new();
+    let agent = "until [ -e go ]; do sleep 0.1; done; echo '<promise>COMPLETE</promise>'";
+    let limits = ["--time=12s", "--iteration-timeout=12s"];
+    let flags = [&["--no-check", "-d"][..], &limits].concat();
+    let id = ralph(&dir, agent, &flags).run().success().line();
+    let begun = Instant::now();
+    wait_until(|| lives(&dir) == 1);
+    let killed = dir.shell(&format!("pkill -KILL -f 'supervise {id}'")).run();
+    let _ = killed.success();
+    dir.write("go", "");
+    let waited = dir.stockade(&["wait", &format!("ralph-{id}")]).run();
+    let _ = waited.success();
+    wait_until(|| begun.elapsed() > Duration::from_secs(13));
+    let output = dir.stockade(&["resume"]).run();
+    let _ = ended(&dir, output, 0, 1);
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn a_service_that_is_there_again_at_once_takes_no_word_along() {
+    let relay = Relay::start();
+    let dir = TestDir::new();
+    let url = format!("unix://{}", relay.socket().display());
+    let running = ralph(&dir, TALKING, &["--no-check", "--url", &url]).spawn();
+    running.expect("1.3\n");
+    relay.hang_up();
+    let output = running.finish();
     let _ = ended(&dir, output, 0, 2);
     assert_all_said_once(&dir);
 }

@@ -58,6 +58,15 @@ impl Relay {
         self.directory.path().join("relay.sock")
     }
 
+    /// Its connections are closed, and it is there again at once, as one that systemd starts for whoever asks.
+    pub(crate) fn hang_up(&self) {
+        let mut open = self.open.lock().unwrap();
+        for stream in open.iter_mut().flat_map(std::mem::take) {
+            // It may be closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     /// The service is gone, as far as clients can tell: its connections are closed, its socket too.
     pub(crate) fn cut(&self) {
         std::fs::remove_file(self.socket()).expect("our socket");

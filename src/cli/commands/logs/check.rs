@@ -24,7 +24,7 @@ impl Which {
     fn find(self, entries: &[Entry]) -> Option<&Event> {
         let mut events = entries.iter().rev().map(|entry| &entry.event);
         events.find(|event| match (self, event) {
-            (Self::Last, Event::CheckedAgain { .. }) => true,
+            (Self::Last, Event::CheckingAgain { .. } | Event::CheckedAgain { .. }) => true,
             (Self::Last, Event::Checking { .. } | Event::Checked { .. }) => true,
             (Self::Of(wanted), Event::Checking { number, .. } | Event::Checked { number, .. }) => {
                 wanted == *number

@@ -13,7 +13,7 @@ use crate::cli::logout::{Logout, Why, logout, user};
 use crate::cli::notify::{self, Notify};
 use crate::cli::ui::Ui;
 use crate::cli::{host, night};
-use crate::libpod::{Endpoint, EnvMap, Mount};
+use crate::libpod::{Endpoint, EnvMap, Image, Mount};
 use crate::ralph::{Low, Task};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::mounts::{self, MountSource};
@@ -93,11 +93,25 @@ pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[mounts::Mount])
 
 /// A night that would be ended for want of room is not begun.
 pub(super) fn room(tasks: &[Task], workspace: &Path) -> CliResult<()> {
-    let least = tasks.iter().map(|task| task.budget.least_free).max();
-    let (least, state) = (least.unwrap_or(0), host::state_directory()?);
+    let state = host::state_directory()?;
     // What is not made yet will be in the file system of what is.
     let state = state.ancestors().find(|path| path.exists());
-    let Some(low) = Low::find([Some(workspace), state].into_iter().flatten(), least) else {
+    room_in([Some(workspace), state], tasks)
+}
+
+/// As [`room`], where Podman keeps the image, and will keep what is written in the sandbox. If it does not say where that is
+/// the first iteration shows it.
+pub(super) fn room_of_podman(tasks: &[Task], image: &Image) -> CliResult<()> {
+    room_in([image.layer()], tasks)
+}
+
+fn room_in<'a>(
+    places: impl IntoIterator<Item = Option<&'a Path>>,
+    tasks: &[Task],
+) -> CliResult<()> {
+    let least = tasks.iter().map(|task| task.budget.least_free).max();
+    let least = least.unwrap_or(0);
+    let Some(low) = Low::find(places.into_iter().flatten(), least) else {
         return Ok(());
     };
     let text = match low.files {
