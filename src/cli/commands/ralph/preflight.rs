@@ -13,7 +13,7 @@ use crate::cli::logout::{Logout, Why, logout, user};
 use crate::cli::notify::{self, Notify};
 use crate::cli::ui::Ui;
 use crate::cli::{host, night};
-use crate::libpod::{Endpoint, EnvMap, Image, Mount};
+use crate::libpod::{Client, Endpoint, EnvMap, Image, Mount};
 use crate::ralph::{Low, Task};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::mounts::{self, MountSource};
@@ -99,10 +99,20 @@ pub(super) fn room(tasks: &[Task], workspace: &Path) -> CliResult<()> {
     room_in([Some(workspace), state], tasks)
 }
 
-/// As [`room`], where Podman keeps the image, and will keep what is written in the sandbox. If it does not say where that is
-/// the first iteration shows it.
-pub(super) fn room_of_podman(tasks: &[Task], image: &Image) -> CliResult<()> {
-    room_in([image.layer()], tasks)
+/// As [`room`], where Podman keeps the image, and will keep what is written in the sandbox. An image may not tell; to ask for
+/// the store takes old releases most of a second.
+pub(super) async fn room_of_podman(
+    tasks: &[Task],
+    image: &Image,
+    client: &Client,
+) -> CliResult<()> {
+    match image.layer() {
+        Some(layer) => room_in([Some(layer)], tasks),
+        None => {
+            let store = client.info().await?.store.graph_root;
+            room_in([Some(Path::new(&store))], tasks)
+        }
+    }
 }
 
 fn room_in<'a>(

@@ -180,7 +180,7 @@ pub(super) async fn prepare(
         (None, Some(image)) => image.obtain(client, pull, ui).await?,
         (None, None) => image::obtain(client, &request.image, pull, ui).await?,
     };
-    preflight::room_of_podman(&tasks, &image)?;
+    preflight::room_of_podman(&tasks, &image, client).await?;
     // Before a name is made for the container: that is none of the person's.
     let record = record(
         args,
