@@ -304,9 +304,9 @@ async fn until_over(
     let mut outcome = outcome?;
     let effect = ending.done().await;
     let mut cut = ending.cut;
-    if effect == Effect::None && cut != Some(Cut::Stopped) {
-        // It had ended by itself before, and is what it would have been without a word.
-        (cut, low, grown) = (None, None, None);
+    if effect == Effect::None && matches!(cut, Some(Cut::Time | Cut::IterationTime)) {
+        // It had ended by itself before: what came later was none of its time.
+        cut = None;
     }
     // With it the service's own clean-up has ended, which to ask would only be in the way of.
     if let Some(monitor) = monitor {
