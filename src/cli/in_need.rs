@@ -13,20 +13,16 @@ use crate::sandbox::Home;
 pub(crate) struct InNeed(Vec<(Run, Vec<String>)>);
 
 impl InNeed {
-    /// Looks at all runs. One that nobody has in hand and whose journal cannot be read gets no further, and needs nothing.
+    /// Looks at all runs that somebody has in hand, or that are left alone.
     ///
     /// # Errors
     /// The runs cannot be listed.
     pub(crate) fn look() -> CliResult<Self> {
         let runs = night::runs()?.list()?.into_iter();
-        let runs = runs.filter_map(|run| {
+        let open = runs.filter(|run| run.is_held() || night::is_left_alone(run));
+        let open = open.map(|run| {
+            // Without them its agent's container is known all the same.
             let entries = Reader::open(&run.journal_path()).map(|(_, entries)| entries);
-            let is_open = entries
-                .as_ref()
-                .is_ok_and(|entries| !night::has_ended(entries));
-            if !is_open && !run.is_held() {
-                return None;
-            }
             let checks = entries.unwrap_or_default().into_iter();
             let checks = checks.filter_map(|entry| match entry.event {
                 Event::Checking { container, .. } | Event::CheckingAgain { container, .. } => {
@@ -34,9 +30,10 @@ impl InNeed {
                 }
                 _ => None,
             });
-            Some((run, checks.collect()))
+            let checks = checks.collect();
+            (run, checks)
         });
-        Ok(Self(runs.collect()))
+        Ok(Self(open.collect()))
     }
 
     /// The run that needs a container of ours.

@@ -82,10 +82,9 @@ fn a_fork_bomb_stops_at_the_limit_and_the_machine_goes_on() {
         assert!(status.success());
     }
     let took = start.elapsed();
-    assert!(
-        took < stretched(Duration::from_secs(5)),
-        "5 × true: {took:?}"
-    );
+    // However patient the tests are with a busy machine.
+    let most = stretched(Duration::from_secs(5)).min(Duration::from_secs(20));
+    assert!(took < most, "5 × true: {took:?}");
     let _ = dir.stockade(&["ps"]).run().success().has(&name);
     let later = cgroup.number("pids.events", "max ");
     assert!(later > refused, "it has come to an end");
