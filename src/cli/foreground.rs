@@ -184,7 +184,11 @@ async fn converse(
         match failure {
             Some(error) => {
                 tokio::time::sleep(GRACE).await;
-                error
+                match sandbox.status().await {
+                    Ok(status) if status.is_live() => error,
+                    // How it ended will be told, or why not.
+                    _ => pending().await,
+                }
             }
             None => pending().await,
         }

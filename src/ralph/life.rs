@@ -1,12 +1,16 @@
 //! One iteration: a life of the sandbox's main process, from attach to clean-up.
 
+mod ending;
+mod evidence;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 
+use self::ending::{Effect, Ending};
+pub(super) use self::evidence::Evidence;
 use super::error::{Error, Result};
 use super::growth::{Grown, Growth};
 use super::night::{Enough, Fault, Gate, Meanwhile};
@@ -14,15 +18,12 @@ use super::room::{Low, Room};
 use super::started::Started;
 use super::transcript::Transcript;
 use crate::libpod::stream::{Attached, Channel, Chunk};
-use crate::libpod::{self, Status, Stopped};
+use crate::libpod::{Status, Stopped};
 use crate::sandbox::proc_files::KernelFiles;
-use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Usage, Watch};
+use crate::sandbox::{LifeWatch, Monitor, Outcome, Sandbox, Watch};
 
-/// How long after a word that did not end it it is said again.
+/// How long after it was refused a life is tried to be begun again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// How long the service may go on with a word that has ended it.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The exit code of what was killed.
 const KILLED: i32 = 137;
@@ -126,21 +127,10 @@ pub(super) struct Life {
     pub(super) low: Option<Low>,
     /// By how much the workspace has grown, if that was too much.
     pub(super) grown: Option<Grown>,
-    /// Something in it was refused a process, at the limit.
-    pub(super) forks_refused: bool,
-    /// What it used.
-    pub(super) used: Usage,
 }
 
-impl Life {
-    fn has_used(&mut self, seen: LifeWatch) {
-        self.forks_refused = seen.forks_were_refused();
-        self.used = seen.usage();
-        self.outcome.oom_killed |= seen.had_an_oom_kill();
-    }
-}
-
-/// Lets a container live once, keeping what it says and, if that is wanted, what it does.
+/// Lets a container live once, keeping what it says and, if that is wanted, what it does; what is seen of it is
+/// `evidence` also where sight is lost of it.
 pub(super) async fn live<G: Gate>(
     sandbox: &Sandbox,
     transcript: &mut Transcript,
@@ -148,6 +138,7 @@ pub(super) async fn live<G: Gate>(
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
     gate: &G,
+    evidence: &mut Evidence,
 ) -> std::result::Result<Life, Fault<G::Error>> {
     let before = transcript.length();
     let begun = jiff::Timestamp::now();
@@ -165,30 +156,34 @@ pub(super) async fn live<G: Gate>(
         }
     };
     let monitor = seen.take_monitor();
-    let Attached { input, mut output } = attached;
-    let mut is_whole = true;
-    let work = async {
-        while let Some(chunk) = output.next().await? {
-            if chunk.channel == Channel::ServiceError {
-                is_whole = false;
-            } else {
-                transcript.write(&chunk)?;
+    let life = async {
+        let Attached { input, mut output } = attached;
+        let mut is_whole = true;
+        let work = async {
+            while let Some(chunk) = output.next().await? {
+                if chunk.channel == Channel::ServiceError {
+                    is_whole = false;
+                } else {
+                    transcript.write(&chunk)?;
+                }
+                seen.look_at_times();
             }
-            seen.look_at_times();
+            // As a rule it is still there: the service cleans up after its last word.
+            seen.look();
+            Ok(sandbox.outcome_in_sight(watch).await?)
+        };
+        let life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
+        drop(input);
+        if !is_whole {
+            // The stream broke in the service's hands: its log has all of it.
+            transcript.rewind(before)?;
+            harvest(sandbox, begun, transcript, &mut seen).await?;
         }
-        // As a rule it is still there: the service cleans up after its last word.
-        seen.look();
-        Ok(sandbox.outcome_in_sight(watch).await?)
+        Ok::<_, Error>(life)
     };
-    let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
-    drop(input);
-    if !is_whole {
-        // The stream broke in the service's hands: its log has all of it.
-        transcript.rewind(before)?;
-        harvest(sandbox, begun, transcript, &mut seen).await?;
-    }
-    life.has_used(seen);
-    Ok(life)
+    let life = life.await;
+    evidence.add(seen);
+    Ok(life?)
 }
 
 /// Attaches, has it looked at, and starts it. After a life that was cut short, the service's own
@@ -233,28 +228,33 @@ pub(super) async fn join(
     meanwhile: Option<Meanwhile<'_>>,
     bounds: &Bounds,
     stop: &mut watch::Receiver<Stop>,
+    evidence: &mut Evidence,
 ) -> Result<Life> {
     let before = transcript.length();
     let mut seen = sandbox.watch_life(&KernelFiles::default()).await;
     let (watch, monitor) = (sandbox.watch(), seen.take_monitor());
-    // The log of a container that does not run is not followed: it ends with what is there.
-    let is_paused = sandbox.status().await? == Status::Paused;
-    let work = async {
-        harvest(sandbox, started.since(), transcript, &mut seen).await?;
-        Ok(sandbox.outcome_in_sight(watch).await?)
+    let life = async {
+        // The log of a container that does not run is not followed: it ends with what is there.
+        let is_paused = sandbox.status().await? == Status::Paused;
+        let work = async {
+            harvest(sandbox, started.since(), transcript, &mut seen).await?;
+            Ok(sandbox.outcome_in_sight(watch).await?)
+        };
+        let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
+        if is_paused {
+            transcript.rewind(before)?;
+            harvest(sandbox, started.since(), transcript, &mut seen).await?;
+        }
+        if started.is_lost() {
+            // What the service says of its end was that of another life.
+            life.cut = Some(Cut::MachineDown);
+            (life.outcome.exit_code, life.outcome.oom_killed) = (KILLED, false);
+        }
+        Ok(life)
     };
-    let mut life = until_over((sandbox, monitor), work, meanwhile, bounds, stop).await?;
-    if is_paused {
-        transcript.rewind(before)?;
-        harvest(sandbox, started.since(), transcript, &mut seen).await?;
-    }
-    if started.is_lost() {
-        // What the service says of its end was that of another life.
-        life.cut = Some(Cut::MachineDown);
-        (life.outcome.exit_code, life.outcome.oom_killed) = (KILLED, false);
-    }
-    life.has_used(seen);
-    Ok(life)
+    let life = life.await;
+    evidence.add(seen);
+    life
 }
 
 /// Lets it go on until it ends, or has to.
@@ -333,109 +333,7 @@ async fn until_over(
         cut,
         low,
         grown,
-        forks_refused: false,
-        used: Usage::default(),
     })
-}
-
-/// How an iteration is brought to its end.
-struct Ending<'a> {
-    sandbox: &'a Sandbox,
-    cut: Option<Cut>,
-    hardest: Stop,
-    under_way: Vec<JoinHandle<Effect>>,
-    /// It has ended.
-    over: watch::Sender<bool>,
-    /// While it is paused it cannot be ended.
-    enough: Option<Enough>,
-}
-
-impl<'a> Ending<'a> {
-    fn new(sandbox: &'a Sandbox, enough: Option<Enough>) -> Self {
-        Self {
-            sandbox,
-            cut: None,
-            hardest: Stop::No,
-            under_way: Vec::new(),
-            over: watch::Sender::new(false),
-            enough,
-        }
-    }
-
-    fn begin(&mut self, why: Cut, how: Stop) {
-        self.cut = self.cut.or(Some(why));
-        self.hardest = self.hardest.max(how);
-        self.enough.iter().for_each(Enough::say);
-        let sandbox = self.sandbox.clone();
-        let enough = self.enough.clone();
-        let mut over = self.over.subscribe();
-        let task = tokio::spawn(async move {
-            let mut effect = Effect::None;
-            // That it has ended is seen elsewhere, and ends this.
-            loop {
-                effect = effect.max(say(&sandbox, how, enough.as_ref()).await);
-                tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
-                    _ = over.wait_for(|over| *over) => return effect,
-                }
-            }
-        });
-        self.under_way.push(task);
-    }
-
-    /// Waits until the service has done with what it was asked: it cleans up behind what it has stopped, and would do so behind
-    /// the next life.
-    async fn done(&mut self) -> Effect {
-        self.over.send_replace(true);
-        let done = async {
-            let mut effect = Effect::None;
-            for task in &mut self.under_way {
-                effect = effect.max(task.await.unwrap_or(Effect::Ended));
-            }
-            effect
-        };
-        let done = tokio::time::timeout(PATIENCE, done).await;
-        done.unwrap_or(Effect::Ended)
-    }
-}
-
-/// What a word has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Effect {
-    /// It had ended before.
-    None,
-    /// It ended by it, as far as can be told.
-    Ended,
-}
-
-/// Says a word to it. One that somebody has paused is let go on for it: it hears nothing else.
-async fn say(sandbox: &Sandbox, how: Stop, enough: Option<&Enough>) -> Effect {
-    let said = async || match how {
-        Stop::Now => sandbox.signal("KILL").await.map(|()| Stopped::Now),
-        _ => sandbox.stop(None).await,
-    };
-    let mut answer = said().await;
-    if answer.as_ref().is_err_and(libpod::Error::is_wrong_state)
-        && !enough.is_some_and(Enough::holds)
-        && sandbox
-            .status()
-            .await
-            .is_ok_and(|status| status == Status::Paused)
-        && sandbox.unpause().await.is_ok()
-    {
-        answer = said().await;
-    }
-    match answer {
-        Ok(Stopped::Before) => Effect::None,
-        Err(error) if error.is_wrong_state() || error.is_not_found() => Effect::None,
-        Ok(Stopped::Now) | Err(_) => Effect::Ended,
-    }
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.under_way.iter().for_each(JoinHandle::abort);
-    }
 }
 
 async fn over(deadline: Option<Deadline>) -> Cut {

@@ -21,7 +21,7 @@ use super::error::{Error, Result};
 use super::event::{Entry, Event};
 use super::growth::Looked;
 use super::journal::Journal;
-use super::life::{self, Life, Stop};
+use super::life::{self, Evidence, Life, Stop};
 use super::past::{Past, Progress, Step};
 use super::promise::{Claim, LastWords};
 use super::prompt::{Failure, Prompt};
@@ -93,6 +93,8 @@ pub struct Night {
     past: Past,
     /// Where the service keeps the container and its home, as far as that is known.
     storage: Vec<PathBuf>,
+    /// Of the iteration that has begun last.
+    evidence: Evidence,
     /// When it was last looked at how much the workspace has grown.
     looked: Option<Looked>,
 }
@@ -118,6 +120,7 @@ impl Night {
             journal,
             past: Past::of(&entries),
             storage: Vec::new(),
+            evidence: Evidence::default(),
             looked: None,
         };
         Ok((night, entries))
@@ -303,8 +306,21 @@ impl Night {
         })?;
         let (begun, moment) = (Instant::now(), Moment::now());
         let bounds = self.bounds(begun, Duration::ZERO);
+        let mut evidence = Evidence::default();
         let (transcript, meanwhile) = self.meanwhile(number);
-        let life = life::live(sandbox, transcript, Some(meanwhile), &bounds, stop, gate).await?;
+        let meanwhile = Some(meanwhile);
+        let life = life::live(
+            sandbox,
+            transcript,
+            meanwhile,
+            &bounds,
+            stop,
+            gate,
+            &mut evidence,
+        );
+        let life = life.await;
+        self.evidence = evidence;
+        let life = life?;
         self.ended(number, &life, begun.elapsed(), &prompt)?;
         if let Some(slept) = moment.slept_since() {
             let minutes = slept.as_secs().div_ceil(60);
@@ -335,16 +351,21 @@ impl Night {
         let heard = self.transcript.last_heard();
         self.transcript.rewind(open.output)?;
         let bounds = self.bounds(Instant::now(), started.elapsed(heard));
+        let mut evidence = std::mem::take(&mut self.evidence);
         let (transcript, meanwhile) = self.meanwhile(open.number);
+        let meanwhile = Some(meanwhile);
         let life = life::join(
             sandbox,
             &started,
             transcript,
-            Some(meanwhile),
+            meanwhile,
             &bounds,
             stop,
-        )
-        .await?;
+            &mut evidence,
+        );
+        let life = life.await;
+        self.evidence = evidence;
+        let life = life?;
         let took = started.until_end(sandbox, heard).await;
         self.ended(open.number, &life, took, &prompt)
     }
@@ -425,10 +446,11 @@ impl Night {
         if let Some(grown) = life.grown {
             self.note(Event::Grown { grown })?;
         }
+        let evidence = std::mem::take(&mut self.evidence);
         self.note(Event::Ended {
             number,
             exit_code: life.outcome.exit_code,
-            oom_killed: life.outcome.oom_killed,
+            oom_killed: life.outcome.oom_killed || evidence.oom_killed,
             memory_limit: life.outcome.memory_limit,
             took: millis(took),
             output: self.transcript.length(),
@@ -438,8 +460,8 @@ impl Night {
             words,
             refusal,
             missing: self.missing(life.outcome.exit_code),
-            forks_refused: life.forks_refused,
-            used: life.used,
+            forks_refused: evidence.forks_refused,
+            used: evidence.used,
         })
     }
 }

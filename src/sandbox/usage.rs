@@ -38,7 +38,7 @@ impl Usage {
 
     /// The more of both.
     #[must_use]
-    fn or_more(self, other: Self) -> Self {
+    pub fn or_more(self, other: Self) -> Self {
         Self {
             memory: self.memory.max(other.memory),
             cpu: self.cpu.max(other.cpu),

@@ -5,6 +5,7 @@ mod awake; // machines that sleep or must not
 mod frozen; // checkpoints of a workspace whose agent is paused for them
 mod full; // a run whose disk is full
 mod logout; // users who log out
+mod outage; // what was seen before a service went away
 
 use std::process::Command;
 
