@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::PROMPT_FILE;
 use super::message::Message;
 use super::promise::Promise;
 use super::trouble::{self, Errors, Refusal};
+use super::{PROMISE_FILE, PROMPT_FILE};
 
 /// Stands for the path of the prompt's file in an argument.
 const FILE: &str = "{prompt-file}";
@@ -26,6 +26,32 @@ macro_rules! presets {
 const PRESETS: [(&str, &str); 9] = presets![
     "patchpal", "ralph.py", "claude", "codex", "opencode", "gemini", "aider", "goose", "command",
 ];
+
+/// What an agent is to promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promised<'a> {
+    /// Nothing, in some phase at least.
+    No,
+    /// The same in each phase.
+    Always(&'a Promise),
+    /// Something in each phase.
+    ByPhase,
+}
+
+impl<'a> Promised<'a> {
+    /// In these phases.
+    pub fn of(phases: impl IntoIterator<Item = Option<&'a Promise>>) -> Self {
+        let mut phases = phases.into_iter();
+        let Some(Some(first)) = phases.next() else {
+            return Self::No;
+        };
+        phases.fold(Self::Always(first), |before, promise| match promise {
+            Some(promise) if before == Self::Always(promise) => before,
+            Some(_) if before != Self::No => Self::ByPhase,
+            _ => Self::No,
+        })
+    }
+}
 
 /// An agent: what an image has to have, how it is started, and what it means by what it prints.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -203,12 +229,11 @@ impl Agent {
         self.command.iter().any(|word| word.contains(PROMISE))
     }
 
-    /// Its command with more arguments, for a task.
-    pub fn command_for(&self, promise: Option<&Promise>, more: &[String]) -> Vec<String> {
-        let promise = promise.map_or("", Promise::text);
-        let fill = |word: &String| match word.as_str() {
-            PROMISE => promise.to_owned(),
-            word => word.replace(FILE, PROMPT_FILE),
+    /// Its command with more arguments, for a run.
+    pub fn command_for(&self, promised: Promised<'_>, more: &[String]) -> Vec<String> {
+        let fill = |word: &String| match (word.as_str(), promised) {
+            (PROMISE, Promised::Always(promise)) => promise.text().to_owned(),
+            (word, _) => word.replace(FILE, PROMPT_FILE),
         };
         self.command
             .iter()
@@ -226,8 +251,8 @@ impl Agent {
 
     /// What a shell does with the command to give it the prompt, after the flag if there is one: a file
     /// that is there anew in each iteration. Over the attached connection the service would lose the
-    /// last words of a command that does not read all of it.
-    pub fn shell(&self) -> String {
+    /// last words of a command that does not read all of it. A promise that is not always the same is in a file, too.
+    pub fn shell(&self, promised: Promised<'_>) -> String {
         let run = self.script.as_deref().unwrap_or("exec \"$@\"");
         let (before, input) = match (self.prompt, &self.prompt_flag) {
             (Delivery::Stdin, _) => (String::new(), PROMPT_FILE),
@@ -241,7 +266,14 @@ impl Agent {
                 "/dev/null",
             ),
         };
-        format!("{before}{{ {run}\n}} <{input}")
+        let promise = match promised {
+            Promised::ByPhase if self.needs_promise() => format!(
+                "promise=$(cat {PROMISE_FILE}); for word do shift; [ \"$word\" != '{PROMISE}' ] || word=$promise; \
+                 set -- \"$@\" \"$word\"; done; "
+            ),
+            _ => String::new(),
+        };
+        format!("{promise}{before}{{ {run}\n}} <{input}")
     }
 
     /// What a run keeps of it.

@@ -54,7 +54,7 @@ mod withheld;
 pub mod files;
 pub mod journal;
 
-pub use agent::{Agent, Delivery, Voice};
+pub use agent::{Agent, Delivery, Promised, Voice};
 pub use checkpoints::Checkpoints;
 pub use copying::{Abandoned, Copying, clear_abandoned};
 pub use decision::Decision;
@@ -102,3 +102,5 @@ pub const GIT_DIRECTORY: &str = "/run/stockade-git";
 pub const CHECK_DIRECTORY: &str = "/check";
 /// The prompt of the iteration that runs.
 pub const PROMPT_FILE: &str = "/run/stockade/prompt.md";
+/// The promise of the phase that is worked on.
+const PROMISE_FILE: &str = "/run/stockade/promise";

@@ -295,7 +295,8 @@ impl Night {
         }
         self.hear()?;
         let prompt = self.compose();
-        self.run.show_prompt(&prompt)?;
+        let promise = self.task().promise.as_ref();
+        self.run.show_prompt(&prompt, promise)?;
         self.transcript.begin();
         let output = self.transcript.length();
         self.note(Event::Iteration {

@@ -11,6 +11,7 @@ use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
 use super::files::{private_directory, read_bounded, remove_all, write_whole};
 use super::life::Stop;
+use super::promise::Promise;
 use super::prompt::Prompt;
 use super::record::Record;
 use super::started::this_boot;
@@ -346,16 +347,19 @@ impl Run {
         })
     }
 
-    /// Gives the sandbox the prompt of its next iteration.
+    /// Gives the sandbox the prompt of its next iteration, and what is promised in it.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn show_prompt(&self, text: &str) -> Result<()> {
-        write_whole(
-            &self.prompt_directory().join("prompt.md"),
-            text.as_bytes(),
-            0o644,
-        )
+    pub(super) fn show_prompt(&self, text: &str, promise: Option<&Promise>) -> Result<()> {
+        let show = |name: &str, text: &str| {
+            let path = self.prompt_directory().join(name);
+            write_whole(&path, text.as_bytes(), 0o644)
+        };
+        if let Some(promise) = promise {
+            show("promise", promise.text())?;
+        }
+        show("prompt.md", text)
     }
 
     /// Asks whoever has the run in hand to end it.

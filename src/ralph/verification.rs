@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::checkpoints::Checkpoints;
 use super::error::{Error, Result};
-use super::life::{Evidence, self, Bounds, Cut, Deadline, Life, Stop};
+use super::life::{self, Bounds, Cut, Deadline, Evidence, Life, Stop};
 use super::night::{Fault, Gate};
 use super::room::{Low, Room};
 use super::selection::{Findings, Selection};

@@ -42,13 +42,39 @@ fn a_command_is_filled_in() {
     let patchpal = Agent::preset("patchpal").unwrap();
     assert!(patchpal.needs_promise());
     assert_eq!(
-        patchpal.command_for(Some(&promise), &more).join(" "),
+        patchpal
+            .command_for(Promised::Always(&promise), &more)
+            .join(" "),
         "patchpal-autopilot --prompt-file /run/stockade/prompt.md --completion-promise ALL DONE --max-iterations 1 --model {promise}"
     );
     let command = Agent::preset(COMMAND).unwrap();
     assert!(!command.needs_promise());
-    assert_eq!(command.command_for(None, &more), more);
+    assert_eq!(command.command_for(Promised::No, &more), more);
     assert_eq!(command.voice(COMMAND), Voice::default());
+}
+
+#[test]
+fn what_is_promised_may_be_another_in_each_phase() {
+    let [one, other] = ["ONE", "OTHER"].map(|text| Promise::parse(text).unwrap());
+    let (one, other) = (Some(&one), Some(&other));
+    let of = |phases: &[Option<&Promise>]| format!("{:?}", Promised::of(phases.iter().copied()));
+    assert!(of(&[one, one]).contains("ONE"));
+    for phases in [&[one, other][..], &[one, other, one], &[one, other, other]] {
+        assert_eq!(of(phases), "ByPhase");
+    }
+    for phases in [
+        &[][..],
+        &[None],
+        &[None, one],
+        &[one, None],
+        &[one, other, None, one],
+    ] {
+        assert_eq!(of(phases), "No");
+    }
+    // Only who needs it reads it.
+    let shell = |name| Agent::preset(name).unwrap().shell(Promised::ByPhase);
+    assert!(shell("patchpal").contains(PROMISE_FILE));
+    assert!(!shell("claude").contains("promise"));
 }
 
 #[test]

@@ -24,8 +24,8 @@ pub(super) struct Ending<'a> {
     /// The hardest word so far.
     pub(super) hardest: Stop,
     under_way: Vec<JoinHandle<Effect>>,
-    /// It has ended.
-    over: watch::Sender<bool>,
+    /// The last word.
+    word: watch::Sender<Word>,
     /// While it is paused it cannot be ended.
     pub(super) enough: Option<Enough>,
 }
@@ -37,7 +37,7 @@ impl<'a> Ending<'a> {
             cut: None,
             hardest: Stop::No,
             under_way: Vec::new(),
-            over: watch::Sender::new(false),
+            word: watch::Sender::new(Word::Said(Stop::No)),
             enough,
         }
     }
@@ -48,15 +48,16 @@ impl<'a> Ending<'a> {
         self.enough.iter().for_each(Enough::say);
         let sandbox = self.sandbox.clone();
         let enough = self.enough.clone();
-        let mut over = self.over.subscribe();
+        self.word.send_replace(Word::Said(self.hardest));
+        let mut word = self.word.subscribe();
         let task = tokio::spawn(async move {
             let mut effect = Effect::None;
-            // That it has ended is seen elsewhere, and ends this.
+            // That it has ended is seen elsewhere, and ends this; so does a harder word.
             loop {
                 effect = effect.max(say(&sandbox, how, enough.as_ref()).await);
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
-                    _ = over.wait_for(|over| *over) => return effect,
+                    _ = word.wait_for(|word| *word > Word::Said(how)) => return effect,
                 }
             }
         });
@@ -66,7 +67,7 @@ impl<'a> Ending<'a> {
     /// Waits until the service has done with what it was asked: it cleans up behind what it has stopped, and would do so behind
     /// the next life.
     pub(super) async fn done(&mut self) -> Effect {
-        self.over.send_replace(true);
+        self.word.send_replace(Word::Over);
         let done = async {
             let mut effect = Effect::None;
             for task in &mut self.under_way {
@@ -77,6 +78,15 @@ impl<'a> Ending<'a> {
         let done = tokio::time::timeout(PATIENCE, done).await;
         done.unwrap_or(Effect::Ended)
     }
+}
+
+/// What is asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    /// To end.
+    Said(Stop),
+    /// Nothing: it has ended.
+    Over,
 }
 
 /// What a word has done.

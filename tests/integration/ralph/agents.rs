@@ -226,6 +226,45 @@ fn a_person_has_agents_of_their_own() {
         .complains("patchpal, ralph.py");
 }
 
+/// As the guide's agent has it: what it is to promise is an argument.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn an_agent_is_told_the_promise_of_each_phase() {
+    let dir = TestDir::new();
+    let config = dir.path().join("home/.config/stockade/agents");
+    fs::create_dir_all(&config).unwrap();
+    let own = "about = 'mine'\ncommand = ['mine', '--promise', '{promise}', '--file', '{prompt-file}']\nprompt = 'file'\n";
+    fs::write(config.join("mine.toml"), own).unwrap();
+    let script =
+        "echo \"$# $1 $2 $3 $5\" >>told; grep '^Do' \"$4\" >>told; echo \"<promise>$2</promise>\"";
+    program(&dir, "mine", script);
+    let phases = |second: &str| {
+        let text = format!(
+            "completion-promise = 'ALL  OF IT'\n[[phase]]\nprompt = 'Do one until done.'\n\
+             [[phase]]\nprompt = 'Do two until done.'\n{second}"
+        );
+        dir.write("stockade.toml", text);
+        let _ = dir.stockade(&["trust", "--yes"]).run().success();
+        let words = "ralph --allow-unenforced-limits --network none --no-check -e PATH=/workspace:/usr/bin:/bin --agent mine";
+        let image = ["--image", dir.tiny(), "--", "more {promise}"];
+        let words: Vec<_> = words.split(' ').chain(image).collect();
+        let _ = dir.stockade(&words).run().code(0);
+        let told = fs::read_to_string(dir.work().join("told")).unwrap();
+        fs::remove_file(dir.work().join("told")).unwrap();
+        told
+    };
+    let first = "5 --promise ALL  OF IT --file more {promise}\nDo one until done.\n";
+    assert_eq!(
+        phases("completion-promise = \"IT'S $(done)\"\n"),
+        format!("{first}5 --promise IT'S $(done) --file more {{promise}}\nDo two until done.\n")
+    );
+    assert_eq!(
+        phases(""),
+        format!("{first}{}", first.replace("Do one", "Do two"))
+    );
+    dir.assert_nothing_left();
+}
+
 #[test]
 #[ignore = "needs podman: connects"]
 fn an_agent_has_to_be_named_whole() {

@@ -250,6 +250,23 @@ fn a_check_may_come_from_a_directory_of_the_persons() {
     let given = checks.display().to_string();
     let inside = claiming(&dir, "", &["--check", "true", "--check-dir", "."]).run();
     let _ = inside.code(2).complains("outside of the workspace");
+    for (above, options) in [("", ""), ("/checks", ":rw")] {
+        let volume = format!("{}{above}:/mnt{options}", dir.path().display());
+        let flags = ["--check", "true", "--check-dir", &given, "-v", &volume];
+        let theirs = claiming(&dir, "", &flags).run().code(2);
+        let _ = theirs.complains("must not be the agent's to write");
+    }
+    let volume = format!("{given}:/mnt:ro");
+    let flags = [
+        "--check",
+        "true",
+        "--check-dir",
+        &given,
+        "-v",
+        &volume,
+        "--dry-run",
+    ];
+    let _ = claiming(&dir, "", &flags).run().success();
     let agent = "ls /check; [ $n = 2 ] && echo 42 >answer";
     let flags = ["--check", "sh /check/run.sh", "--check-dir", &given];
     let output = claiming(&dir, agent, &flags).run();

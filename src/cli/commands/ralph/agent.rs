@@ -11,7 +11,7 @@ use crate::cli::host;
 use crate::cli::sandbox_args::invalid;
 use crate::cli::ui::Ui;
 use crate::libpod::Image;
-use crate::ralph::{Agent, Task, Voice};
+use crate::ralph::{Agent, Promised, Task, Voice};
 use crate::sandbox::Request;
 use crate::sandbox::entrypoint::Entrypoint;
 use crate::sandbox::env::EnvArg;
@@ -30,6 +30,8 @@ const MAX: u64 = 64 << 10;
 pub(super) struct Chosen {
     pub(super) name: String,
     agent: Agent,
+    /// What a shell does with it.
+    shell: String,
     /// Its command, without what Stockade puts round it.
     pub(super) command: Vec<String>,
 }
@@ -64,20 +66,17 @@ impl Chosen {
             return Err(CliError::usage(format!("there is no agent `{name}`"))
                 .hint(format!("there are {}", known.join(", "))));
         };
-        let promise = tasks.first().and_then(|task| task.promise.as_ref());
-        if agent.needs_promise() {
-            let what = match promise {
-                None => "a `--completion-promise`",
-                Some(one) if tasks.iter().any(|task| task.promise.as_ref() != Some(one)) => {
-                    "one completion promise for all phases"
-                }
-                Some(_) => "",
+        let promised = Promised::of(tasks.iter().map(|task| task.promise.as_ref()));
+        if agent.needs_promise() && promised == Promised::No {
+            let of_each = match tasks.len() {
+                1 => "",
+                _ => " for each phase",
             };
-            if !what.is_empty() {
-                return Err(CliError::usage(format!("`--agent {name}` needs {what}")));
-            }
+            return Err(CliError::usage(format!(
+                "`--agent {name}` needs a `--completion-promise`{of_each}"
+            )));
         }
-        let command = agent.command_for(promise, more);
+        let command = agent.command_for(promised, more);
         if command.is_empty() {
             return Err(CliError::usage("which agent is to work?").hint(
                 "`--agent NAME` for one that Stockade knows (`--agent help` lists them), or its command after `--`",
@@ -85,6 +84,7 @@ impl Chosen {
         }
         Ok(Self {
             name: name.to_owned(),
+            shell: agent.shell(promised),
             agent,
             command,
         })
@@ -134,7 +134,7 @@ impl Chosen {
             Some(entrypoint) => entrypoint.words(),
             None => &image.config.entrypoint,
         };
-        let mut command = vec!["-c".to_owned(), self.agent.shell(), "stockade".to_owned()];
+        let mut command = vec!["-c".to_owned(), self.shell.clone(), "stockade".to_owned()];
         command.extend(self.agent.prompt_flag.clone());
         command.extend(entrypoint.iter().chain(&self.command).cloned());
         request.command = command;

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::RalphArgs;
+use super::workspace::host_paths;
 use crate::cli::args::Global;
 use crate::cli::boot::{self, Unit};
 use crate::cli::error::{CliError, CliResult};
@@ -16,7 +17,7 @@ use crate::cli::{host, night};
 use crate::libpod::{Client, Endpoint, EnvMap, Image, Mount};
 use crate::ralph::{Low, Task};
 use crate::sandbox::limits::Limits;
-use crate::sandbox::mounts::{self, MountSource};
+use crate::sandbox::mounts;
 use crate::sandbox::network::NetworkMode;
 use crate::sandbox::size::ByteSize;
 
@@ -65,22 +66,21 @@ pub(super) async fn survives_logout(args: &RalphArgs) -> CliResult<()> {
 }
 
 /// A file that says whom to tell can be read, and is none that the agent could write: it may name a command.
-pub(super) fn told(args: &RalphArgs, workspace: &Path, mounts: &[mounts::Mount]) -> CliResult<()> {
+pub(super) fn told(
+    args: &RalphArgs,
+    (workspace, cwd): (&Path, &Path),
+    mounts: &[mounts::Mount],
+) -> CliResult<()> {
     let notify = args.notify.as_deref().map(Notify::parse);
     let Some(Ok(Notify::File(file))) = notify else {
         return Ok(());
     };
     let refused = |why: String| CliError::new(Exit::Preflight, format!("--notify: {why}"));
     notify::said_by(&file).map_err(refused)?;
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mounted = mounts.iter().filter_map(|mount| match &mount.source {
-        MountSource::Host(path) => Some(path.as_path()),
-        _ => None,
-    });
-    match mounted
-        .chain([workspace])
-        .map(real)
-        .find(|root| real(&file).starts_with(root))
+    let file = file.canonicalize().unwrap_or(file);
+    match host_paths(mounts, cwd, |_| true)
+        .chain([workspace.to_owned()])
+        .find(|root| file.starts_with(root))
     {
         None => Ok(()),
         Some(root) => Err(refused(format!(

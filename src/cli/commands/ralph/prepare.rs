@@ -129,7 +129,12 @@ pub(super) async fn prepare(
         let prompt = task::prompt(asked, &cwd, &workspace.path)?;
         task::lint(asked, &Prompt::new(&prompt), ui)?;
         prompts.push(prompt);
-        let directory = check_directory(asked.check_dir.as_deref(), &cwd, &workspace.path)?;
+        let directory = check_directory(
+            asked.check_dir.as_deref(),
+            &cwd,
+            &workspace.path,
+            &request.mounts,
+        )?;
         if let Some(directory) = &directory
             && !env_files(&request, &cwd, directory)?.is_empty()
         {
@@ -161,7 +166,7 @@ pub(super) async fn prepare(
         Some(_) => {}
     }
     preflight::survives_logout(args).await?;
-    preflight::told(args, &workspace.path, &request.mounts)?;
+    preflight::told(args, (&workspace.path, &cwd), &request.mounts)?;
     preflight::survives_reboot(args)?;
     preflight::room(&tasks, &workspace.path)?;
     let service = match service {

@@ -114,6 +114,7 @@ pub(super) fn check_directory(
     typed: Option<&Path>,
     cwd: &Path,
     workspace: &Path,
+    mounts: &[Mount],
 ) -> CliResult<Option<PathBuf>> {
     let Some(typed) = typed else {
         return Ok(None);
@@ -134,5 +135,26 @@ pub(super) fn check_directory(
             "`--check-dir` must lie outside of the workspace: what is in it is the agent's",
         ));
     }
+    let is_around = |root: &PathBuf| path.starts_with(root) || root.starts_with(path);
+    if let Some(root) = host_paths(mounts, cwd, |mount| !mount.options.has("ro")).find(is_around) {
+        return Err(CliError::usage(format!(
+            "`--check-dir` must not be the agent's to write, as `{}` is",
+            root.display()
+        ))
+        .hint("mount that read-only (`:ro`), or keep the checks elsewhere"));
+    }
     Ok(Some(path.to_owned()))
+}
+
+/// What of the host is mounted by those that are meant, without links where it is there.
+pub(super) fn host_paths(
+    mounts: &[Mount],
+    cwd: &Path,
+    is_meant: impl Fn(&Mount) -> bool,
+) -> impl Iterator<Item = PathBuf> {
+    let paths = mounts.iter().filter_map(move |mount| match &mount.source {
+        MountSource::Host(path) if is_meant(mount) => Some(cwd.join(path)),
+        _ => None,
+    });
+    paths.map(|path| path.canonicalize().unwrap_or(path))
 }
