@@ -14,6 +14,7 @@ mod chosen; // which run and which paths are meant
 mod configured; // what a directory asks for, and what it may have
 mod containerfile; // `ralph` without an image: what was built from the Containerfile here
 mod copied; // `ralph --workspace copy`, and workspaces that are only read
+mod endurance; // what is looked at each minute
 mod failing; // a service that fails at what it is asked for
 mod homes; // the home of an agent, which lasts as long as the run
 mod hostile; // a tree that is made to do harm, all the way
