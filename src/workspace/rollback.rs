@@ -285,6 +285,11 @@ impl Rollback<'_> {
                     }
                 }
                 _ if scope == Scope::Outside || self.plan.is_unknown(to) => {}
+                _ if self.plan.is_nowhere(now, to) => {
+                    let path = snapshot::path(&self.path);
+                    let why = "what is there is in no checkpoint, and stays";
+                    self.fail(Error::unsafe_at(&path, why));
+                }
                 _ if self.plan.has_directory(now, to) => {
                     if self.plan.has_work(now, to) {
                         directories.push((now, to));

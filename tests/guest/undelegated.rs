@@ -73,6 +73,20 @@ fn a_limit_whose_controller_is_not_delegated_stops_the_run_before_its_first_inst
         .complains("`cpu`")
         .complains("/etc/systemd/system/user@.service.d/delegate.conf")
         .complains("Delegate=cpu cpuset io memory pids");
+    let ralph = [
+        "ralph",
+        "--network=none",
+        "--prompt=Work until it is done.",
+        "--no-check",
+        "--no-linger-check",
+        "--cpus=0.5",
+        "--image",
+        tiny(),
+    ];
+    let ralph = [&ralph[..], &volume, &["--"], &script[1..]].concat();
+    let refused = stockade(&ralph).code(30);
+    let _ = refused.complains("`cpu`").complains("Delegate=cpu");
+    let _ = stockade(&["runs", "-q"]).success().says("");
     let _ = as_bob("cat", &["/home/bob/ws/ran"]).code(1);
     let _ = stockade(&["ps", "-a", "-q"]).success().says("");
 

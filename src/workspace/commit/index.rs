@@ -10,6 +10,7 @@ pub(super) const GITLINK: u32 = 0o160_000;
 const LENGTH: u16 = 0x0fff;
 const STAGE: u16 = 0x3000;
 const EXTENDED: u16 = 0x4000;
+const ASSUME_UNCHANGED: u16 = 0x8000;
 const SKIP_WORKTREE: u16 = 0x4000;
 const INTENT_TO_ADD: u16 = 0x2000;
 
@@ -46,9 +47,9 @@ impl Entry {
         }
     }
 
-    /// Not to be in the working tree.
+    /// Whatever the working tree has in its place: git does not look (`--skip-worktree`, `--assume-unchanged`).
     pub(super) fn is_skipped(&self) -> bool {
-        self.extended & SKIP_WORKTREE != 0
+        self.extended & SKIP_WORKTREE != 0 || self.flags & ASSUME_UNCHANGED != 0
     }
 
     /// Its content was never added.

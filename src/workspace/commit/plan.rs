@@ -203,9 +203,12 @@ impl Planner<'_> {
         let planned = match entry {
             Some(entry) => {
                 self.seen.insert(path.to_vec());
-                if !is_among(self.paths, path)
-                    || same && entry.mode == mode && self.is_clean(entry, before)
-                {
+                let is_kept = !is_among(self.paths, path)
+                    || same && entry.mode == mode && self.is_clean(entry, before);
+                if !is_kept && !same && entry.is_skipped() {
+                    self.plan.left_out.push(snapshot::path(path));
+                }
+                if is_kept || entry.is_skipped() {
                     Planned::Keep(self.settled(entry))
                 } else {
                     blob

@@ -2,6 +2,7 @@
 //! tests made.
 
 mod beside;
+mod flags;
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

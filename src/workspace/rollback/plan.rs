@@ -10,6 +10,7 @@ use crate::workspace::id::ID;
 use crate::workspace::snapshot::At;
 use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
+use crate::workspace::snapshot::Reason;
 use crate::workspace::snapshot::Snapshot;
 
 /// Where a path stands to those that were asked for.
@@ -80,7 +81,12 @@ impl<'a> Plan<'a> {
                 if self.is_unknown(to) {
                     continue;
                 }
-                if self.has_directory(now, to) {
+                if self.is_nowhere(now, to) {
+                    // That it stays has to be told.
+                    if let Some(work) = work.get_mut(next) {
+                        *work = true;
+                    }
+                } else if self.has_directory(now, to) {
                     order.push((now, to, next));
                     work.push(differs);
                 } else if let Some(work) = work.get_mut(next) {
@@ -108,6 +114,14 @@ impl<'a> Plan<'a> {
     pub(super) fn is_unknown(&self, to: Option<At>) -> bool {
         let node = to.and_then(|at| self.to.node(at));
         node.is_some_and(|node| matches!(node.kind, EntryKind::LeftOut(_)))
+    }
+
+    /// What is there is in no checkpoint, so it stays, though the target knows the name. A FIFO or a device holds nothing.
+    pub(super) fn is_nowhere(&self, now: Option<At>, to: Option<At>) -> bool {
+        let node = now.and_then(|at| self.now.node(at));
+        let kind = node.map(|node| node.kind);
+        to.is_some()
+            && matches!(kind, Some(EntryKind::LeftOut(reason)) if reason != Reason::Special)
     }
 
     /// The name stands for a directory in one of the trees.

@@ -280,6 +280,55 @@ fn caps_are_kept_and_said() {
 }
 
 #[test]
+fn what_no_checkpoint_has_is_not_replaced() {
+    let mut scene = Scene::new();
+    scene.write("b", "before");
+    scene.write("d/b", "before");
+    scene.write("many/a", "before");
+    scene.write("pipe", "before");
+    let first = scene.take();
+    // So much that there is no room for what comes after it.
+    scene.write("a", vec![0; 100]);
+    scene.write("d/a", "");
+    for name in ["b", "d/b", "many/a"] {
+        scene.write(name, "written since, and in no checkpoint");
+    }
+    scene.write("many/b", "");
+    fs::remove_file(scene.path("pipe")).unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(CWD, scene.path("pipe"), fifo, Mode::RUSR, 0).unwrap();
+    scene.policy.caps = Caps {
+        entries: 8,
+        total: 100,
+        ..Caps::default()
+    };
+    let now = scene.taken().with_tree();
+    let root = scene.root();
+    for (paths, fail) in [
+        (&["d/b"][..], &["d/b"][..]),
+        (&["many/a"], &["many"]),
+        (&[], &["b", "d/b", "many"]),
+    ] {
+        let paths: Vec<_> = paths.iter().map(PathBuf::from).collect();
+        let result = scene.repository.rollback(&root, &now, &first, &paths, &[]);
+        let result = result.unwrap();
+        let failed: Vec<_> = result.failed.iter().map(|one| &one.path).collect();
+        assert_eq!(failed, fail.iter().map(Path::new).collect::<Vec<_>>());
+        for name in ["b", "d/b", "many/a"] {
+            let text = fs::read_to_string(scene.path(name)).unwrap();
+            assert!(text.starts_with("written since"), "{name}");
+        }
+    }
+    // The rest is as it was; a pipe held nothing.
+    assert!(!scene.path("a").exists() && !scene.path("d/a").exists());
+    assert_eq!(fs::read(scene.path("pipe")).unwrap(), b"before");
+    // Once it is kept, the way back is free.
+    scene.policy = Policy::default();
+    scene.roll_back(&first);
+    assert_eq!(fs::read(scene.path("many/a")).unwrap(), b"before");
+}
+
+#[test]
 fn groups_of_names_for_one_file_come_back_as_they_were() {
     let mut scene = Scene::new();
     scene.write("a", "one");
