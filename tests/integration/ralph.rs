@@ -9,7 +9,7 @@ mod agent_image; // the image of an agent that says what it is installed on
 mod agents; // agents that Stockade knows: how they are started, and what they mean
 mod begun; // `ralph -d` until the first iteration
 mod boot; // `ralph --survive-reboot`: what is called at boot
-mod checked; // checks that do not end by themselves, and tests of which less was made
+mod checked; // checks that do not end by themselves, tests of which less was made, a directory of the person's
 mod chosen; // which run and which paths are meant
 mod configured; // what a directory asks for, and what it may have
 mod containerfile; // `ralph` without an image: what was built from the Containerfile here

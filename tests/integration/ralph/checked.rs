@@ -1,8 +1,11 @@
-//! What is said of a check that did not end by itself, and of tests of which the agent has made less.
+//! What is said of a check that did not end by itself, of tests of which the agent has made less, and of a directory of the
+//! person's.
+
+use std::fs;
 
 use rustix::process::Signal;
 
-use super::night::{ended, wait_until};
+use super::night::{ended, record, wait_until};
 use super::verified::{claiming, event};
 use crate::support::dir::TestDir;
 
@@ -116,4 +119,47 @@ fn tests_that_are_gone_are_told_where_no_check_was_made() {
         assert_eq!(found["tests_gone"], serde_json::json!(["tests/gone.sh"]));
     }
     dir.assert_nothing_left();
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent and checks"]
+fn a_check_may_come_from_a_directory_of_the_persons() {
+    let dir = TestDir::new();
+    let checks = dir.path().join("checks");
+    fs::create_dir(&checks).unwrap();
+    fs::write(
+        checks.join("run.sh"),
+        "(echo x >/check/run.sh) 2>&1; [ \"$(cat answer)\" = 42 ]\n",
+    )
+    .unwrap();
+    let given = checks.display().to_string();
+    let inside = claiming(&dir, "", &["--check", "true", "--check-dir", "."]).run();
+    let _ = inside.code(2).complains("outside of the workspace");
+    for (above, options) in [("", ""), ("/checks", ":rw")] {
+        let volume = format!("{}{above}:/mnt{options}", dir.path().display());
+        let flags = ["--check", "true", "--check-dir", &given, "-v", &volume];
+        let theirs = claiming(&dir, "", &flags).run().code(2);
+        let _ = theirs.complains("must not be the agent's to write");
+    }
+    let volume = format!("{given}:/mnt:ro");
+    let flags = [
+        "--check",
+        "true",
+        "--check-dir",
+        &given,
+        "-v",
+        &volume,
+        "--dry-run",
+    ];
+    let _ = claiming(&dir, "", &flags).run().success();
+    let agent = "ls /check; [ $n = 2 ] && echo 42 >answer";
+    let flags = ["--check", "sh /check/run.sh", "--check-dir", &given];
+    let output = claiming(&dir, agent, &flags).run();
+    let output = ended(&dir, output, 0, 2).complains("verified (protected)");
+    assert!(
+        !output.stdout().contains("run.sh"),
+        "the agent has none of it: {output}"
+    );
+    let said = fs::read_to_string(record(&dir).join("check-2.log")).unwrap();
+    assert!(said.contains("Read-only file system"), "{said}");
 }

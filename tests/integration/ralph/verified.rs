@@ -238,49 +238,6 @@ fn an_agent_that_wrote_its_own_tests_is_told_apart() {
 
 #[test]
 #[ignore = "needs podman: runs an agent and checks"]
-fn a_check_may_come_from_a_directory_of_the_persons() {
-    let dir = TestDir::new();
-    let checks = dir.path().join("checks");
-    fs::create_dir(&checks).unwrap();
-    fs::write(
-        checks.join("run.sh"),
-        "(echo x >/check/run.sh) 2>&1; [ \"$(cat answer)\" = 42 ]\n",
-    )
-    .unwrap();
-    let given = checks.display().to_string();
-    let inside = claiming(&dir, "", &["--check", "true", "--check-dir", "."]).run();
-    let _ = inside.code(2).complains("outside of the workspace");
-    for (above, options) in [("", ""), ("/checks", ":rw")] {
-        let volume = format!("{}{above}:/mnt{options}", dir.path().display());
-        let flags = ["--check", "true", "--check-dir", &given, "-v", &volume];
-        let theirs = claiming(&dir, "", &flags).run().code(2);
-        let _ = theirs.complains("must not be the agent's to write");
-    }
-    let volume = format!("{given}:/mnt:ro");
-    let flags = [
-        "--check",
-        "true",
-        "--check-dir",
-        &given,
-        "-v",
-        &volume,
-        "--dry-run",
-    ];
-    let _ = claiming(&dir, "", &flags).run().success();
-    let agent = "ls /check; [ $n = 2 ] && echo 42 >answer";
-    let flags = ["--check", "sh /check/run.sh", "--check-dir", &given];
-    let output = claiming(&dir, agent, &flags).run();
-    let output = ended(&dir, output, 0, 2).complains("verified (protected)");
-    assert!(
-        !output.stdout().contains("run.sh"),
-        "the agent has none of it: {output}"
-    );
-    let said = fs::read_to_string(record(&dir).join("check-2.log")).unwrap();
-    assert!(said.contains("Read-only file system"), "{said}");
-}
-
-#[test]
-#[ignore = "needs podman: runs an agent and checks"]
 fn a_supervisor_killed_in_a_check_loses_nothing() {
     let dir = TestDir::new();
     let flags = ["--check", "sleep 1.5; test -e work", "-d"];
