@@ -48,7 +48,7 @@ fn what_was_seen_before_the_service_went_away_is_evidence() {
     let iteration = report.json()["report"]["iterations"][0].clone();
     assert_eq!(iteration["oom_killed"], true, "{iteration}");
     assert_eq!(iteration["forks_refused"], true, "{iteration}");
-    // Its own command was not: that it has ended is the person's to see.
+    // It was a child's end: the agent's own was none of that.
     assert_eq!(iteration["exit_code"], 0, "{iteration}");
     assert_ne!(iteration["used"]["cpu"], Value::Null, "{iteration}");
     dir.assert_nothing_left();

@@ -18,11 +18,12 @@ fn an_iteration_that_uses_up_a_disk_does_not_go_on_until_it_ends() {
     let flags = ["--no-check", "--min-free=0", "--max-growth=8m"];
     let grown = ralph(&growing, &agent("16m"), &flags).spawn();
 
+    // So much more than others free or take meanwhile.
     let disk = rustix::fs::statvfs(filling.path()).expect("its file system");
     let free = disk.f_bavail * disk.f_frsize;
-    let least = format!("--min-free={}m", (free >> 20) - 512);
+    let least = format!("--min-free={}m", (free >> 20) - 1024);
     let flags = ["--no-check", "--max-growth=0", &least];
-    let filled = ralph(&filling, &agent("1g"), &flags).run().code(22);
+    let filled = ralph(&filling, &agent("4g"), &flags).run().code(22);
     let filled = filled
         .complains("iteration 1 ended")
         .complains("are free where");
