@@ -1,11 +1,13 @@
 //! The agent's work as a commit in the person's own repository. Written by hand: no `git` is run, no filter
 //! and no hook. What is read of `.git` is read from a checkpoint, in which it is as it was before the agent.
 
+mod attributes;
 mod beside;
 mod config;
 mod ignore;
 mod index;
 mod objects;
+mod personal;
 mod place;
 mod plan;
 mod state;
@@ -20,13 +22,15 @@ use std::path::{Path, PathBuf};
 use crate::workspace::disk::{self, Found, Root};
 use crate::workspace::error::{Error, Result};
 use crate::workspace::id::{Kind, ObjectId};
-use crate::workspace::snapshot::Snapshot;
+use crate::workspace::snapshot::{self, Snapshot};
 use crate::workspace::store::Store;
 
+use attributes::{Conversion, Counts};
 use beside::Beside;
 pub use config::GitConfig;
 use index::{Entries, Stat};
 use objects::{Id, Objects};
+pub use personal::{Include, Personal};
 use place::Place;
 use plan::{Plan, Planned};
 use state::State;
@@ -58,8 +62,8 @@ pub struct Prepared {
 pub struct Words<'a> {
     /// The message.
     pub message: &'a str,
-    /// What counts for all of the person's repositories, such as `~/.gitconfig`.
-    pub config: GitConfig,
+    /// What they have set for all of their repositories.
+    pub personal: &'a Personal,
     /// Seconds since 1970.
     pub seconds: i64,
 }
@@ -74,17 +78,17 @@ pub struct Committed {
     pub branch: Option<String>,
 }
 
-/// Looks whether the difference between two checkpoints can be committed. `excludes` are the person's
-/// ignore rules for all repositories.
+/// Looks whether the difference between two checkpoints can be committed.
 pub(super) fn prepare(
     store: &Store,
     base: &Snapshot,
     (at, writer): (&Snapshot, Writer),
     paths: &[PathBuf],
-    excludes: &[u8],
+    personal: &Personal,
 ) -> Result<Prepared> {
-    let state = State::read(store, base, at, writer)?;
-    let plan = plan::plan(store, &state, base, at, paths, excludes)?;
+    let state = State::read(store, base, at, writer, personal)?;
+    let plan = plan::plan(store, &state, base, at, paths, personal)?;
+    unconverted(store, &state, &plan)?;
     let beside = beside::look(store, (&state, &plan), (base, at), at, paths)?;
     Ok(Prepared {
         state,
@@ -101,10 +105,11 @@ pub(super) fn prepare_over(
     there: &Snapshot,
     at: &Snapshot,
     paths: &[PathBuf],
-    excludes: &[u8],
+    personal: &Personal,
 ) -> Result<Prepared> {
-    let state = State::read(store, there, at, Writer::AgentToo)?;
-    let plan = plan::plan(store, &state, base, at, paths, excludes)?;
+    let state = State::read(store, there, at, Writer::AgentToo, personal)?;
+    let plan = plan::plan(store, &state, base, at, paths, personal)?;
+    unconverted(store, &state, &plan)?;
     let beside = beside::look(store, (&state, &plan), (base, there), work, paths)?;
     Ok(Prepared {
         state,
@@ -155,9 +160,14 @@ impl Prepared {
     /// # Errors
     /// The message is empty, or git has no name for the person.
     pub fn signed(&self, words: &Words<'_>) -> Result<()> {
-        who(&self.state, words)?;
+        signatures(&self.state, words)?;
         message(words.message)?;
         Ok(())
+    }
+
+    /// Whether git would sign it, which is not done here.
+    pub fn is_to_be_signed(&self) -> bool {
+        self.state.config.is_true("commit.gpgsign")
     }
 
     /// How many files that nobody had added before are in it.
@@ -174,7 +184,7 @@ pub(super) fn commit(
     words: &Words<'_>,
 ) -> Result<Committed> {
     let Prepared { state, plan, .. } = prepared;
-    let who = who(state, words)?;
+    let (author, committer) = signatures(state, words)?;
     let message = message(words.message)?;
     let place = Place::open(root)?;
     let mut index_lock = place.lock(b"index")?;
@@ -200,8 +210,11 @@ pub(super) fn commit(
     let parents = parent
         .map(|id| format!("parent {id}\n"))
         .unwrap_or_default();
-    let at = format!("{who} {} +0000", words.seconds);
-    let text = format!("tree {tree}\n{parents}author {at}\ncommitter {at}\n\n{message}");
+    let at = format!("{committer} {} +0000", words.seconds);
+    let text = format!(
+        "tree {tree}\n{parents}author {author} {} +0000\ncommitter {at}\n\n{message}",
+        words.seconds
+    );
     let id = objects.put("commit", text.as_bytes())?;
     objects.sync()?;
     let mut ref_lock = place.lock(&state.target)?;
@@ -222,25 +235,44 @@ fn changed(what: &str) -> Error {
     Error::refused(format!("{what} of the repository has changed meanwhile"))
 }
 
-/// The person's name, as git asks for it.
-fn who(state: &State, words: &Words<'_>) -> Result<String> {
-    let mut config = words.config.clone();
-    config.extend(state.config.clone());
-    let get = |name: &str| {
-        let bad = |c: char| c.is_control() || matches!(c, '<' | '>');
-        let value = config.get(name).unwrap_or_default().replace(bad, "");
-        let crud =
-            |c: char| c.is_whitespace() || matches!(c, '.' | ',' | ':' | ';' | '"' | '\\' | '\'');
-        let value = value.trim_matches(crud).to_owned();
-        match value.is_empty() || value.len() > 1000 {
-            false => Ok(value),
-            true => Err(Error::refused(format!(
-                "`{name}` is not set in the repository's configuration or in your own (files that these \
-                 include are not read): `git config --global {name} VALUE`"
-            ))),
-        }
-    };
-    Ok(format!("{} <{}>", get("user.name")?, get("user.email")?))
+/// Author and committer.
+fn signatures(state: &State, words: &Words<'_>) -> Result<(String, String)> {
+    let config = words.personal.with(&state.own);
+    let signature = |role| personal::signature(&config, role);
+    Ok((signature("author")?, signature("committer")?))
+}
+
+/// Refuses files that are not in a repository of git's as they are in the workspace.
+fn unconverted(store: &Store, state: &State, plan: &Plan) -> Result<()> {
+    for (path, planned) in &plan.files {
+        let &Planned::Blob { id, mode, .. } = planned else {
+            continue;
+        };
+        let conversion = match mode {
+            plan::LINK => Conversion::None,
+            _ => state.attributes.conversion(path),
+        };
+        let why = match conversion {
+            Conversion::None => continue,
+            Conversion::Other(attribute) => format!("`{attribute}` in the attributes"),
+            Conversion::Lines | Conversion::LinesOfText => {
+                let mut counts = Counts::default();
+                piecewise(store, id, &mut |piece| {
+                    counts.add(piece);
+                    Ok(())
+                })?;
+                if !counts.is_changed_by(conversion) {
+                    continue;
+                }
+                "CR LF at the ends of lines, by the attributes or `core.autocrlf`".to_owned()
+            }
+        };
+        return Err(Error::refused(format!(
+            "git itself changes {:?} when it is added ({why})",
+            snapshot::path(path)
+        )));
+    }
+    Ok(())
 }
 
 /// As git cleans it.
@@ -266,6 +298,7 @@ fn contents(
 ) -> Result<Entries> {
     let mut entries: Entries = BTreeMap::new();
     for (path, planned) in &plan.files {
+        store.go_on()?;
         let entry = match planned {
             Planned::Keep(entry) => entry.clone(),
             Planned::Blob {
@@ -299,6 +332,7 @@ fn piecewise(store: &Store, id: ObjectId, out: &mut dyn FnMut(&[u8]) -> Result<(
     let mut object = store.object(id, Kind::Blob)?;
     let mut buffer = [0; 16 * 1024];
     loop {
+        store.go_on()?;
         match object.read(&mut buffer)? {
             0 => return Ok(()),
             got => out(buffer.get(..got).unwrap_or_default())?,

@@ -190,18 +190,24 @@ impl Merger<'_> {
             names.entry(work.name(at).to_vec()).or_default().work = Some(at);
         }
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(Error::limit(
-                "directories inside each other",
-                MAX_DEPTH as u64,
-            ));
-        }
+        self.not_too_deep()?;
         let mut all = Vec::new();
         for (name, three) in names {
             all.extend(self.name(&name, three)?);
         }
         self.depth -= 1;
         Ok(all)
+    }
+
+    fn not_too_deep(&self) -> Result<()> {
+        if self.depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        let top = self.path.split(|&byte| byte == b'/').next();
+        Err(Error::refused(format!(
+            "more than {MAX_DEPTH} directories are inside each other in {:?}",
+            snapshot::path(top.unwrap_or_default())
+        )))
     }
 
     /// What the person has there, with all that is in it.
@@ -211,12 +217,7 @@ impl Merger<'_> {
         };
         let tree = self.there;
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(Error::limit(
-                "directories inside each other",
-                MAX_DEPTH as u64,
-            ));
-        }
+        self.not_too_deep()?;
         let mut children = Vec::new();
         for at in there.iter().flat_map(|at| tree.children(*at)) {
             children.extend(self.as_it_is(tree.name(at), Some(at))?);

@@ -57,10 +57,7 @@ pub use changes::Change;
 pub use changes::ChangeKind;
 pub use changes::Entries;
 pub use changes::Entry;
-pub use commit::Committed;
-pub use commit::GitConfig;
-pub use commit::Prepared;
-pub use commit::{Words, Writer};
+pub use commit::{Committed, GitConfig, Include, Personal, Prepared, Words, Writer};
 pub use disk::Root;
 #[cfg(test)]
 pub(crate) use disk::SYNCED;
@@ -114,7 +111,7 @@ impl Repository {
         Store::open(directory).map(|store| Self { store })
     }
 
-    /// Taking a checkpoint and writing one out end with an error soon after this becomes true.
+    /// Taking a checkpoint, writing one out and a commit end with an error soon after this becomes true.
     pub fn stop_by(&mut self, stop: Arc<AtomicBool>) {
         self.store.stop_by(stop);
     }
@@ -424,8 +421,7 @@ impl Repository {
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to
-    /// be what it was at `base`. With `paths`, only these. `excludes` are ignore rules that count for all of
-    /// the person's repositories.
+    /// be what it was at `base`. With `paths`, only these.
     ///
     /// # Errors
     ///
@@ -435,11 +431,11 @@ impl Repository {
         base: &Checkpoint,
         (at, writer): (&Checkpoint, Writer),
         paths: &[PathBuf],
-        excludes: &[u8],
+        personal: &Personal,
     ) -> Result<Prepared> {
         let base = base.snapshot(&self.store)?;
         let at = at.snapshot(&self.store)?;
-        commit::prepare(&self.store, &base, (&at, writer), paths, excludes)
+        commit::prepare(&self.store, &base, (&at, writer), paths, personal)
     }
 
     /// The same for what was put together and is still to be applied to what is at `there`: all that `work` has
@@ -453,7 +449,7 @@ impl Repository {
         (base, work): (&Checkpoint, &Checkpoint),
         there: &Checkpoint,
         merged: &Merged,
-        excludes: &[u8],
+        personal: &Personal,
     ) -> Result<Prepared> {
         let paths = [merged.taken.as_slice(), &merged.same].concat();
         if paths.is_empty() {
@@ -467,7 +463,7 @@ impl Repository {
             &there,
             &merged.snapshot,
             &paths,
-            excludes,
+            personal,
         )
     }
 

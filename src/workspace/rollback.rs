@@ -200,7 +200,7 @@ impl Rollback<'_> {
         };
         snapshot::join(&mut self.path, name.to_bytes());
         let stays = to.is_some_and(|at| self.to.node(at).is_some_and(Node::is_directory));
-        match self.enter(&name, stays) {
+        match self.enter(now, &name, stays) {
             Ok(Some(opened)) => {
                 let in_to = to.filter(|_| stays);
                 let place = Place::new(&self.path, opened.map(Arc::new));
@@ -227,11 +227,18 @@ impl Rollback<'_> {
         clippy::option_option,
         reason = "whether there is one, and whether it was opened up"
     )]
-    fn enter(&mut self, name: &CString, stays: bool) -> Result<Option<Option<OpenedUp>>> {
+    fn enter(
+        &mut self,
+        was: Option<At>,
+        name: &CString,
+        stays: bool,
+    ) -> Result<Option<Option<OpenedUp>>> {
         let failed = self.failed("open");
         let here = Arc::clone(self.descent.here().map_err(self.failed("find"))?);
         let mut found = disk::find(&here, name);
         if stays && found.is_ok_and(|found| found.kind != Type::Directory) {
+            let was = was.and_then(|at| self.now.node(at));
+            make::not_newer(&here, &self.path, name, (was, None))?;
             rustix::fs::unlinkat(&here, name, AtFlags::empty()).map_err(self.failed("remove"))?;
             found = Err(Errno::NOENT);
         }
@@ -341,6 +348,7 @@ impl Rollback<'_> {
             place: Arc::clone(place),
             path: self.path.clone(),
             name: self.to.c_name(to),
+            was: now.copied(),
             node,
             same: now.is_some_and(|now| self.plan.is_same_content(now, &node)),
         }))
@@ -355,18 +363,26 @@ impl Rollback<'_> {
         let same = now.is_some_and(|now| self.plan.is_same_content(now, &node));
         let name = self.to.c_name(to);
         let here = self.descent.here().map_err(self.failed("find"));
-        let made = here.and_then(|here| self.maker.make(here, &self.path, &name, &node, same));
+        let made =
+            here.and_then(|here| self.maker.make(here, &self.path, &name, (now, &node), same));
         self.result.note(&self.path, made);
     }
 
     /// Removes a file or link that is not to be there.
     fn remove(&mut self, at: At) {
         let name = self.now.c_name(at);
-        let removed = self.descent.here().and_then(|here| {
-            // A directory by now is nothing that the checkpoint knows.
-            rustix::fs::unlinkat(here, &name, AtFlags::empty())
+        let here = self.descent.here().cloned().map_err(self.failed("find"));
+        let checked = here.and_then(|here| {
+            let was = self.now.node(at);
+            make::not_newer(&here, &self.path, &name, (was, None))?;
+            Ok(here)
         });
-        match removed {
+        let here = match checked {
+            Ok(here) => here,
+            Err(error) => return self.fail(error),
+        };
+        // A directory by now is nothing that the checkpoint knows.
+        match rustix::fs::unlinkat(here, &name, AtFlags::empty()) {
             Ok(()) => self.result.removed += 1,
             Err(Errno::NOENT) => {}
             Err(errno) => self.fail(self.failed("remove")(errno)),

@@ -3,7 +3,7 @@
 //! What is tested here stands on sandboxes, which other modules test on each release. `tests/bench/run.sh` runs it on the
 //! oldest and on the newest release, on the others when the whole matrix is asked for.
 
-mod accepted; // what becomes of a run: trusted, accepted, committed, forgotten
+mod accepted; // what becomes of a run: trusted, accepted, forgotten
 mod afterwards; // runs that were cut off, runs beside each other, and what is done with one that has ended
 mod agent_image; // the image of an agent that says what it is installed on
 mod agents; // agents that Stockade knows: how they are started, and what they mean
@@ -11,6 +11,7 @@ mod begun; // `ralph -d` until the first iteration
 mod boot; // `ralph --survive-reboot`: what is called at boot
 mod checked; // checks that do not end by themselves, tests of which less was made, a directory of the person's
 mod chosen; // which run and which paths are meant
+mod committed; // a run's work as a commit in the person's repository
 mod configured; // what a directory asks for, and what it may have
 mod containerfile; // `ralph` without an image: what was built from the Containerfile here
 mod copied; // `ralph --workspace copy`, and workspaces that are only read

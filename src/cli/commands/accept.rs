@@ -2,6 +2,7 @@
 
 mod commit;
 mod copied;
+mod settings;
 mod unseen;
 
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::commit::{prepare, settings, uncommitted};
+use self::commit::{prepare, uncommitted};
 use self::copied::{Original, Over};
 use super::diff::{self, Written};
 use crate::cli::args::Global;
@@ -46,7 +47,8 @@ const LOOK: Duration = Duration::from_secs(20);
 ///
 /// No git, hook or filter is run for the commit. In it are files that git knows, as they are by now, and those that
 /// came during the run and that the ignore files of before the run do not ignore. What of that is your own, since you
-/// had not committed it, is named before you are asked, and so is what of the run's is not in the commit.
+/// had not committed it, is named before you are asked, and so is what of the run's is not in the commit. Files that git
+/// itself would change (filters, ends of lines) are refused. The author is whom git would name; nothing is signed.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// Do not ask
@@ -160,25 +162,30 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         )
     };
     let over = original.map(over).transpose()?;
-    let prepared = match (args.commit, &over) {
-        (true, Some(over)) => Some(over.prepare(&repository, &base, &now)?),
-        (true, None) => {
-            let writer = checkpoints.git();
-            Some(prepare(&repository, &base, (&now, writer), &paths)?)
-        }
-        (false, _) => None,
-    };
     let message = args.message.join("\n\n");
-    let words = Words {
-        message: &message,
-        config: settings(),
-        seconds: jiff::Timestamp::now().as_second(),
+    let prepared = match args.commit {
+        true => {
+            let place = record.original.as_ref().unwrap_or(&record.workspace);
+            let personal = settings::personal(&place.path)?;
+            let prepared = match &over {
+                Some(over) => over.prepare(&repository, &base, &now, &personal)?,
+                None => {
+                    let now = (&now, checkpoints.git());
+                    prepare(&repository, &base, now, &paths, &personal)?
+                }
+            };
+            let words = Words {
+                message: &message,
+                personal: &personal,
+                seconds: jiff::Timestamp::now().as_second(),
+            };
+            prepared.signed(&words).map_err(|e| uncommitted(&e))?;
+            Some((prepared, personal))
+        }
+        false => None,
     };
-    if let Some(prepared) = &prepared {
-        prepared.signed(&words).map_err(|e| uncommitted(&e))?;
-    }
     show(&repository, &of(&base)?, &concerns, ui)?;
-    if let Some(prepared) = &prepared {
+    if let Some((prepared, _)) = &prepared {
         commit::tell(prepared, ui);
     }
     let what = if args.commit { "Commit" } else { "Accept" };
@@ -187,7 +194,6 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         return Ok(Exit::Failed);
     }
     if let Some(over) = &over {
-        over.look_again(&repository)?;
         over.apply(&repository, &run, ui)?;
     }
     let root = match &over {
@@ -195,15 +201,12 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
         None => root,
     };
     let commit = match prepared {
-        Some(prepared) => {
-            let done = repository.commit(&root, &prepared, &words).map_err(|e| {
-                let error = uncommitted(&e);
-                match over {
-                    Some(_) => {
-                        error.hint("the work is in your directory: to commit it, do this again")
-                    }
-                    None => error,
-                }
+        Some((prepared, personal)) => {
+            let words = (message, jiff::Timestamp::now().as_second(), personal);
+            let done = commit::commit(repository, root, prepared, words).await;
+            let done = done.map_err(|error| match over {
+                Some(_) => error.hint("the work is in your directory: to commit it, do this again"),
+                None => error,
             })?;
             let branch = done.branch.as_deref().unwrap_or("HEAD");
             ui.status(&format!("{branch}: {}", done.id));

@@ -1,4 +1,6 @@
-//! git's configuration files as data. What they include is not read.
+//! git's configuration files as data.
+
+use super::personal::Include;
 
 /// Settings in the order in which they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,6 +53,34 @@ impl GitConfig {
     pub(super) fn below<'a>(&'a self, section: &'a str) -> impl Iterator<Item = &'a str> {
         let all = self.0.iter();
         all.filter_map(move |(name, _)| name.strip_prefix(section)?.strip_prefix('.'))
+    }
+
+    /// With the files that it includes, each where it is named: whether one is read, and what is in it, `read` says.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn with_included<E>(
+        self,
+        read: &mut dyn FnMut(Include<'_>) -> Result<Option<Self>, E>,
+    ) -> Result<Self, E> {
+        let mut all = Vec::new();
+        for (name, value) in self.0 {
+            let include = Include::of(&name, &value);
+            let included = include.map(&mut *read).transpose()?.flatten();
+            all.push((name, value));
+            all.extend(included.unwrap_or_default().0);
+        }
+        Ok(Self(all))
+    }
+
+    /// Adds a setting, which has the last word.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The names of all settings.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// What another file adds, and has the last word on.

@@ -27,7 +27,7 @@ enum Part {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+pub(super) struct Rule {
     /// `!`: what it matches is not ignored.
     takes_back: bool,
     directories: bool,
@@ -45,7 +45,8 @@ fn read(text: &[u8]) -> Vec<Rule> {
     rules
 }
 
-fn rule(line: &[u8]) -> Option<Rule> {
+/// One rule; `None` if the line is none.
+pub(super) fn rule(line: &[u8]) -> Option<Rule> {
     let mut line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.starts_with(b"#") {
         return None;
@@ -185,7 +186,7 @@ fn name_fits(units: &[Unit], name: &[u8]) -> bool {
 
 impl Rule {
     /// Whether it speaks of a path, relative to the directory of its file.
-    fn fits(&self, path: &[u8], is_directory: bool) -> bool {
+    pub(super) fn fits(&self, path: &[u8], is_directory: bool) -> bool {
         if self.directories && !is_directory {
             return false;
         }

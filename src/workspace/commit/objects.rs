@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Mode};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use crate::workspace::disk::{self, Type};
 use crate::workspace::error::{Error, Result};
 
 use super::place::{self, Place};
@@ -148,11 +149,14 @@ impl Objects {
     ) -> Result<()> {
         let hex = id.to_string();
         let (first, rest) = hex.split_at_checked(2).unwrap_or_default();
-        if self.known.contains(&format!("{first}/{rest}")) {
-            return Ok(());
-        }
         let parent = self.directory.enter(first.as_bytes(), true)?;
         let name = place::c_name(rest.as_bytes());
+        // git may have put it into a pack, and dropped that, since it was seen.
+        if self.known.contains(&format!("{first}/{rest}"))
+            && disk::find(&parent.fd, &name).is_ok_and(|found| found.kind == Type::File)
+        {
+            return Ok(());
+        }
         let path = parent.path.join(rest);
         // Left of one that was killed; only the holder of the index's lock comes here.
         let _ = rustix::fs::unlinkat(&self.directory.fd, TEMPORARY, AtFlags::empty());

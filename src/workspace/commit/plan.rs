@@ -13,10 +13,10 @@ use crate::workspace::store::Store;
 
 use super::ignore::Ignore;
 use super::index::{Entry, GITLINK, Stat};
-use super::is_among;
 use super::state::{self, State, child};
+use super::{Personal, is_among};
 
-const LINK: u32 = 0o120_000;
+pub(super) const LINK: u32 = 0o120_000;
 const FILE: u32 = 0o100_644;
 const EXECUTABLE: u32 = 0o100_755;
 /// The longest path that `git fsck` takes without a word, in bytes.
@@ -73,7 +73,7 @@ pub(super) fn plan(
     base: &Snapshot,
     at: &Snapshot,
     paths: &[PathBuf],
-    excludes: &[u8],
+    personal: &Personal,
 ) -> Result<Plan> {
     let mut tracked = HashSet::new();
     for path in state.entries.keys() {
@@ -90,7 +90,7 @@ pub(super) fn plan(
         base,
         at,
         paths,
-        ignore: rules(store, base, excludes)?,
+        ignore: rules(store, base, &personal.excludes)?,
         tracked,
         seen: HashSet::new(),
         unknown: HashSet::new(),
@@ -158,6 +158,10 @@ impl Planner<'_> {
                 let is_known = entry.is_some_and(|entry| entry.mode == GITLINK);
                 if foreign && !frame.foreign && !is_known {
                     self.plan.left_out.push(snapshot::path(&path));
+                }
+                if is_known {
+                    // Somebody else's, whether its repository is there or not.
+                    continue;
                 }
                 let ignored = frame.ignored || self.ignore.ignores(&path, true);
                 if self.tracked.contains(path.as_slice()) || !(foreign || ignored) {

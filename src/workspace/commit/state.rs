@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::workspace::changes::changes;
+use crate::workspace::changes::{changes, pairs};
 use crate::workspace::disk::Time;
 use crate::workspace::error::{Error, Result};
 use crate::workspace::id::Kind;
 use crate::workspace::snapshot::{At, EntryKind, Snapshot};
 use crate::workspace::store::Store;
 
+use super::attributes::Attributes;
 use super::config::GitConfig;
 use super::index::{self, Entries};
 use super::objects::{Format, Id};
 use super::place::Place;
-use super::{MAX_FILE, Writer, changed};
+use super::{Include, MAX_FILE, Personal, Writer, changed};
 
 /// What git writes while something is not finished.
 const UNFINISHED: &[(&str, &str)] = &[
@@ -48,7 +49,11 @@ const HARMLESS: &[&str] = &[
 
 #[derive(Debug)]
 pub(super) struct State {
+    /// The repository's own settings.
+    pub(super) own: GitConfig,
+    /// All that count in it.
     pub(super) config: GitConfig,
+    pub(super) attributes: Attributes,
     pub(super) format: Format,
     /// Whether execute bits count.
     pub(super) modes: bool,
@@ -61,7 +66,7 @@ pub(super) struct State {
     pub(super) index: Vec<u8>,
     pub(super) index_time: Time,
     pub(super) entries: Entries,
-    /// Loose objects, as `12/34…`.
+    /// Loose objects of before the agent that are what they were, as `12/34…`.
     pub(super) loose: HashSet<String>,
     head: Vec<u8>,
 }
@@ -93,6 +98,7 @@ impl State {
         base: &Snapshot,
         at: &Snapshot,
         writer: Writer,
+        personal: &Personal,
     ) -> Result<Self> {
         let refuse = |why: &str| Error::refused(why);
         let git = child(at, 0, b".git").and_then(|at_| at.node(at_));
@@ -110,10 +116,16 @@ impl State {
             untouched(base, at)?;
         }
         let file = |path: &str| read(store, at, find(at, path));
-        let config = file(".git/config")?.unwrap_or_default();
-        let config = GitConfig::parse(&config)
-            .ok_or_else(|| refuse("the repository's configuration cannot be read"))?;
-        let format = check(&config)?;
+        let parse = |text: Option<Vec<u8>>| {
+            GitConfig::parse(&text.unwrap_or_default())
+                .ok_or_else(|| refuse("the repository's configuration cannot be read"))
+        };
+        let mut own = parse(file(".git/config")?)?;
+        if own.is_true("extensions.worktreeconfig") {
+            own.extend(parse(file(".git/config.worktree")?)?);
+        }
+        let format = check(&own)?;
+        let config = personal.with(&own);
         for name in ["reftable", "commondir", "gitdir"] {
             if find(at, &format!(".git/{name}")).is_some() {
                 return Err(refuse(
@@ -128,7 +140,10 @@ impl State {
                 )));
             }
         }
-        filters(store, base)?;
+        let mut attributes = attributes(store, base, personal)?;
+        attributes.auto = (config.get("core.autocrlf")).is_some_and(|value| {
+            value.eq_ignore_ascii_case("input") || config.is_true("core.autocrlf")
+        });
         let head = file(".git/HEAD")?.unwrap_or_default();
         let packed = file(".git/packed-refs")?;
         let (branch, target) = target(&head)?;
@@ -145,8 +160,10 @@ impl State {
         };
         let index_time = index_at.and_then(|at_| at.node(at_)).map(|node| node.mtime);
         Ok(Self {
-            modes: config.get("core.filemode").is_none() || config.is_true("core.filemode"),
+            modes: own.get("core.filemode").is_none() || own.is_true("core.filemode"),
+            own,
             config,
+            attributes,
             format,
             branch,
             target,
@@ -154,7 +171,7 @@ impl State {
             index,
             index_time: index_time.unwrap_or_default(),
             entries,
-            loose: loose(base),
+            loose: loose(base, at),
             head,
         })
     }
@@ -219,6 +236,16 @@ fn check(config: &GitConfig) -> Result<Format> {
             "the repository has an extension that is not known: {name:?}"
         ));
     }
+    for name in config.names() {
+        // Files outside of the repository, or that the agent can write.
+        if Include::of(name, "").is_some()
+            || matches!(name, "core.excludesfile" | "core.attributesfile")
+        {
+            return refuse(format!(
+                "the repository's configuration goes on in another file: {name:?}"
+            ));
+        }
+    }
     let version = config.get("core.repositoryformatversion").unwrap_or("0");
     if !matches!(version, "0" | "1") {
         return refuse(format!(
@@ -243,29 +270,28 @@ fn check(config: &GitConfig) -> Result<Format> {
     }
 }
 
-/// Refuses where files are not in the repository as they are in the workspace.
-fn filters(store: &Store, base: &Snapshot) -> Result<()> {
-    let mut files = vec![find(base, ".git/info/attributes")];
-    base.walk(|directory, _| files.push(child(base, directory, b".gitattributes")));
-    for at in files.into_iter().filter(Option::is_some) {
-        let text = read(store, base, at)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let mut words = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .flat_map(|line| line.split_whitespace().skip(1));
-        if let Some(word) = words.find(|word| {
-            word.starts_with("filter=")
-                || *word == "ident"
-                || word.starts_with("working-tree-encoding=")
-        }) {
-            return Err(Error::refused(format!(
-                "the repository changes files when they are added ({word:?} in its attributes), which only \
-                 git itself does: use `git add` and `git commit`"
-            )));
+/// What files are in the repository that are something else in the workspace, as it was before the agent.
+fn attributes(store: &Store, base: &Snapshot, personal: &Personal) -> Result<Attributes> {
+    let mut files = Vec::new();
+    base.walk(|directory, path| {
+        if let Some(at) = child(base, directory, b".gitattributes") {
+            files.push((path.to_vec(), at));
+        }
+    });
+    // What is further down counts more.
+    files.sort_by_key(|(path, _)| path.len());
+    let mut attributes = Attributes::default();
+    for text in &personal.attributes {
+        attributes.add(b"", text)?;
+    }
+    for (directory, at) in files {
+        if let Some(text) = read(store, base, Some(at))? {
+            attributes.add(&directory, &text)?;
         }
     }
-    Ok(())
+    let last = read(store, base, find(base, ".git/info/attributes"))?;
+    attributes.add(b"", &last.unwrap_or_default())?;
+    Ok(attributes)
 }
 
 /// The branch, and what is to be changed.
@@ -316,15 +342,23 @@ fn resolve(
     Ok(None)
 }
 
-fn loose(base: &Snapshot) -> HashSet<String> {
+fn loose(base: &Snapshot, at: &Snapshot) -> HashSet<String> {
     let mut loose = HashSet::new();
-    let Some(objects) = find(base, ".git/objects") else {
-        return loose;
-    };
-    for directory in base.children(objects) {
-        let first = String::from_utf8_lossy(base.name(directory)).into_owned();
-        let names = base.children(directory).map(|at| base.name(at));
-        loose.extend(names.map(|name| format!("{first}/{}", String::from_utf8_lossy(name))));
+    let directory = |tree| find(tree, ".git/objects");
+    for (before, after) in pairs(base, directory(base), at, directory(at)) {
+        let (Some(before), Some(after)) = (before, after) else {
+            continue;
+        };
+        let first = String::from_utf8_lossy(base.name(before));
+        for (was, is) in pairs(base, Some(before), at, Some(after)) {
+            let was = was.and_then(|one| Some((one, base.node(one)?)));
+            if let (Some((one, was)), Some(is)) = (was, is.and_then(|is| at.node(is)))
+                && (was.kind, was.id) == (is.kind, is.id)
+            {
+                let rest = String::from_utf8_lossy(base.name(one));
+                loose.insert(format!("{first}/{rest}"));
+            }
+        }
     }
     loose
 }

@@ -2,7 +2,10 @@
 //! tests made.
 
 mod beside;
+mod conversion;
 mod flags;
+mod objects;
+mod settings;
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{GitConfig, Writer};
+use super::{GitConfig, Personal, Writer};
 use crate::workspace::tests::scene::Scene;
 use crate::workspace::{Checkpoint, Committed, Result, Words};
 
@@ -64,6 +67,14 @@ fn scene(flags: &[&str]) -> Scene {
     scene
 }
 
+fn person() -> Personal {
+    Personal {
+        config: GitConfig::parse(b"[user]\nname = \" The <Person>,\"\nemail = p@x\n").unwrap(),
+        excludes: b"*.swp\n".to_vec(),
+        ..Personal::default()
+    }
+}
+
 const SECONDS: i64 = 1_700_000_000;
 
 fn try_commit(
@@ -76,11 +87,10 @@ fn try_commit(
     let prepared =
         scene
             .repository
-            .prepare_commit(base, (at, Writer::AgentToo), &paths, b"*.swp\n")?;
-    let config = GitConfig::parse(b"[user]\nname = \" The <Person>,\"\nemail = p@x\n").unwrap();
+            .prepare_commit(base, (at, Writer::AgentToo), &paths, &person())?;
     let words = Words {
         message: "\nThe work  \n\nMore.\n\n",
-        config,
+        personal: &person(),
         seconds: SECONDS,
     };
     scene.repository.commit(&scene.root(), &prepared, &words)
@@ -294,8 +304,18 @@ fn what_is_not_understood_is_refused() {
     let odds: &[Odd] = &[
         ("a merge", |s| s.write(".git/MERGE_HEAD", "x")),
         ("a rebase", |s| s.write(".git/rebase-merge/done", "x")),
-        ("attributes", |s| {
-            s.write("sub/.gitattributes", "*.bin filter=lfs -text\n");
+        ("another file: \"include.path\"", |s| {
+            drop(git(s, &["config", "include.path", "../more"]));
+        }),
+        ("another file: \"includeif.gitdir:/x.path\"", |s| {
+            drop(git(s, &["config", "includeIf.gitdir:/x.path", "x"]));
+        }),
+        ("another file: \"core.excludesfile\"", |s| {
+            drop(git(s, &["config", "core.excludesFile", "/x"]));
+        }),
+        ("not that of the workspace alone", |s| {
+            drop(git(s, &["config", "extensions.worktreeConfig", "true"]));
+            s.write(".git/config.worktree", "[core]\nworktree = /x\n");
         }),
         ("extension", |s| {
             drop(git(s, &["config", "extensions.future", "1"]));
@@ -415,7 +435,7 @@ fn repositories_and_names_of_gits_own_stay_out() {
     let at = scene.take();
     let prepared = scene
         .repository
-        .prepare_commit(&base, (&at, Writer::AgentToo), &[], b"")
+        .prepare_commit(&base, (&at, Writer::AgentToo), &[], &Personal::default())
         .unwrap();
     let mut left: Vec<String> = prepared
         .left_out()
@@ -450,21 +470,24 @@ fn without_a_name_nothing_is_signed() {
     let at = scene.take();
     let prepared = scene
         .repository
-        .prepare_commit(&base, (&at, Writer::AgentToo), &[], b"")
+        .prepare_commit(&base, (&at, Writer::AgentToo), &[], &Personal::default())
         .unwrap();
-    let words = |message| Words {
+    let nobody = Personal::default();
+    let somebody = |text: &[u8]| Personal {
+        config: GitConfig::parse(text).unwrap(),
+        ..Personal::default()
+    };
+    let words = |message, personal| Words {
         message,
-        config: GitConfig::default(),
+        personal,
         seconds: 0,
     };
     let commit = |words| scene.repository.commit(&scene.root(), &prepared, &words);
-    refused(commit(words("x")), "user.name");
-    refused(prepared.signed(&words("x")), "user.name");
-    let config = GitConfig::parse(b"[user]\nname = x\nemail = y\n").unwrap();
-    let words = Words {
-        config,
-        ..words(" \n")
-    };
-    refused(prepared.signed(&words), "message is empty");
-    refused(commit(words), "message is empty");
+    refused(commit(words("x", &nobody)), "user.name");
+    refused(prepared.signed(&words("x", &nobody)), "user.name");
+    let half = somebody(b"[author]\nname = x\nemail = y\n");
+    refused(commit(words("x", &half)), "user.name");
+    let whole = somebody(b"[user]\nname = x\nemail = y\n");
+    refused(prepared.signed(&words(" \n", &whole)), "message is empty");
+    refused(commit(words(" \n", &whole)), "message is empty");
 }

@@ -78,6 +78,8 @@ pub(super) struct Order {
     pub(super) place: Arc<Place>,
     pub(super) path: Vec<u8>,
     pub(super) name: CString,
+    /// What is there, as it was kept.
+    pub(super) was: Option<Node>,
     pub(super) node: Node,
     /// All but owner, mode and time is as it should be.
     pub(super) same: bool,
@@ -98,10 +100,11 @@ pub(super) fn work(store: &Store, root: &Root, orders: &Mutex<Receiver<Vec<Order
                 place,
                 path,
                 name,
+                was,
                 node,
                 same,
             } = order;
-            let made = maker.make(&here, &path, &name, &node, same);
+            let made = maker.make(&here, &path, &name, (was.as_ref(), &node), same);
             drop(here);
             result.note(&path, made);
             place.leave(&mut result);

@@ -24,6 +24,7 @@ use crate::workspace::error::Error;
 use crate::workspace::error::Result;
 use crate::workspace::id::Kind;
 use crate::workspace::id::checksum;
+use crate::workspace::snapshot;
 use crate::workspace::snapshot::EntryKind;
 use crate::workspace::snapshot::Node;
 use crate::workspace::store::Store;
@@ -80,14 +81,14 @@ impl<'a> Maker<'a> {
         super::failed(operation, &self.path)
     }
 
-    /// Makes a name what it was; `same` if all but owner, mode and time is so already. The names of one file are all
-    /// made by one of these.
+    /// Makes a name what it was, in the place of `was`; `same` if all but owner, mode and time is so already. The names
+    /// of one file are all made by one of these.
     pub(super) fn make(
         &mut self,
         here: &OwnedFd,
         path: &[u8],
         name: &CStr,
-        node: &Node,
+        (was, node): (Option<&Node>, &Node),
         same: bool,
     ) -> Result<()> {
         self.path.clear();
@@ -102,6 +103,7 @@ impl<'a> Maker<'a> {
             _ => self.contents(here, &temporary, node),
         };
         let settled = made.and_then(|made| {
+            not_newer(here, path, name, (was, Some(node)))?;
             rustix::fs::renameat(here, &temporary, here, name).map_err(self.failed("replace"))?;
             Ok(made)
         });
@@ -286,6 +288,35 @@ fn again<T>(
             make()
         }
         result => result,
+    }
+}
+
+/// Refuses to replace what is neither as the checkpoint has it, which was taken just before, nor as it is to be: it would
+/// be lost.
+pub(super) fn not_newer(
+    here: &OwnedFd,
+    path: &[u8],
+    name: &CStr,
+    (was, to): (Option<&Node>, Option<&Node>),
+) -> Result<()> {
+    let Ok(found) = disk::find(here, name) else {
+        return Ok(());
+    };
+    let fits = |node: &Node| match (node.kind, found.kind) {
+        (EntryKind::File, Type::File) => (node.size, node.mtime) == (found.size, found.mtime),
+        (EntryKind::Symlink, Type::Link) => node.mtime == found.mtime,
+        _ => false,
+    };
+    // A directory is not replaced, and nothing is in what is no file. Of several names, another may have been made.
+    let is_known = !matches!(found.kind, Type::File | Type::Link)
+        || was.is_some_and(|was| was.group != 0)
+        || [was, to].into_iter().flatten().any(fits);
+    match is_known {
+        true => Ok(()),
+        false => {
+            let path = snapshot::path(path);
+            Err(Error::unsafe_at(&path, "it has been changed meanwhile"))
+        }
     }
 }
 

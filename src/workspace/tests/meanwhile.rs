@@ -136,3 +136,55 @@ fn one_that_is_as_the_last_is_none() {
     scene.chmod("file", 0o600);
     assert!(scene.meanwhile(&withheld).is_new);
 }
+
+/// Between the checkpoint that keeps what is there and the going back, somebody saves.
+#[test]
+fn what_was_saved_in_the_last_moment_is_not_replaced() {
+    let mut scene = Scene::new();
+    for name in ["changed", "gone", "dir", "kept"] {
+        scene.write(name, "at first");
+    }
+    symlink("at first", scene.path("link")).unwrap();
+    let first = scene.taken().with_tree();
+    scene.write("changed", "the agent's");
+    scene.write("came", "the agent's");
+    scene.write("kept", "the agent's");
+    fs::remove_file(scene.path("gone")).unwrap();
+    fs::remove_file(scene.path("dir")).unwrap();
+    scene.write("dir/file", "the agent's");
+    let now = scene.taken().with_tree();
+    scene.let_time_pass();
+    for name in ["changed", "came", "gone", "dir/file"] {
+        scene.write(name, "just saved!");
+    }
+    fs::remove_file(scene.path("link")).unwrap();
+    symlink("just saved", scene.path("link")).unwrap();
+    let root = scene.root();
+    let path = scene.path("");
+    let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+    let to = &first;
+    let done = scene
+        .repository
+        .rollback(&root, &now, to, &[], &[])
+        .unwrap();
+    let mut failed: Vec<String> = done
+        .failed
+        .iter()
+        .map(|one| one.path.display().to_string())
+        .collect();
+    failed.sort();
+    // The link is nothing that is to be changed.
+    assert_eq!(failed, ["came", "changed", "dir", "dir/file", "gone"]);
+    for name in ["changed", "came", "gone", "dir/file"] {
+        assert_eq!(read(name), "just saved!", "{name}");
+    }
+    assert_eq!(read("kept"), "at first");
+    // Then it is kept first, as anything else.
+    let result = scene.roll_back(&first);
+    assert!(result.left.is_empty());
+    assert_eq!(read("changed"), "at first");
+    assert_eq!(
+        fs::read_link(scene.path("link")).unwrap(),
+        Path::new("at first")
+    );
+}

@@ -8,23 +8,23 @@ use crate::support::command::{Output, TestCommand};
 use crate::support::dir::TestDir;
 use crate::support::pty::Pty;
 
-const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
+pub(super) const CLAIM: &str = "\necho '<promise>COMPLETE</promise>'\n";
 
 /// Runs `git` on a tree of the test's own, after the agent is gone.
 #[track_caller]
-fn git(dir: &TestDir, line: &str) -> String {
+pub(super) fn git(dir: &TestDir, line: &str) -> String {
     let safe = "git -c user.name=Base -c user.email=base@x -c safe.directory='*'";
     let run = dir.shell(&format!("{safe} {line}")).run();
     run.success().stdout()
 }
 
 /// A repository with one commit, and a run in it that has ended.
-fn worked(agent: &str) -> TestDir {
+pub(super) fn worked(agent: &str) -> TestDir {
     worked_with(agent, "shadow")
 }
 
 /// The same, with so much of the repository.
-fn worked_with(agent: &str, git_access: &str) -> TestDir {
+pub(super) fn worked_with(agent: &str, git_access: &str) -> TestDir {
     let dir = TestDir::new();
     dir.write("file", "one\n");
     dir.write(".gitignore", "*.log\n/count\n/agent.sh\n");
@@ -41,7 +41,7 @@ fn worked_with(agent: &str, git_access: &str) -> TestDir {
     dir
 }
 
-fn accept(dir: &TestDir, flags: &[&str]) -> TestCommand {
+pub(super) fn accept(dir: &TestDir, flags: &[&str]) -> TestCommand {
     dir.stockade(&[&["accept"], flags].concat())
 }
 
@@ -55,7 +55,7 @@ fn events(dir: &TestDir) -> Vec<String> {
 }
 
 #[track_caller]
-fn refused(dir: &TestDir, flags: &[&str], code: i32, why: &str) -> Output {
+pub(super) fn refused(dir: &TestDir, flags: &[&str], code: i32, why: &str) -> Output {
     let output = accept(dir, flags).run().code(code).complains(why);
     assert!(!events(dir).contains(&"accepted".to_owned()));
     output
@@ -132,66 +132,6 @@ fn the_person_is_asked_and_may_say_no() {
         assert_eq!(terminal.wait(), Some(code));
         assert_eq!(events(&dir).contains(&"accepted".to_owned()), accepted);
     }
-}
-
-#[test]
-#[ignore = "needs podman: runs an agent"]
-fn the_work_becomes_a_commit_of_the_persons() {
-    let dir = worked("echo two >file; echo new >added; echo x >secret.log");
-    let _ = refused(&dir, &["--yes", "--commit", "-m", "x"], 1, "user.name");
-    let settings =
-        "[user]\n\tname = The Person\n\temail = person@x\n[include]\n\tpath = /nowhere\n";
-    fs::write(dir.path().join("home/.gitconfig"), settings).unwrap();
-    let output = accept(&dir, &["--yes", "--commit", "-m", "The work", "-m", "More"]).run();
-    let output = output.success().complains("main: ");
-    assert_eq!(git(&dir, "status --porcelain"), "", "{output}");
-    assert_eq!(git(&dir, "fsck --strict --no-dangling"), "");
-    let log = git(&dir, "log --format='%an %ae|%B|' --stat");
-    assert!(
-        log.starts_with("The Person person@x|The work\n\nMore\n|"),
-        "{log}"
-    );
-    for (name, is_in) in [
-        ("added", true),
-        ("file ", true),
-        ("secret.log", false),
-        ("agent.sh", false),
-    ] {
-        assert_eq!(log.contains(&format!(" {name}")), is_in, "{name}: {log}");
-    }
-    assert_eq!(git(&dir, "rev-list --count HEAD"), "2\n");
-    let shown = dir.stockade(&["show"]).run().success().stdout();
-    assert!(shown.contains("accepted, as commit"), "{shown}");
-}
-
-#[test]
-#[ignore = "needs podman: runs an agent"]
-fn what_a_commit_holds_besides_is_told() {
-    let dir = TestDir::new();
-    dir.write(".gitignore", "*.log\n/count\n/agent.sh\n");
-    dir.write("file", "one\n");
-    dir.write("other", "one\n");
-    let _ = git(&dir, "init -q -b main");
-    let _ = git(&dir, "add -A");
-    let _ = git(&dir, "commit -qm first");
-    dir.write("notes.txt", "mine\n");
-    dir.write("other", "one\nmine\n");
-    dir.write("untracked", "mine\n");
-    let _ = git(&dir, "add notes.txt");
-    let agent = format!("echo two >file; echo x >made.log{CLAIM}");
-    let output = ralph(&dir, &agent, &["--no-check"]).run();
-    let _ = ended(&dir, output, 0, 1);
-    let settings = "[user]\n\tname = The Person\n\temail = person@x\n";
-    fs::write(dir.path().join("home/.gitconfig"), settings).unwrap();
-    let mut terminal = Pty::spawn(accept(&dir, &["--commit", "-m", "x"]), 24, 100);
-    terminal.expect("not in the commit: made.log");
-    terminal.expect("also in the commit, as you had not committed it: notes.txt");
-    terminal.expect("also in the commit, as you had not committed it: other");
-    terminal.expect("Commit this? [y/N]");
-    terminal.type_keys(b"y\r");
-    assert_eq!(terminal.wait(), Some(0));
-    let names = git(&dir, "show --format= --name-only");
-    assert_eq!(names, "file\nnotes.txt\nother\n");
 }
 
 #[test]

@@ -1,17 +1,18 @@
-//! What a commit will hold, and the person's settings for it.
+//! What a commit will hold, and the making of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::SHOWN;
-use crate::cli::error::{CliError, CliResult};
+use crate::cli::error::{CliError, CliResult, Context as _};
 use crate::cli::exit::Exit;
-use crate::cli::host;
 use crate::cli::sanitize::sanitize_line;
+use crate::cli::signals::Signals;
 use crate::cli::ui::Ui;
-use crate::workspace::{self, Checkpoint, GitConfig, Prepared, Repository, Writer};
-
-/// The largest file of settings that is read, in bytes.
-const MAX_SETTINGS: u64 = 1 << 20;
+use crate::workspace::{
+    self, Checkpoint, Committed, Personal, Prepared, Repository, Root, Words, Writer,
+};
 
 /// Says how it differs from what was shown.
 pub(super) fn tell(prepared: &Prepared, ui: &Ui) {
@@ -25,6 +26,11 @@ pub(super) fn tell(prepared: &Prepared, ui: &Ui) {
     if prepared.may_hold_more() {
         ui.warning(
             "also in the commit is what you may have added to the index: `git diff --cached` shows it",
+        );
+    }
+    if prepared.is_to_be_signed() {
+        ui.warning(
+            "the commit is not signed, as `commit.gpgSign` has it: `git commit --amend --no-edit` signs it",
         );
     }
 }
@@ -44,24 +50,11 @@ pub(super) fn prepare(
     base: &Checkpoint,
     now: (&Checkpoint, Writer),
     paths: &[PathBuf],
+    personal: &Personal,
 ) -> CliResult<Prepared> {
     repository
-        .prepare_commit(base, now, paths, &excludes()?)
+        .prepare_commit(base, now, paths, personal)
         .map_err(|e| uncommitted(&e))
-}
-
-/// The person's ignore rules for all repositories.
-pub(super) fn excludes() -> CliResult<Vec<u8>> {
-    let settings = settings();
-    let named = settings.get("core.excludesfile").and_then(|name| {
-        let below = name.strip_prefix("~/");
-        match below {
-            Some(below) => Some(host::home()?.join(below)),
-            None => Some(PathBuf::from(name)).filter(|path| path.is_absolute()),
-        }
-    });
-    let excludes = named.or_else(|| Some(host::config_home()?.join("git/ignore")));
-    Ok(excludes.and_then(|path| read(&path)).unwrap_or_default())
 }
 
 pub(super) fn uncommitted(error: &workspace::Error) -> CliError {
@@ -72,22 +65,41 @@ pub(super) fn uncommitted(error: &workspace::Error) -> CliError {
     }
 }
 
-/// The person's settings for git, the system's first. A file that git would not read is passed over.
-pub(super) fn settings() -> GitConfig {
-    let own = host::config_home().map(|home| home.join("git/config"));
-    let old = host::home().map(|home| home.join(".gitconfig"));
-    let files = [Some(PathBuf::from("/etc/gitconfig")), own, old];
-    let mut settings = GitConfig::default();
-    for text in files.into_iter().flatten().filter_map(|path| read(&path)) {
-        settings.extend(GitConfig::parse(&text).unwrap_or_default());
+/// Makes it; a signal ends that before the branch has changed, and leaves no lock behind.
+pub(super) async fn commit(
+    mut repository: Repository,
+    root: Root,
+    prepared: Prepared,
+    (message, seconds, personal): (String, i64, Personal),
+) -> CliResult<Committed> {
+    let stop = Arc::new(AtomicBool::new(false));
+    repository.stop_by(Arc::clone(&stop));
+    let mut signals = Signals::catch().doing("catch signals")?;
+    let mut work = tokio::task::spawn_blocking(move || {
+        let words = Words {
+            message: &message,
+            personal: &personal,
+            seconds,
+        };
+        repository.commit(&root, &prepared, &words)
+    });
+    let mut caught = None;
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            signal = signals.next_end() => {
+                stop.store(true, Ordering::Relaxed);
+                caught = Some(signal);
+            }
+        }
+    };
+    let done = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    match (done, caught) {
+        (Err(_), Some(caught)) => Err(CliError::new(
+            Exit::Signal(caught.number()),
+            "interrupted: nothing was committed",
+        )),
+        (Err(error), None) => Err(uncommitted(&error)),
+        (Ok(done), _) => Ok(done),
     }
-    settings
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let file = std::fs::File::open(path).ok()?;
-    let mut text = Vec::new();
-    file.take(MAX_SETTINGS).read_to_end(&mut text).ok()?;
-    Some(text)
 }

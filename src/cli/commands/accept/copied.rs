@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::SHOWN;
-use super::commit::{excludes, uncommitted};
+use super::commit::uncommitted;
 use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::sanitize_line;
 use crate::cli::ui::Ui;
 use crate::ralph::{Checkpoints, Record, Run};
-use crate::workspace::{Checkpoint, Merged, Prepared, Repository, Root};
+use crate::workspace::{Checkpoint, Merged, Personal, Prepared, Repository, Root};
 
 /// The person's own directory, as it is.
 pub(super) struct Original {
@@ -99,10 +99,11 @@ impl Over {
         repository: &Repository,
         base: &Checkpoint,
         work: &Checkpoint,
+        personal: &Personal,
     ) -> CliResult<Prepared> {
         let (there, merged) = (&self.original.now, &self.merged);
         repository
-            .prepare_commit_over((base, work), there, merged, &excludes()?)
+            .prepare_commit_over((base, work), there, merged, personal)
             .map_err(|e| uncommitted(&e))
     }
 
@@ -111,12 +112,10 @@ impl Over {
         Ok(self.original.checkpoints.root()?)
     }
 
-    /// Looks whether the person has gone on while they were asked.
-    pub(super) fn look_again(&self, repository: &Repository) -> CliResult<()> {
-        let failed = |e| CliError::from_source(Exit::Failed, &e);
-        let (again, _) = self.original.looking.take("after the question")?;
-        let changes = repository.changes(&self.original.now, &again);
-        let changes = changes.map_err(failed)?;
+    /// Looks whether the person has gone on since they were asked.
+    fn refuse_newer(&self, repository: &Repository, kept: &Checkpoint) -> CliResult<()> {
+        let changes = repository.changes(&self.original.now, kept);
+        let changes = changes.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
         if changes.is_empty() {
             return Ok(());
         }
@@ -132,6 +131,7 @@ impl Over {
     /// Does it. Before that, what is there is kept.
     pub(super) fn apply(&self, repository: &Repository, run: &Run, ui: &Ui) -> CliResult<()> {
         let (kept, _) = (self.original.checkpoints).take("before the run's work was taken over")?;
+        self.refuse_newer(repository, &kept)?;
         let root = self.original.checkpoints.root()?;
         let done = repository
             .apply(&root, &self.original.now, &self.merged)

@@ -5,9 +5,10 @@ use crate::workspace::Prepared;
 
 fn prepared(scene: &Scene, base: &Checkpoint, at: &Checkpoint, paths: &[&str]) -> Prepared {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let prepared = scene
-        .repository
-        .prepare_commit(base, (at, Writer::AgentToo), &paths, b"");
+    let prepared =
+        scene
+            .repository
+            .prepare_commit(base, (at, Writer::AgentToo), &paths, &Personal::default());
     prepared.unwrap()
 }
 
@@ -152,16 +153,19 @@ fn what_the_person_did_meanwhile_where_no_agent_could_is_no_obstacle() {
     let prepare = |writer| {
         scene
             .repository
-            .prepare_commit(&base, (&at, writer), &[], b"")
+            .prepare_commit(&base, (&at, writer), &[], &Personal::default())
     };
     let error = prepare(Writer::AgentToo).unwrap_err().to_string();
     assert!(error.contains("the agent could write it"), "{error}");
     let prepared = prepare(Writer::PersonAlone).unwrap();
     assert_eq!(words(prepared.also()), "");
-    let config = GitConfig::parse(b"[user]\nemail = y\n").unwrap();
+    let personal = Personal {
+        config: GitConfig::parse(b"[user]\nemail = y\n").unwrap(),
+        ..Personal::default()
+    };
     let words = Words {
         message: "x",
-        config,
+        personal: &personal,
         seconds: SECONDS,
     };
     let done = scene.repository.commit(&scene.root(), &prepared, &words);

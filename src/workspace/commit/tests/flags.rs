@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{git, scene, try_commit};
-use crate::workspace::commit::Writer;
+use crate::workspace::commit::{Personal, Writer};
 
 #[test]
 fn what_git_is_told_not_to_look_at_stays_as_it_is() {
@@ -27,7 +27,7 @@ fn what_git_is_told_not_to_look_at_stays_as_it_is() {
     let at = scene.take();
     let prepared = scene
         .repository
-        .prepare_commit(&base, (&at, Writer::AgentToo), &[], b"")
+        .prepare_commit(&base, (&at, Writer::AgentToo), &[], &Personal::default())
         .unwrap();
     assert_eq!(prepared.left_out(), [Path::new("a.b"), Path::new("run")]);
     try_commit(&scene, &base, &at, &[]).unwrap();
