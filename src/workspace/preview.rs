@@ -14,6 +14,7 @@ use crate::workspace::disk::Root;
 use crate::workspace::disk::Type;
 use crate::workspace::error::Error;
 use crate::workspace::error::Result;
+use crate::workspace::policy::Caps;
 use crate::workspace::policy::LeaveOut;
 use crate::workspace::policy::Rules;
 use crate::workspace::snapshot;
@@ -48,19 +49,21 @@ pub struct Omitted {
 }
 
 impl Preview {
-    /// Looks for so long, half of it at how much there is in what was found.
+    /// Looks for so long, half of it at how much there is in what was found. Files that are too large for the caps are
+    /// among them, each by itself.
     ///
     /// # Errors
     ///
     /// The root cannot be opened, or a pattern makes no sense.
-    pub fn of(root: &Root, leave_out: &LeaveOut, time: Duration) -> Result<Self> {
+    pub fn of(root: &Root, leave_out: &LeaveOut, caps: &Caps, time: Duration) -> Result<Self> {
         let rules = Rules::decide(leave_out, root)?;
         let top = root.reopen().map_err(Error::file("open", &root.path))?;
         let begun = Instant::now();
         let mut left_out = Vec::new();
         let mut is_whole = walk(top, begun, time / 2, &mut |path, found| {
             let is_directory = found.kind == Type::Directory;
-            if found.id.0 != root.id.0 || !rules.leaves_out(path, is_directory) {
+            let is_too_large = found.kind == Type::File && found.size > caps.file;
+            if found.id.0 != root.id.0 || !(is_too_large || rules.leaves_out(path, is_directory)) {
                 return true;
             }
             if left_out.len() < FOUND {
@@ -161,7 +164,7 @@ mod tests {
     use crate::workspace::tests::scene::Scene;
 
     fn look(scene: &Scene, leave_out: &LeaveOut, time: Duration) -> Preview {
-        Preview::of(&scene.root(), leave_out, time).unwrap()
+        Preview::of(&scene.root(), leave_out, &Caps::default(), time).unwrap()
     }
 
     #[test]
@@ -187,6 +190,14 @@ mod tests {
         assert_eq!(told(&leave_out).last().unwrap(), "data/x.bin 1 1");
         leave_out.regenerable = false;
         assert_eq!(told(&leave_out), ["data/x.bin 1 1"]);
+        let large = std::fs::File::create(scene.path("data/disk.img")).unwrap();
+        large.set_len(Caps::default().file).unwrap();
+        assert_eq!(told(&leave_out), ["data/x.bin 1 1"]);
+        large.set_len(Caps::default().file + 1).unwrap();
+        assert_eq!(
+            told(&leave_out),
+            ["data/disk.img 1 8589934593", "data/x.bin 1 1"]
+        );
     }
 
     #[test]

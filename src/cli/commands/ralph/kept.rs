@@ -14,7 +14,7 @@ use crate::cli::ui::Ui;
 use crate::cli::units;
 use crate::ralph::{Keep, Retention, Workspace};
 use crate::sandbox::size::ByteSize;
-use crate::workspace::{Omitted, Pattern, Preview, Root};
+use crate::workspace::{Caps, Omitted, Pattern, Preview, Root};
 
 /// So many names are shown.
 const SHOWN: usize = 10;
@@ -93,7 +93,13 @@ impl KeptArgs {
     ) -> CliResult<()> {
         let failed = |e| CliError::from_source(Exit::Failed, &e);
         let root = Root::open(&workspace.path).map_err(failed)?;
-        let preview = Preview::of(&root, &self.keep(secret).leave_out(), LOOK).map_err(failed)?;
+        let preview = Preview::of(
+            &root,
+            &self.keep(secret).leave_out(),
+            &Caps::default(),
+            LOOK,
+        )
+        .map_err(failed)?;
         if let Some(line) = line(&preview, secret) {
             ui.status(&line);
         }
