@@ -59,14 +59,19 @@ missing_packages() {
 }
 
 need_packages() {
-  local missing
+  local missing n
   command -v dpkg-query >/dev/null || die "dpkg-query is missing: the bench installs its tools on Debian only"
+  # twice: where a package is there of another release, another's installation may take it away
+  for n in 1 2; do
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}"
+    mkdir -p "$BENCH"
+    # one update at a time: apt-get does not wait for another's
+    install_packages "${missing[@]}" 7> "$BENCH/apt.lock"
+  done
   mapfile -t missing < <(missing_packages "$@")
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "installing ${missing[*]}"
-  mkdir -p "$BENCH"
-  # one update at a time: apt-get does not wait for another's
-  install_packages "${missing[@]}" 7> "$BENCH/apt.lock"
+  [ ${#missing[@]} -eq 0 ] || die "apt-get installed, but took away again: ${missing[*]}"
 }
 
 install_packages() {
