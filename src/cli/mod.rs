@@ -57,6 +57,9 @@ use error::CliError;
 use exit::Exit;
 use ui::Ui;
 
+/// So many files may be open at once, if the system lets us.
+const OPEN: u64 = 16_384;
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let ui = Ui::new(std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()));
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
             return usage.into();
         }
     };
+    open_more();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -93,5 +97,18 @@ pub fn main() -> ExitCode {
             ui.error(&error);
             error.exit.into()
         }
+    }
+}
+
+/// Lets us open more at once, as far as we may: an agent can close directories in each other, and each that is opened up
+/// stays open until it is closed again.
+fn open_more() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(OPEN).min(OPEN);
+    if limit.current.is_some_and(|current| current < most) {
+        limit.current = Some(most);
+        // As many as before will have to do.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }

@@ -1,8 +1,11 @@
 //! Signals as one stream.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// A signal that was caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,4 +116,29 @@ impl Signals {
             }
         }
     }
+}
+
+/// Does something that blocks until it ends or `stop` is set, which a signal does that asks us to end: the first one of
+/// those meanwhile.
+pub(crate) fn heeded<T>(stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, Option<Caught>) {
+    std::thread::scope(|scope| {
+        let (ended, end) = oneshot::channel::<()>();
+        let listener = scope.spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+            runtime.block_on(async {
+                let mut signals = Signals::catch().ok()?;
+                tokio::select! {
+                    biased;
+                    caught = signals.next_end() => {
+                        stop.store(true, Ordering::Relaxed);
+                        Some(caught)
+                    }
+                    _ = end => None,
+                }
+            })
+        });
+        let done = work();
+        drop(ended);
+        (done, listener.join().ok().flatten())
+    })
 }

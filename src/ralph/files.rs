@@ -74,11 +74,12 @@ struct Level {
 /// Removes what is in a directory. One is open at a time: more may be in each other than can be open.
 fn empty(top: OwnedFd) -> io::Result<()> {
     let mut here = top;
-    let mut levels = vec![Level::at(&here)?];
+    let (device, _) = identity(&here)?;
+    let mut levels = vec![Level::at(&here, device)?];
     while let Some(level) = levels.last() {
         if let Some(name) = level.rest.last() {
             here = enter(&here, name)?;
-            levels.push(Level::at(&here)?);
+            levels.push(Level::at(&here, device)?);
             continue;
         }
         levels.pop();
@@ -100,8 +101,12 @@ fn identity(directory: &OwnedFd) -> io::Result<(u64, u64)> {
 }
 
 impl Level {
-    /// Removes the files of a directory, and says which directories are in it.
-    fn at(here: &OwnedFd) -> io::Result<Self> {
+    /// Removes the files of a directory, and says which directories are in it. What is mounted there is nothing of it.
+    fn at(here: &OwnedFd, device: u64) -> io::Result<Self> {
+        let id = identity(here)?;
+        if id.0 != device {
+            return Err(Errno::XDEV);
+        }
         // Nothing goes from one that cannot be written. If it is another's, the removal tells.
         let _ = rustix::fs::fchmod(here, Mode::RWXU);
         let mut rest = Vec::new();
@@ -117,7 +122,6 @@ impl Level {
                 Err(errno) => return Err(errno),
             }
         }
-        let id = identity(here)?;
         Ok(Self { id, rest })
     }
 }

@@ -126,7 +126,7 @@ impl Runs {
             let is_run = entry.file_name().to_str().and_then(RunId::parse).is_some();
             let written = fs::symlink_metadata(entry.path().join("run.json"));
             if is_run && written.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = remove_all(&entry.path());
             }
         }
     }
@@ -412,6 +412,14 @@ impl Run {
             && record.workspace.is_there()
         {
             remove_all(&record.workspace.path)?;
+        }
+        // The record goes last: what is left of a run has to be found.
+        let fault = |e| Error::file("remove", &self.directory, e);
+        for entry in fs::read_dir(&self.directory).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            if entry.file_type().map_err(fault)?.is_dir() {
+                remove_all(&entry.path())?;
+            }
         }
         remove_all(&self.directory)
     }

@@ -73,7 +73,13 @@ impl<'a> WayBack<'a> {
     pub fn go(&self, paths: &[PathBuf]) -> Result<RolledBack> {
         let repository = self.checkpoints.open()?;
         let root = self.checkpoints.root()?;
-        Ok(repository.rollback(&root, &self.now, &self.to, paths, &self.spared)?)
+        let (now, to, spared) = (&self.now, &self.to, &self.spared);
+        // The first one of a copy is that of what it is a copy of.
+        let done = match self.checkpoints.is_copy() && to.number() == 0 {
+            true => repository.rollback_copy(&root, now, to, paths, spared),
+            false => repository.rollback(&root, now, to, paths, spared),
+        };
+        Ok(done?)
     }
 
     /// Keeps what is there once more, with what could not be read before: the number, and the event that says so.

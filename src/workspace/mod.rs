@@ -373,7 +373,27 @@ impl Repository {
     ) -> Result<RolledBack> {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
-        rollback::rollback(&self.store, root, &now, &to, paths, spared)
+        let missing = rollback::Missing::Lost;
+        rollback::rollback(&self.store, root, &now, &to, paths, spared, missing)
+    }
+
+    /// The same for a copy of `to`, which never had what that knows the name of, and no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::rollback`].
+    pub fn rollback_copy(
+        &self,
+        root: &Root,
+        now: &Checkpoint,
+        to: &Checkpoint,
+        paths: &[PathBuf],
+        spared: &[PathBuf],
+    ) -> Result<RolledBack> {
+        let now = now.snapshot(&self.store)?;
+        let to = to.snapshot(&self.store)?;
+        let missing = rollback::Missing::Never;
+        rollback::rollback(&self.store, root, &now, &to, paths, spared, missing)
     }
 
     /// Puts together what `there` has and what `work` has changed since `base`; with `paths`, only these. Nothing is
@@ -403,7 +423,8 @@ impl Repository {
     pub fn apply(&self, root: &Root, there: &Checkpoint, merged: &Merged) -> Result<RolledBack> {
         let now = there.snapshot(&self.store)?;
         let spared = [PathBuf::from(".git")];
-        let done = rollback::rollback(&self.store, root, &now, &merged.snapshot, &[], &spared)?;
+        let (to, missing) = (&merged.snapshot, rollback::Missing::Never);
+        let done = rollback::rollback(&self.store, root, &now, to, &[], &spared, missing)?;
         root.sync()?;
         Ok(done)
     }
@@ -417,7 +438,8 @@ impl Repository {
         let mut to = Arc::unwrap_or_clone(at.snapshot(&self.store)?);
         to.own_as_far_as_possible();
         let nothing = Snapshot::new(Node::new(EntryKind::Directory));
-        rollback::rollback(&self.store, root, &nothing, &to, &[], &[])
+        let missing = rollback::Missing::Never;
+        rollback::rollback(&self.store, root, &nothing, &to, &[], &[], missing)
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to

@@ -39,6 +39,7 @@ use crate::workspace::store::Store;
 use crew::Order;
 use crew::Place;
 use make::Maker;
+pub(super) use plan::Missing;
 use plan::Plan;
 use plan::Scope;
 
@@ -103,13 +104,14 @@ pub(super) fn rollback(
     to: &Snapshot,
     paths: &[PathBuf],
     spared: &[PathBuf],
+    missing: Missing,
 ) -> Result<RolledBack> {
     let (sender, receiver) = mpsc::sync_channel(crew::WAITING);
     let opened = root.open_up();
     let mut rollback = Rollback {
         now,
         to,
-        plan: Plan::new(now, to, paths, spared)?,
+        plan: Plan::new(now, to, paths, spared, missing)?,
         descent: Descent::new(root).map_err(Error::file("read", &root.path))?,
         frames: Vec::new(),
         path: Vec::new(),
@@ -136,6 +138,8 @@ pub(super) fn rollback(
             );
         }
         let mut result = result?;
+        // What was not done for that failed at nothing.
+        store.go_on()?;
         result.add(done);
         result.failed.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(result)
@@ -216,7 +220,13 @@ impl Rollback<'_> {
                 return;
             }
             // Nothing there that would have to go; what is to be there is made at once.
-            Ok(None) => self.file_instead(now, to),
+            Ok(None) if to.is_some() => self.file_instead(now, to),
+            Ok(None) => {
+                let here = self.descent.here().map_err(self.failed("find"));
+                let known =
+                    here.and_then(|here| make::not_newer(here, &self.path, &name, (None, None)));
+                known.unwrap_or_else(|error| self.fail(error));
+            }
             Err(error) => self.fail(error),
         }
         self.path.truncate(above);
@@ -285,18 +295,19 @@ impl Rollback<'_> {
             };
             snapshot::join(&mut self.path, name);
             let scope = self.plan.scope(&self.path);
+            let never = self.plan.never(now, to);
             match (now, to) {
                 _ if scope == Scope::Spared => {
                     if self.plan.has_work(now, to) || self.plan.differs(now, to) {
                         self.result.spared.push(snapshot::path(&self.path));
                     }
                 }
-                _ if scope == Scope::Outside || self.plan.is_unknown(to) => {}
-                _ if self.plan.is_nowhere(now, to) => {
-                    let path = snapshot::path(&self.path);
-                    let why = "what is there is in no checkpoint, and stays";
-                    self.fail(Error::unsafe_at(&path, why));
+                _ if scope == Scope::Outside => {}
+                _ if never.is_some() => {
+                    let why = never.unwrap_or_default();
+                    self.fail(Error::unsafe_at(&snapshot::path(&self.path), why));
                 }
+                _ if self.plan.is_unknown(to) => {}
                 _ if self.plan.has_directory(now, to) => {
                     if self.plan.has_work(now, to) {
                         directories.push((now, to));
@@ -459,13 +470,10 @@ fn failed(operation: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Error +
 fn complete_directory(fd: &OwnedFd, node: &Node) -> Result<(), Errno> {
     let found = disk::found(fd)?;
     let owned = make::set_owner(fd, found.owner, node);
-    let mode = match found.owner == node.owner {
-        true => found.mode,
-        // That may have cleared some of it.
-        false => disk::found(fd)?.mode,
-    };
-    if mode != node.mode {
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(node.mode))?;
+    // That may have cleared some of it.
+    let mode = make::mode(node, &owned);
+    if disk::found(fd)?.mode != mode {
+        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
     }
     rustix::fs::futimens(fd, &make::times(node))?;
     owned

@@ -190,7 +190,7 @@ pub(crate) async fn run(args: &AcceptArgs, global: &Global, ui: &Ui) -> CliResul
     }
     let what = if args.commit { "Commit" } else { "Accept" };
     let question = format!("{verdict}. {what} this?");
-    if !args.yes && !prompt::confirm(ui, &sanitize_line(&question), "--yes")? {
+    if !args.yes && !prompt::confirm(ui, &sanitize_line(&question), "--yes").await? {
         return Ok(Exit::Failed);
     }
     if let Some(over) = &over {

@@ -98,7 +98,7 @@ async fn exists(args: &ExistsArgs, global: &Global, ui: &Ui) -> CliResult {
 
 async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
     let question = "This removes all containers of Stockade that do not run. Go on?";
-    if !args.force && !prompt::confirm(ui, question, "--force")? {
+    if !args.force && !prompt::confirm(ui, question, "--force").await? {
         return Ok(Exit::Failed);
     }
     let client = connect::client(global, ui).await?;

@@ -107,7 +107,9 @@ async fn prune(args: &PruneArgs, global: &Global, ui: &Ui) -> CliResult {
     } else {
         "all dangling images"
     };
-    if !args.force && !prompt::confirm(ui, &format!("This removes {which}. Go on?"), "--force")? {
+    if !args.force
+        && !prompt::confirm(ui, &format!("This removes {which}. Go on?"), "--force").await?
+    {
         return Ok(Exit::Failed);
     }
     let client = connect::client(global, ui).await?;

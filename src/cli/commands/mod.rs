@@ -86,7 +86,7 @@ pub(crate) async fn run(cli: Cli, ui: &Ui) -> CliResult {
         Command::Stop(args) => stop::run(args, global, ui).await,
         Command::Supervise(args) => supervise::run(args, global, ui).await,
         Command::Tell(args) => tell::run(args, ui),
-        Command::Trust(args) => trust::run(args, ui),
+        Command::Trust(args) => trust::run(args, ui).await,
         Command::Unpause(args) => unpause::run(args, global, ui).await,
         Command::Version(args) => version::run(args, global, ui).await,
         Command::Wait(args) => wait::run(args, global, ui).await,

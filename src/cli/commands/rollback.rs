@@ -1,6 +1,8 @@
 //! `stockade rollback`
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -11,6 +13,7 @@ use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::reclaim::{is_foreign, reclaim_clear};
 use crate::cli::sanitize::sanitize_line;
+use crate::cli::signals::{Caught, heeded};
 use crate::cli::ui::Ui;
 use crate::cli::{night, paths};
 use crate::ralph::journal::Reader;
@@ -41,6 +44,13 @@ pub(crate) struct RollbackArgs {
     paths: Vec<PathBuf>,
 }
 
+fn interrupted(caught: Caught, what: &str) -> CliError {
+    CliError::new(
+        Exit::Signal(caught.number()),
+        format!("interrupted: {what}"),
+    )
+}
+
 /// Runs the verb.
 pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliResult {
     let (run, first) = night::find_here(args.run.as_deref())?;
@@ -69,14 +79,36 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
             Newcomer::of_run(&run, &record.workspace.path),
         ),
     };
-    let (mut way, event) = WayBack::begin(&checkpoints, args.to, spared)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let checkpoints = checkpoints.stopped_by(Arc::clone(&stop));
+    let (begun, caught) = heeded(&stop, || WayBack::begin(&checkpoints, args.to, spared));
+    let (mut way, event) = match (begun, caught) {
+        (Err(_), Some(caught)) => return Err(interrupted(caught, "nothing was changed")),
+        (begun, _) => begun?,
+    };
     if !args.original {
         night.note(event)?;
     }
     paths::refuse_unknown(&way.lacks(&paths)?, &workspace.path)?;
-    let mut done = way.go(&paths)?;
+    let (id, number) = (run.id(), way.from());
+    let before = format!(
+        "what it was before is checkpoint {number}: `stockade rollback {id}{flag} --to {number}`"
+    );
+    let midway = |caught| {
+        interrupted(caught, "some of it is as it was")
+            .hint("do it again: it goes on where it ended")
+            .hint(&before)
+    };
+    let go = |way: &WayBack<'_>| {
+        let (done, now) = heeded(&stop, || way.go(&paths));
+        match (done, caught.or(now)) {
+            (Err(_), Some(caught)) => Err(midway(caught)),
+            (done, _) => CliResult::Ok(done?),
+        }
+    };
+    let mut done = go(&way)?;
     let place = &workspace.path;
-    let mut interrupted = None;
+    let mut ended = None;
     let theirs = Theirs::of(&checkpoints)?;
     let failed_at = done.failed.iter().map(|one| &one.path);
     // In the person's own directory beside a copy no agent has made anything.
@@ -91,16 +123,20 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         };
         match reclaimed.await {
             // What is done is done, and noted below.
-            Err(error) if matches!(error.exit, Exit::Signal(_)) => interrupted = Some(error),
+            Err(error) if matches!(error.exit, Exit::Signal(_)) => ended = Some(error),
             Err(error) => ui.warning(&format!(
                 "what belongs to other users of the sandbox stays theirs: {}",
                 error.message
             )),
             Ok(()) => {
                 // With what could not be read before.
-                let (mine, event) = way.keep_again()?;
+                let (kept, caught) = heeded(&stop, || way.keep_again());
+                let (mine, event) = match (kept, caught) {
+                    (Err(_), Some(caught)) => return Err(midway(caught)),
+                    (kept, _) => kept?,
+                };
                 night.note(event)?;
-                done = way.go(&paths)?;
+                done = go(&way)?;
                 ui.status(&format!(
                     "what could not be read before that is in checkpoint {mine}"
                 ));
@@ -110,7 +146,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
     let stays = theirs.spare(place, &mut done);
     let failures = done.failed.len() as u64 + done.failed_more;
     night.note(way.event(&done, &paths)?)?;
-    if let Some(error) = interrupted {
+    if let Some(error) = ended {
         return Err(error);
     }
     let place = place.display();
@@ -123,11 +159,7 @@ pub(crate) async fn run(args: &RollbackArgs, global: &Global, ui: &Ui) -> CliRes
         "{place}{what}: as at checkpoint {} ({} restored, {} removed)",
         args.to, done.restored, done.removed
     ));
-    let id = run.id();
-    let number = way.from();
-    ui.status(&format!(
-        "what it was before is checkpoint {number}: `stockade rollback {id}{flag} --to {number}`"
-    ));
+    ui.status(&before);
     // Whoever names paths means those; and back there a commit of the work would be lost.
     let is_commit = |entry: &Entry| {
         matches!(

@@ -35,7 +35,7 @@ pub(crate) struct TrustArgs {
 }
 
 /// Runs the verb.
-pub(crate) fn run(args: &TrustArgs, ui: &Ui) -> CliResult {
+pub(crate) async fn run(args: &TrustArgs, ui: &Ui) -> CliResult {
     let cwd = host::working_directory()?;
     let directory = args.directory.as_deref().unwrap_or(&cwd);
     let Some(configuration) = Configuration::read(directory)? else {
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &TrustArgs, ui: &Ui) -> CliResult {
             Exit::Failed
         });
     }
-    if !args.yes && !prompt::confirm(ui, "Trust it?", "--yes")? {
+    if !args.yes && !prompt::confirm(ui, "Trust it?", "--yes").await? {
         return Ok(Exit::Failed);
     }
     store.accept(&configuration)?;

@@ -94,8 +94,11 @@ impl<'a> Maker<'a> {
         self.path.clear();
         self.path.extend_from_slice(path);
         self.store.go_on()?;
-        if same && self.adjust(here, name, node)? {
-            return Ok(());
+        if same {
+            not_newer(here, path, name, (was, Some(node)))?;
+            if self.adjust(here, name, node)? {
+                return Ok(());
+            }
         }
         let temporary = self.free(here, name);
         let made = match node.kind {
@@ -147,8 +150,9 @@ impl<'a> Maker<'a> {
             return Ok(false);
         }
         let owned = set_owner(&fd, found.owner, node);
-        if node.kind == EntryKind::File && (found.mode != node.mode || found.owner != node.owner) {
-            disk::set_mode(&fd, node.mode).map_err(failed)?;
+        let mode = mode(node, &owned);
+        if node.kind == EntryKind::File && (found.mode != mode || found.owner != node.owner) {
+            disk::set_mode(&fd, mode).map_err(failed)?;
         }
         // By name, as a descriptor like this one cannot be used; no link is followed.
         rustix::fs::utimensat(here, name, &times(node), AtFlags::SYMLINK_NOFOLLOW)
@@ -203,9 +207,7 @@ impl<'a> Maker<'a> {
         .map_err(failed)?;
         self.write(&fd, node)?;
         let found = disk::found(&fd).map_err(failed)?;
-        let owned = set_owner(&fd, found.owner, node);
-        // Somebody else's set-id file is worse than none.
-        owned.map_err(failed)?;
+        set_owner(&fd, found.owner, node).map_err(failed)?;
         rustix::fs::fchmod(&fd, Mode::from_raw_mode(node.mode)).map_err(failed)?;
         rustix::fs::futimens(&fd, &times(node)).map_err(failed)?;
         Ok((node.group != 0).then_some(found.id))
@@ -307,10 +309,9 @@ pub(super) fn not_newer(
         (EntryKind::Symlink, Type::Link) => node.mtime == found.mtime,
         _ => false,
     };
-    // A directory is not replaced, and nothing is in what is no file. Of several names, another may have been made.
-    let is_known = !matches!(found.kind, Type::File | Type::Link)
-        || was.is_some_and(|was| was.group != 0)
-        || [was, to].into_iter().flatten().any(fits);
+    // A directory is not replaced, and nothing is in what is no file.
+    let is_known =
+        !matches!(found.kind, Type::File | Type::Link) || [was, to].into_iter().flatten().any(fits);
     match is_known {
         true => Ok(()),
         false => {
@@ -332,6 +333,14 @@ pub(super) fn set_owner(fd: &OwnedFd, found: (u32, u32), node: &Node) -> Result<
     }
     let (user, group) = owner(node);
     rustix::fs::chownat(fd.as_fd(), c"", user, group, AtFlags::EMPTY_PATH)
+}
+
+/// The mode it gets: somebody else's set-id file that has become ours is worse than none.
+pub(super) fn mode(node: &Node, owned: &Result<(), Errno>) -> u32 {
+    match owned {
+        Ok(()) => node.mode,
+        Err(_) => node.mode & !0o6000,
+    }
 }
 
 pub(super) fn times(node: &Node) -> Timestamps {

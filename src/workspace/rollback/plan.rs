@@ -25,9 +25,19 @@ pub(super) enum Scope {
     Spared,
 }
 
+/// What it means that something is not there which the target knows the name of, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::workspace) enum Missing {
+    /// It was there, and is lost.
+    Lost,
+    /// It never was: the tree was made of checkpoints.
+    Never,
+}
+
 pub(super) struct Plan<'a> {
     now: &'a Snapshot,
     to: &'a Snapshot,
+    missing: Missing,
     /// None: everything was asked for.
     paths: Vec<Vec<u8>>,
     spared: Vec<Vec<u8>>,
@@ -44,6 +54,7 @@ impl<'a> Plan<'a> {
         to: &'a Snapshot,
         paths: &[PathBuf],
         spared: &[PathBuf],
+        missing: Missing,
     ) -> Result<Self> {
         let normal = |path: &PathBuf| {
             let bytes = super::normal(path);
@@ -58,6 +69,7 @@ impl<'a> Plan<'a> {
         let mut plan = Self {
             now,
             to,
+            missing,
             paths: asked,
             spared,
             groups_now: now.groups(),
@@ -78,14 +90,13 @@ impl<'a> Plan<'a> {
         while let Some((in_now, in_to, _)) = order.get(next).copied() {
             for (now, to) in pairs(self.now, in_now, self.to, in_to) {
                 let differs = self.differs(now, to);
-                if self.is_unknown(to) {
-                    continue;
-                }
-                if self.is_nowhere(now, to) {
-                    // That it stays has to be told.
+                if self.never(now, to).is_some() {
+                    // That has to be told.
                     if let Some(work) = work.get_mut(next) {
                         *work = true;
                     }
+                } else if self.is_unknown(to) {
+                    continue;
                 } else if self.has_directory(now, to) {
                     order.push((now, to, next));
                     work.push(differs);
@@ -116,12 +127,31 @@ impl<'a> Plan<'a> {
         node.is_some_and(|node| matches!(node.kind, EntryKind::LeftOut(_)))
     }
 
-    /// What is there is in no checkpoint, so it stays, though the target knows the name. A FIFO or a device holds nothing.
-    pub(super) fn is_nowhere(&self, now: Option<At>, to: Option<At>) -> bool {
-        let node = now.and_then(|at| self.now.node(at));
-        let kind = node.map(|node| node.kind);
-        to.is_some()
-            && matches!(kind, Some(EntryKind::LeftOut(reason)) if reason != Reason::Special)
+    /// Why this can never be what it was.
+    pub(super) fn never(&self, now: Option<At>, to: Option<At>) -> Option<&'static str> {
+        let kind = |node: Option<&Node>| node.map(|node| node.kind);
+        let now = kind(now.and_then(|at| self.now.node(at)));
+        let to = kind(to.and_then(|at| self.to.node(at)))?;
+        match (now, to) {
+            // A FIFO or a device holds nothing.
+            (Some(EntryKind::LeftOut(reason)), EntryKind::LeftOut(_))
+                if reason != Reason::Special =>
+            {
+                None
+            }
+            (now, EntryKind::LeftOut(reason)) => match reason {
+                // Nobody counts on those, or could have kept them.
+                Reason::Excluded | Reason::Special | Reason::MountPoint => None,
+                // That may be why.
+                Reason::Changed if now.is_none() => None,
+                _ if now.is_none() && self.missing == Missing::Never => None,
+                _ => Some("what it was is in no checkpoint"),
+            },
+            (Some(EntryKind::LeftOut(reason)), _) if reason != Reason::Special => {
+                Some("what is there is in no checkpoint, and stays")
+            }
+            _ => None,
+        }
     }
 
     /// The name stands for a directory in one of the trees.

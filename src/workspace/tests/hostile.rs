@@ -270,10 +270,15 @@ fn caps_are_kept_and_said() {
     let left = left.map(|(name, reason)| (name.to_owned(), reason));
     assert_eq!(Scene::left_out(&taken), left);
     assert_eq!((taken.files, taken.bytes), (1, 600));
-    // What the checkpoint does not know is not removed.
+    // What the checkpoint does not know is not removed, and told.
     fs::remove_file(scene.path("middle")).unwrap();
     scene.policy = Policy::default();
-    scene.roll_back(&taken.checkpoint);
+    let now = scene.taken().with_tree();
+    let (root, to) = (scene.root(), &taken.checkpoint);
+    let done = scene.repository.rollback(&root, &now, to, &[], &[]);
+    let failed = done.unwrap().failed.into_iter();
+    let failed: Vec<_> = failed.map(|one| one.path).collect();
+    assert_eq!(failed, ["large", "many", "small"].map(PathBuf::from));
     for name in ["large", "middle", "small", "many/a"] {
         assert!(scene.path(name).exists(), "{name}");
     }

@@ -141,7 +141,7 @@ fn one_that_is_as_the_last_is_none() {
 #[test]
 fn what_was_saved_in_the_last_moment_is_not_replaced() {
     let mut scene = Scene::new();
-    for name in ["changed", "gone", "dir", "kept"] {
+    for name in ["changed", "gone", "dir", "kept", "touched"] {
         scene.write(name, "at first");
     }
     symlink("at first", scene.path("link")).unwrap();
@@ -152,11 +152,19 @@ fn what_was_saved_in_the_last_moment_is_not_replaced() {
     fs::remove_file(scene.path("gone")).unwrap();
     fs::remove_file(scene.path("dir")).unwrap();
     scene.write("dir/file", "the agent's");
+    scene.write("touched", "at first");
+    scene.write("newdir/file", "the agent's");
+    // The names of one file are no less the person's.
+    fs::hard_link(scene.path("came"), scene.path("second")).unwrap();
     let now = scene.taken().with_tree();
     scene.let_time_pass();
     for name in ["changed", "came", "gone", "dir/file"] {
         scene.write(name, "just saved!");
     }
+    // Of the size that it had.
+    scene.write("touched", "at last!");
+    fs::remove_dir_all(scene.path("newdir")).unwrap();
+    scene.write("newdir", "just saved!");
     fs::remove_file(scene.path("link")).unwrap();
     symlink("just saved", scene.path("link")).unwrap();
     let root = scene.root();
@@ -174,11 +182,17 @@ fn what_was_saved_in_the_last_moment_is_not_replaced() {
         .collect();
     failed.sort();
     // The link is nothing that is to be changed.
-    assert_eq!(failed, ["came", "changed", "dir", "dir/file", "gone"]);
-    for name in ["changed", "came", "gone", "dir/file"] {
+    let names = ["changed", "came", "second", "gone", "dir/file", "newdir"];
+    let mut expected = [&names[..], &["dir", "touched"]].concat();
+    expected.sort_unstable();
+    assert_eq!(failed, expected);
+    for name in names {
         assert_eq!(read(name), "just saved!", "{name}");
     }
-    assert_eq!(read("kept"), "at first");
+    assert_eq!(
+        (read("kept"), read("touched")),
+        ("at first".into(), "at last!".into())
+    );
     // Then it is kept first, as anything else.
     let result = scene.roll_back(&first);
     assert!(result.left.is_empty());
@@ -187,4 +201,48 @@ fn what_was_saved_in_the_last_moment_is_not_replaced() {
         fs::read_link(scene.path("link")).unwrap(),
         Path::new("at first")
     );
+}
+
+/// What it was nobody knows: that a name is gone, or something else by now, is not told as gone back over.
+#[test]
+fn what_a_checkpoint_only_names_cannot_come_back_unnoticed() {
+    let mut scene = Scene::new();
+    scene.policy.caps.file = 1000;
+    for name in ["cut", "gone", "dir/gone", "same", "piped"] {
+        scene.write(name, vec![7; 2000]);
+    }
+    scene.policy.leave_out.globs = vec!["skipped".to_owned()];
+    scene.write("skipped", "");
+    let first = scene.taken();
+    scene.write("cut", "");
+    fs::remove_dir_all(scene.path("dir")).unwrap();
+    for name in ["gone", "piped", "skipped"] {
+        fs::remove_file(scene.path(name)).unwrap();
+    }
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        scene.path("piped"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let root = scene.root();
+    let now = scene.taken().with_tree();
+    let failed = |paths: &[PathBuf], is_copy: bool| {
+        let to = &first.checkpoint;
+        let repository = &scene.repository;
+        let done = match is_copy {
+            true => repository.rollback_copy(&root, &now, to, paths, &[]),
+            false => repository.rollback(&root, &now, to, paths, &[]),
+        };
+        let failed = done.unwrap().failed.into_iter();
+        let failed = failed.map(|one| one.path.display().to_string());
+        failed.collect::<Vec<_>>()
+    };
+    assert_eq!(failed(&["gone".into()], false), ["gone"]);
+    assert_eq!(failed(&[], false), ["cut", "dir/gone", "gone", "piped"]);
+    // It is there again, and stays so.
+    assert!(scene.path("dir").is_dir());
+    assert_eq!(failed(&[], true), ["cut", "piped"]);
 }

@@ -134,6 +134,40 @@ fn only_what_accept_changed_is_gone_back_from() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn what_is_changed_while_accept_asks_is_not_overrun() {
+    let dir = TestDir::new();
+    dir.write("file", "1\n");
+    let _ = worked(&dir, "echo 2 >file", &[]);
+    let id = id(&dir);
+    let asked = || {
+        let terminal = Pty::spawn(dir.stockade(&["accept"]), 24, 100);
+        terminal.expect("Accept this? [y/N]");
+        terminal
+    };
+    let mut terminal = asked();
+    terminal.type_keys(b"\x03");
+    assert_eq!(terminal.wait(), Some(130));
+    let mut terminal = asked();
+    dir.write("mine", "mine");
+    terminal.type_keys(b"y\r");
+    assert_eq!(terminal.wait(), Some(1));
+    let screen = terminal.last_screen();
+    let said = "you have changed something meanwhile";
+    assert!(screen.contains(said) && screen.contains("mine"), "{screen}");
+    assert_eq!(text(&dir, "file").as_deref(), Some("1\n"));
+    // Nothing was changed, so there is nothing to go back from.
+    let back = ["rollback", &id, "--original"];
+    let _ = dir.stockade(&back).run().code(1).complains("no checkpoint");
+    // What was but written again is as it was shown.
+    let mut terminal = asked();
+    dir.write("file", "1\n");
+    terminal.type_keys(b"y\r");
+    assert_eq!(terminal.wait(), Some(0), "{}", terminal.last_screen());
+    assert_eq!(text(&dir, "file").as_deref(), Some("2\n"));
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn what_both_have_changed_is_taken_only_if_that_is_said() {
     let dir = TestDir::new();
     dir.write("file", "1");

@@ -186,3 +186,20 @@ fn a_hostile_tree_is_checked_taken_over_and_gone_back_from() {
     assert_eq!(names(&copies), [""; 0]);
     dir.assert_nothing_left();
 }
+
+/// Each directory that is opened up for a while stays open as long.
+#[test]
+#[ignore = "needs podman: runs an agent"]
+fn closed_directories_in_each_other_are_gone_back_over() {
+    let dir = TestDir::new();
+    dir.write("file", "one\n");
+    let agent = "i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i + 1)); done\n\
+        while [ $i -gt 0 ]; do cd ..; chmod 0 d; i=$((i - 1)); done";
+    let flags = ["--no-check", "--max-iterations", "1"];
+    let _ = ralph(&dir, agent, &flags).run().code(11);
+    assert!(dir.work().join("d").is_dir());
+    // So few may be open before it asks for more.
+    let line = format!("ulimit -S -n 128; exec {} rollback", dir.program());
+    let output = dir.shell(&line).run().success();
+    assert_eq!(names(&dir.work()), ["agent.sh", "file"], "{output}");
+}

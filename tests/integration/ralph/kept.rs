@@ -228,6 +228,47 @@ fn taking_files_back_ends_with_the_signal() {
 
 #[test]
 #[ignore = "needs podman: runs an agent"]
+fn going_back_ends_with_the_signal_and_can_be_done_again() {
+    let dir = TestDir::new();
+    // Nothing that takes no time.
+    let mut state = 1_u32;
+    let big: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    })
+    .take(64 << 20)
+    .collect();
+    dir.write("big", &big);
+    dir.write("file", "one");
+    let agent = "rm big; echo two >file";
+    let output = ralph(&dir, agent, &["--no-check", "--max-iterations=1"]).run();
+    let _ = ended(&dir, output, 11, 1);
+    let temporary = || {
+        let mut names = fs::read_dir(dir.work()).unwrap().flatten();
+        names.any(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(".stockade-")
+        })
+    };
+    let running = dir.stockade(&["rollback"]).spawn();
+    wait_until(&temporary);
+    running.signal(Signal::INT);
+    let output = running
+        .finish()
+        .code(130)
+        .complains("it goes on where it ended");
+    assert!(!temporary() && !dir.work().join("big").exists(), "{output}");
+    let _ = dir.stockade(&["rollback"]).run().success();
+    assert_eq!(fs::read(dir.work().join("big")).unwrap(), big);
+    assert_eq!(fs::read(dir.work().join("file")).unwrap(), b"one");
+}
+
+#[test]
+#[ignore = "needs podman: runs an agent"]
 fn a_workspace_that_its_agent_closes_is_kept_and_gone_back_in() {
     for mode in ["000", "444", "555"] {
         let dir = furnished();

@@ -1,6 +1,8 @@
 //! What was done on a copy, taken over into the person's own directory.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::SHOWN;
 use super::commit::uncommitted;
@@ -8,6 +10,7 @@ use crate::cli::error::{CliError, CliResult};
 use crate::cli::exit::Exit;
 use crate::cli::night;
 use crate::cli::sanitize::sanitize_line;
+use crate::cli::signals::heeded;
 use crate::cli::ui::Ui;
 use crate::ralph::{Checkpoints, Record, Run};
 use crate::workspace::{Checkpoint, Merged, Personal, Prepared, Repository, Root};
@@ -31,6 +34,9 @@ impl Drop for Original {
 /// The same, and what is to become of it.
 pub(super) struct Over {
     original: Original,
+    base: Checkpoint,
+    work: Checkpoint,
+    paths: Vec<PathBuf>,
     merged: Merged,
 }
 
@@ -90,7 +96,13 @@ impl Over {
                 "or have the run's work in their place: `--overwrite`; what was there is kept",
             ));
         }
-        Ok(Self { original, merged })
+        Ok(Self {
+            original,
+            base: base.clone(),
+            work: work.clone(),
+            paths: paths.to_vec(),
+            merged,
+        })
     }
 
     /// What a commit of it would be, and of what an earlier attempt has left there.
@@ -113,8 +125,8 @@ impl Over {
     }
 
     /// Looks whether the person has gone on since they were asked.
-    fn refuse_newer(&self, repository: &Repository, kept: &Checkpoint) -> CliResult<()> {
-        let changes = repository.changes(&self.original.now, kept);
+    fn refuse_newer(&self, repository: &Repository, now: &Checkpoint) -> CliResult<()> {
+        let changes = repository.changes(&self.original.now, now);
         let changes = changes.map_err(|e| CliError::from_source(Exit::Failed, &e))?;
         if changes.is_empty() {
             return Ok(());
@@ -130,17 +142,33 @@ impl Over {
 
     /// Does it. Before that, what is there is kept.
     pub(super) fn apply(&self, repository: &Repository, run: &Run, ui: &Ui) -> CliResult<()> {
-        let (kept, _) = (self.original.checkpoints).take("before the run's work was taken over")?;
-        self.refuse_newer(repository, &kept)?;
-        let root = self.original.checkpoints.root()?;
-        let done = repository
-            .apply(&root, &self.original.now, &self.merged)
-            .map_err(|e| CliError::from_source(Exit::Failed, &e))?;
+        let failed = |e| CliError::from_source(Exit::Failed, &e);
+        let (now, _) = self.original.looking.take_with_tree("looked at again")?;
+        self.refuse_newer(repository, &now)?;
+        // What was but touched meanwhile has another time.
+        let merged = repository.merge(&self.base, &now, &self.work, &self.paths);
+        let merged = merged.map_err(failed)?;
+        let original = &self.original.checkpoints;
+        let (kept, _) = original.take("before the run's work was taken over")?;
+        let root = original.root()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut writing = original.open()?;
+        writing.stop_by(Arc::clone(&stop));
+        let (done, caught) = heeded(&stop, || writing.apply(&root, &now, &merged));
         let back = format!(
             "stockade rollback {} --original --to {}",
             run.id(),
             kept.number()
         );
+        let done = match (done, caught) {
+            (Err(_), Some(caught)) => {
+                let text = "interrupted: some of it was taken over";
+                return Err(CliError::new(Exit::Signal(caught.number()), text)
+                    .hint("do it again: it goes on where it ended")
+                    .hint(format!("or have it as it was before: `{back}`")));
+            }
+            (done, _) => done.map_err(failed)?,
+        };
         let failures = done.failed.len() as u64 + done.failed_more;
         if failures > 0 {
             let text = format!("{failures} names could not be taken over");
