@@ -248,20 +248,24 @@ fn unconverted(store: &Store, state: &State, plan: &Plan) -> Result<()> {
         let &Planned::Blob { id, mode, .. } = planned else {
             continue;
         };
-        let conversion = match mode {
-            plan::LINK => Conversion::None,
-            _ => state.attributes.conversion(path),
-        };
-        let why = match conversion {
-            Conversion::None => continue,
-            Conversion::Other(attribute) => format!("`{attribute}` in the attributes"),
-            Conversion::Lines | Conversion::LinesOfText => {
+        if mode == plan::LINK {
+            continue;
+        }
+        let conversions = (state.attributes.each_ref()).map(|one| one.conversion(path));
+        let other = conversions.into_iter().find_map(|one| match one {
+            Conversion::Other(attribute) => Some(attribute),
+            _ => None,
+        });
+        let why = match other {
+            Some(attribute) => format!("`{attribute}` in the attributes"),
+            None if conversions == [Conversion::None; 2] => continue,
+            None => {
                 let mut counts = Counts::default();
                 piecewise(store, id, &mut |piece| {
                     counts.add(piece);
                     Ok(())
                 })?;
-                if !counts.is_changed_by(conversion) {
+                if !conversions.into_iter().any(|one| counts.is_changed_by(one)) {
                     continue;
                 }
                 "CR LF at the ends of lines, by the attributes or `core.autocrlf`".to_owned()

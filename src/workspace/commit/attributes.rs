@@ -6,29 +6,13 @@ use crate::workspace::error::{Error, Result};
 
 use super::ignore::{Rule, rule};
 
-/// Macros in macros, at most.
-const MAX_DEPTH: u32 = 8;
-
-/// Whether a file is text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Text {
-    #[default]
-    Unsaid,
-    Yes,
-    No,
-    /// What is in it says so.
-    Auto,
-}
-
-/// What is said of one path.
-#[derive(Debug, Clone, Copy, Default)]
-struct Said {
-    text: Text,
-    /// Of the line's end in the workspace: then it is text.
-    eol: bool,
-    filter: bool,
-    ident: bool,
-    encoding: bool,
+/// What an attribute is set to; `!` takes back what counts less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value<'a> {
+    True,
+    False,
+    Unset,
+    Text(&'a str),
 }
 
 /// What git would do to a file when it is added.
@@ -51,12 +35,23 @@ struct Line {
 }
 
 /// The attributes of a tree: what comes last has the last word.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Attributes {
     lines: Vec<Line>,
     macros: HashMap<String, Vec<String>>,
     /// `core.autocrlf`.
     pub(super) auto: bool,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        let binary = ["-diff", "-merge", "-text"].map(str::to_owned);
+        Self {
+            lines: Vec::new(),
+            macros: [("binary".to_owned(), binary.into())].into(),
+            auto: false,
+        }
+    }
 }
 
 impl Attributes {
@@ -81,8 +76,11 @@ impl Attributes {
             let words = String::from_utf8_lossy(rest);
             let words = words.split_ascii_whitespace().map(str::to_owned).collect();
             if let Some(name) = pattern.strip_prefix(b"[attr]") {
-                self.macros
-                    .insert(String::from_utf8_lossy(name).into_owned(), words);
+                // Further down git takes none.
+                if directory.is_empty() {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    self.macros.insert(name, words);
+                }
             } else if !matches!(pattern, [b'!', ..] | [.., b'/'])
                 && let Some(pattern) = rule(pattern)
             {
@@ -99,70 +97,78 @@ impl Attributes {
 
     /// What git would do to the file of a path.
     pub(super) fn conversion(&self, path: &[u8]) -> Conversion {
-        let mut said = Said::default();
-        for line in &self.lines {
+        let said = self.said(path);
+        let get = |name| said.get(name).copied();
+        let is_text = |name| matches!(get(name), Some(Value::Text(_)));
+        if is_text("filter") {
+            return Conversion::Other("filter");
+        } else if is_text("working-tree-encoding") {
+            return Conversion::Other("working-tree-encoding");
+        } else if get("ident") == Some(Value::True) {
+            return Conversion::Other("ident");
+        }
+        // What it was called before counts where it says nothing.
+        let lines = ["text", "crlf"]
+            .into_iter()
+            .find_map(|name| match get(name)? {
+                Value::True | Value::Text("input") => Some(Conversion::Lines),
+                Value::False => Some(Conversion::None),
+                Value::Text("auto") => Some(Conversion::LinesOfText),
+                Value::Unset | Value::Text(_) => None,
+            });
+        let is_ended = matches!(get("eol"), Some(Value::Text("lf" | "crlf")));
+        match lines {
+            Some(lines) => lines,
+            None if is_ended => Conversion::Lines,
+            None if self.auto => Conversion::LinesOfText,
+            None => Conversion::None,
+        }
+    }
+
+    /// What each attribute of a path is: from the last line on, the first that says something counts.
+    fn said(&self, path: &[u8]) -> HashMap<&str, Value<'_>> {
+        let mut said = HashMap::new();
+        for line in self.lines.iter().rev() {
             let below = match line.directory.is_empty() {
                 true => Some(path),
                 false => path
                     .strip_prefix(line.directory.as_slice())
                     .and_then(|rest| rest.strip_prefix(b"/")),
             };
-            if below.is_some_and(|below| line.pattern.fits(below, false)) {
-                for word in &line.words {
-                    self.say(&mut said, word, 0);
+            if !below.is_some_and(|below| line.pattern.fits(below, false)) {
+                continue;
+            }
+            // What a macro stands for comes before what is before it; each has its place once.
+            let mut words = vec![line.words.iter().rev()];
+            while let Some(last) = words.last_mut() {
+                let Some(word) = last.next() else {
+                    words.pop();
+                    continue;
+                };
+                let (name, value) = parse(word);
+                if said.contains_key(name) {
+                    continue;
+                }
+                said.insert(name, value);
+                if value == Value::True
+                    && let Some(macro_) = self.macros.get(name)
+                {
+                    words.push(macro_.iter().rev());
                 }
             }
         }
-        if said.filter {
-            return Conversion::Other("filter");
-        } else if said.encoding {
-            return Conversion::Other("working-tree-encoding");
-        } else if said.ident {
-            return Conversion::Other("ident");
-        }
-        match said.text {
-            Text::Yes => Conversion::Lines,
-            Text::No => Conversion::None,
-            Text::Auto => Conversion::LinesOfText,
-            Text::Unsaid if said.eol => Conversion::Lines,
-            Text::Unsaid if self.auto => Conversion::LinesOfText,
-            Text::Unsaid => Conversion::None,
-        }
+        said
     }
+}
 
-    fn say(&self, said: &mut Said, word: &str, depth: u32) {
-        let (name, value) = match (word.strip_prefix('-'), word.strip_prefix('!')) {
-            (Some(name), _) => (name, Some("-")),
-            (_, Some(name)) => (name, Some("!")),
-            _ => match word.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (word, None),
-            },
-        };
-        let is_set = !matches!(value, Some("-" | "!"));
-        match name {
-            // What they were called before.
-            "text" | "crlf" => {
-                said.text = match value {
-                    Some("-") => Text::No,
-                    Some("!") => Text::Unsaid,
-                    Some("auto") => Text::Auto,
-                    Some("input") | None => Text::Yes,
-                    Some(_) => Text::Unsaid,
-                }
-            }
-            "eol" => said.eol = matches!(value, Some("lf" | "crlf")),
-            "filter" => said.filter = is_set && value.is_some(),
-            "working-tree-encoding" => said.encoding = is_set && value.is_some(),
-            "ident" => said.ident = value.is_none(),
-            "binary" if value.is_none() && !self.macros.contains_key(name) => said.text = Text::No,
-            _ if value.is_none() && depth < MAX_DEPTH => {
-                for word in self.macros.get(name).into_iter().flatten() {
-                    self.say(said, word, depth + 1);
-                }
-            }
-            _ => {}
-        }
+fn parse(word: &str) -> (&str, Value<'_>) {
+    match (word.strip_prefix('-'), word.strip_prefix('!')) {
+        (Some(name), _) => (name, Value::False),
+        (_, Some(name)) => (name, Value::Unset),
+        _ => match word.split_once('=') {
+            Some((name, value)) => (name, Value::Text(value)),
+            None => (word, Value::True),
+        },
     }
 }
 

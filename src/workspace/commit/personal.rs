@@ -35,11 +35,11 @@ pub(super) fn signature(config: &GitConfig, role: &str) -> Result<String> {
     let get = |key: &str| {
         let own = config.get(&format!("{role}.{key}"));
         let name = format!("user.{key}");
-        let bad = |c: char| c.is_control() || matches!(c, '<' | '>');
+        let bad = |c: char| matches!(c, '\0' | '\n' | '<' | '>');
         let value = own.or_else(|| config.get(&name)).unwrap_or_default();
         let value = value.replace(bad, "");
         let crud =
-            |c: char| c.is_whitespace() || matches!(c, '.' | ',' | ':' | ';' | '"' | '\\' | '\'');
+            |c: char| c <= ' ' || matches!(c, ',' | ':' | ';' | '<' | '>' | '"' | '\\' | '\'');
         let value = value.trim_matches(crud).to_owned();
         match value.is_empty() || value.len() > 1000 {
             false => Ok(value),

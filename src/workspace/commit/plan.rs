@@ -298,24 +298,41 @@ impl Planner<'_> {
     }
 }
 
-/// A name that some system takes for `.git`, as git itself sees it.
-fn is_gits_own(name: &[u8]) -> bool {
+/// The names that some system may take a name for, as git itself sees it: in lower case, up to a colon, as a stream of a
+/// file is named, and without what is dropped. A backslash parts names, too.
+fn aliases(name: &[u8]) -> impl Iterator<Item = String> {
     let lower = String::from_utf8_lossy(name).to_lowercase();
     let ignorable = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let plain = lower.replace(ignorable, "");
-    // Up to a colon, as a stream of a file is named, and without what is dropped at the end.
-    let plain = plain.split(':').next().unwrap_or_default();
-    let plain = plain.trim_end_matches(['.', ' ']);
-    matches!(plain, ".git" | "git~1") || name.is_empty()
+    let parts: Vec<String> = plain.split('\\').map(str::to_owned).collect();
+    parts.into_iter().map(|part| {
+        let part = part.split(':').next().unwrap_or_default();
+        part.trim_end_matches(['.', ' ']).to_owned()
+    })
+}
+
+/// A name that some system takes for `.git`.
+fn is_gits_own(name: &[u8]) -> bool {
+    name.is_empty() || aliases(name).any(|name| matches!(name.as_str(), ".git" | "git~1"))
 }
 
 /// Files that git reads, and does not take as links.
 fn is_followed(path: &[u8]) -> bool {
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    let name = name.to_ascii_lowercase();
-    [".gitmodules", ".gitattributes", ".gitignore", ".mailmap"]
-        .iter()
-        .any(|other| name == other.as_bytes())
+    let others = [".gitattributes", ".gitignore", ".mailmap"];
+    let lower = name.to_ascii_lowercase();
+    others.iter().any(|other| lower == other.as_bytes())
+        || aliases(name).any(|name| name == ".gitmodules" || is_short(&name))
+}
+
+/// A short name of `.gitmodules`, as NTFS makes them.
+fn is_short(name: &str) -> bool {
+    let Some((head, digits)) = name.split_once('~') else {
+        return false;
+    };
+    let is_number = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+    matches!((head, digits), ("gitmod", "1" | "2" | "3" | "4"))
+        || name.len() == 8 && "gi7eba".starts_with(head) && is_number
 }
 
 /// That a path is no directory of another.

@@ -7,7 +7,7 @@ use crate::workspace::changes::{changes, pairs};
 use crate::workspace::disk::Time;
 use crate::workspace::error::{Error, Result};
 use crate::workspace::id::Kind;
-use crate::workspace::snapshot::{At, EntryKind, Snapshot};
+use crate::workspace::snapshot::{self, At, EntryKind, Snapshot};
 use crate::workspace::store::Store;
 
 use super::attributes::Attributes;
@@ -53,7 +53,8 @@ pub(super) struct State {
     pub(super) own: GitConfig,
     /// All that count in it.
     pub(super) config: GitConfig,
-    pub(super) attributes: Attributes,
+    /// Of before the agent, and of now: git goes by those that are there, which are the agent's to write.
+    pub(super) attributes: [Attributes; 2],
     pub(super) format: Format,
     /// Whether execute bits count.
     pub(super) modes: bool,
@@ -126,6 +127,17 @@ impl State {
         }
         let format = check(&own)?;
         let config = personal.with(&own);
+        let has_no_links =
+            config.get("core.symlinks").is_some() && !config.is_true("core.symlinks");
+        for (name, counts) in [
+            ("core.symlinks", has_no_links),
+            ("core.ignorecase", config.is_true("core.ignorecase")),
+        ] {
+            if counts {
+                let value = config.get(name).unwrap_or_default();
+                return Err(Error::refused(format!("`{name}` is set to {value:?}")));
+            }
+        }
         for name in ["reftable", "commondir", "gitdir"] {
             if find(at, &format!(".git/{name}")).is_some() {
                 return Err(refuse(
@@ -140,10 +152,13 @@ impl State {
                 )));
             }
         }
-        let mut attributes = attributes(store, base, personal)?;
-        attributes.auto = (config.get("core.autocrlf")).is_some_and(|value| {
+        let auto = (config.get("core.autocrlf")).is_some_and(|value| {
             value.eq_ignore_ascii_case("input") || config.is_true("core.autocrlf")
         });
+        let attributes = [
+            attributes(store, base, personal, auto)?,
+            attributes(store, at, personal, auto)?,
+        ];
         let head = file(".git/HEAD")?.unwrap_or_default();
         let packed = file(".git/packed-refs")?;
         let (branch, target) = target(&head)?;
@@ -158,6 +173,7 @@ impl State {
             true => Entries::new(),
             false => index::parse(&index, format).map_err(refuse)?,
         };
+        refuse_missing(&entries, at)?;
         let index_time = index_at.and_then(|at_| at.node(at_)).map(|node| node.mtime);
         Ok(Self {
             modes: own.get("core.filemode").is_none() || own.is_true("core.filemode"),
@@ -213,12 +229,42 @@ fn untouched(base: &Snapshot, at: &Snapshot) -> Result<()> {
         let first = name.split(|&byte| byte == b'/').next().unwrap_or_default();
         let harmless = HARMLESS.iter().any(|name| name.as_bytes() == first);
         // A link in the place of a directory leads git to what is named there.
-        let is_led_away = matches!(name, b"objects" | b"objects/info")
+        let is_led_away = matches!(name, b"objects" | b"objects/info" | b"objects/pack")
             && (change.after).is_some_and(|after| after.kind != EntryKind::Directory);
-        if !harmless || is_led_away || name.starts_with(b"objects/info/") {
+        // A pack counts more than what is written beside it, and git does not look whether it holds what it says.
+        let is_pack = name.starts_with(b"objects/pack/") && change.after.is_some();
+        if !harmless || is_led_away || is_pack || name.starts_with(b"objects/info/") {
             return Err(Error::refused(format!(
                 "{:?} has changed since the run began, and the agent could write it",
                 change.path
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses where git would read the index's own copy of a file of rules.
+fn refuse_missing(entries: &Entries, at: &Snapshot) -> Result<()> {
+    let find = |path: &[u8]| {
+        let mut names = path.split(|&byte| byte == b'/');
+        names.try_fold(0, |directory, name| child(at, directory, name))
+    };
+    for (path, entry) in entries {
+        let slash = path.iter().rposition(|&byte| byte == b'/');
+        let (above, name) = match slash {
+            Some(slash) => path.split_at(slash),
+            None => (&[][..], path.as_slice()),
+        };
+        let counts = match name.strip_prefix(b"/").unwrap_or(name) {
+            b".gitattributes" => true,
+            b".gitignore" => entry.is_skipped(),
+            _ => false,
+        };
+        let is_there = above.is_empty() || find(above).is_some();
+        if counts && is_there && find(path).is_none() {
+            let path = snapshot::path(path);
+            return Err(Error::refused(format!(
+                "git reads {path:?} from the index, since it is not in the workspace"
             )));
         }
     }
@@ -270,8 +316,13 @@ fn check(config: &GitConfig) -> Result<Format> {
     }
 }
 
-/// What files are in the repository that are something else in the workspace, as it was before the agent.
-fn attributes(store: &Store, base: &Snapshot, personal: &Personal) -> Result<Attributes> {
+/// What files are in the repository that are something else in the workspace, by what a tree says.
+fn attributes(
+    store: &Store,
+    base: &Snapshot,
+    personal: &Personal,
+    auto: bool,
+) -> Result<Attributes> {
     let mut files = Vec::new();
     base.walk(|directory, path| {
         if let Some(at) = child(base, directory, b".gitattributes") {
@@ -281,6 +332,7 @@ fn attributes(store: &Store, base: &Snapshot, personal: &Personal) -> Result<Att
     // What is further down counts more.
     files.sort_by_key(|(path, _)| path.len());
     let mut attributes = Attributes::default();
+    attributes.auto = auto;
     for text in &personal.attributes {
         attributes.add(b"", text)?;
     }

@@ -4,11 +4,11 @@
 mod beside;
 mod conversion;
 mod flags;
+mod names;
 mod objects;
 mod settings;
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -271,6 +271,15 @@ fn what_the_agent_may_have_done_to_the_repository_is_refused() {
             symlink("../../away", s.path(".git/objects/info")).unwrap();
         }),
         ("modules", |s| s.write(".git/modules/x/config", "evil\n")),
+        // It would count more than the object that is written.
+        ("objects/pack", |s| {
+            s.write(".git/objects/pack/pack-x.idx", "evil");
+        }),
+        ("objects/pack", |s| {
+            fs::create_dir(s.path("away")).unwrap();
+            fs::remove_dir(s.path(".git/objects/pack")).unwrap();
+            symlink("../../away", s.path(".git/objects/pack")).unwrap();
+        }),
     ];
     for (what, harm) in harms {
         let mut scene = scene(&[]);
@@ -316,6 +325,21 @@ fn what_is_not_understood_is_refused() {
         ("not that of the workspace alone", |s| {
             drop(git(s, &["config", "extensions.worktreeConfig", "true"]));
             s.write(".git/config.worktree", "[core]\nworktree = /x\n");
+        }),
+        ("`core.symlinks` is set to \"off\"", |s| {
+            drop(git(s, &["config", "core.symlinks", "off"]));
+        }),
+        ("`core.ignorecase` is set", |s| {
+            drop(git(s, &["config", "core.ignoreCase", "true"]));
+        }),
+        ("git reads \"a/.gitattributes\" from the index", |s| {
+            s.write("a/.gitattributes", "* text\n");
+            git(s, &["add", "a/.gitattributes"]);
+            fs::remove_file(s.path("a/.gitattributes")).unwrap();
+        }),
+        ("git reads \".gitignore\" from the index", |s| {
+            git(s, &["update-index", "--skip-worktree", ".gitignore"]);
+            fs::remove_file(s.path(".gitignore")).unwrap();
         }),
         ("extension", |s| {
             drop(git(s, &["config", "extensions.future", "1"]));
@@ -402,64 +426,6 @@ fn links_in_the_way_are_not_followed() {
         assert!(try_commit(&scene, &base, &at, &[]).is_err(), "{name}");
         assert_eq!(count(&outside), before, "{name}");
     }
-}
-
-#[test]
-fn repositories_and_names_of_gits_own_stay_out() {
-    let mut scene = scene(&[]);
-    fs::create_dir(scene.path("sub")).unwrap();
-    git(&scene, &["init", "-q", "sub"]);
-    git(
-        &scene,
-        &["-C", "sub", "commit", "-q", "--allow-empty", "-m", "x"],
-    );
-    git(&scene, &["submodule", "--quiet", "add", "./sub", "sub"]);
-    git(&scene, &["commit", "-qm", "sub"]);
-    scene.let_time_pass();
-    let base = scene.take();
-    scene.write("nested/.git/HEAD", "ref: refs/heads/main\n");
-    scene.write("nested/file", "x");
-    scene.write("sub/file", "x");
-    for name in [
-        ".GIT/config",
-        "git~1/x",
-        ".git./x",
-        "d/.g\u{200c}it/x",
-        "plain",
-    ] {
-        scene.write(name, "x");
-    }
-    symlink("x", scene.path("d/.gitmodules")).unwrap();
-    let odd = Path::new(std::ffi::OsStr::from_bytes(b"odd\n\xff"));
-    fs::write(scene.path("").join(odd), "odd").unwrap();
-    let at = scene.take();
-    let prepared = scene
-        .repository
-        .prepare_commit(&base, (&at, Writer::AgentToo), &[], &Personal::default())
-        .unwrap();
-    let mut left: Vec<String> = prepared
-        .left_out()
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    left.sort();
-    let expected = [
-        ".GIT/config",
-        ".git./x",
-        "d/.gitmodules",
-        "d/.g\u{200c}it/x",
-        "git~1/x",
-        "nested",
-    ];
-    assert_eq!(left, expected);
-    try_commit(&scene, &base, &at, &[]).unwrap();
-    assert_eq!(
-        git(&scene, &["fsck", "--full", "--strict", "--no-dangling"]),
-        ""
-    );
-    let shown = git(&scene, &["show", "--format=", "--name-only"]);
-    assert_eq!(shown, "\"odd\\n\\377\"\nplain\n");
-    assert!(git(&scene, &["ls-tree", "HEAD", "sub"]).starts_with("160000 commit"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::workspace::error::Result;
 
-use super::index::Entries;
+use super::index::{Entries, Entry};
 use super::objects::{Id, Objects};
 use super::plan::conflict;
 
@@ -17,7 +17,9 @@ const DIRECTORY: u32 = 0o40_000;
 pub(super) fn write(objects: &Objects, entries: &Entries) -> Result<Id> {
     // Of directories that are not done, by depth: a directory comes before what is in it.
     let mut open: Vec<(Vec<u8>, Names)> = vec![(Vec::new(), Names::new())];
-    for (path, entry) in entries {
+    // What is only to be added some time is in the index alone.
+    let is_held = |entry: &&Entry| !entry.is_intent();
+    for (path, entry) in entries.iter().filter(|(_, entry)| is_held(entry)) {
         let (directory, name) = split(path);
         while let Some((top, _)) = open.last()
             && !is_below(directory, top)
@@ -31,7 +33,7 @@ pub(super) fn write(objects: &Objects, entries: &Entries) -> Result<Id> {
             let end = rest.iter().position(|&byte| byte == b'/');
             depth = end.map_or(directory.len(), |end| start + end);
             let below = directory.get(..depth).unwrap_or_default();
-            if entries.contains_key(below) {
+            if entries.get(below).is_some_and(|entry| is_held(&entry)) {
                 return Err(conflict(below));
             }
             open.push((below.to_vec(), Names::new()));

@@ -1,6 +1,7 @@
 //! A run's work as a commit in the person's own repository.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use rustix::process::Signal;
 
@@ -99,13 +100,28 @@ fn its_author_is_whom_git_would_name() {
     let commit = ["--yes", "--commit", "-m", "x"];
     let told = refused(&dir, &commit, 1, "which only git can tell");
     assert!(told.stderr().contains("home/.gitconfig"), "{told}");
+    settings(&dir, ".gitconfig", "[user\n\tname = Me\n");
+    let _ = refused(&dir, &commit, 1, "home/.gitconfig is not understood");
+    settings(&dir, ".gitconfig", "[core]\n\texcludesFile = mine\n");
+    let _ = refused(
+        &dir,
+        &commit,
+        1,
+        "`core.excludesfile` is no whole path: mine",
+    );
+    // By the way that the person went.
+    let link = dir.path().join("link");
+    symlink(dir.work(), &link).unwrap();
+    let own = own.replace("gitdir:/elsewhere/", &format!("gitdir:{}/", link.display()));
     settings(&dir, ".gitconfig", &own);
-    let output = accept(&dir, &commit)
-        .env("GIT_COMMITTER_NAME", "Night")
-        .run();
+    settings(&dir, "other", "[author]\n\temail = link@x\n");
+    let from_link = || accept(&dir, &commit).env("PWD", link.to_str().unwrap());
+    let dated = from_link().env("GIT_AUTHOR_DATE", "yesterday").run();
+    let _ = dated.code(1).complains("`GIT_AUTHOR_DATE` is set");
+    let output = from_link().env("GIT_COMMITTER_NAME", "Night").run();
     let _ = output.success().complains("the commit is not signed");
     let log = git(&dir, "log -1 --format='%an %ae|%cn %ce'");
-    assert_eq!(log, "Me job@x|Night job@x\n");
+    assert_eq!(log, "Me link@x|Night job@x\n");
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn going_back_ends_with_the_signal_and_can_be_done_again() {
         })
     };
     let running = dir.stockade(&["rollback"]).spawn();
-    wait_until(&temporary);
+    wait_until(temporary);
     running.signal(Signal::INT);
     let output = running
         .finish()

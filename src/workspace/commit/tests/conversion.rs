@@ -35,6 +35,28 @@ const CASES: &[(&str, &str, &str)] = &[
     ("!*.txt text\n", "false", "a.txt"),
     ("**/a.txt text\n", "false", "sub/a.txt"),
     ("* text=maybe\n", "true", "a.txt"),
+    ("* text=auto\n*.bin -crlf\n", "false", "a.bin"),
+    ("* text=auto\n*.bin !crlf\n", "false", "a.bin"),
+    ("* -crlf\n*.txt !text\n", "true", "a.txt"),
+    (
+        "* text=auto\n*.dat binary\na.dat !binary\n",
+        "false",
+        "a.dat",
+    ),
+    (
+        "* text=auto\n*.dat binary\na.dat -binary\n",
+        "false",
+        "a.dat",
+    ),
+    (
+        "* text=auto\n*.dat binary\na.dat binary=x\n",
+        "false",
+        "a.dat",
+    ),
+    ("[attr]binary text\n*.dat binary\n", "false", "a.dat"),
+    ("[attr]m -text\n*.dat text m\n", "false", "a.dat"),
+    ("[attr]m -text\n*.dat m text\n", "false", "a.dat"),
+    ("[attr]m -text\n[attr]m text\n*.dat m\n", "false", "a.dat"),
 ];
 
 const CONTENTS: &[&[u8]] = &[
@@ -113,6 +135,19 @@ fn what_only_git_can_do_is_known_by_its_attribute() {
     let mut deep = Attributes::default();
     deep.add(b"", b"[attr]a b\n[attr]b a\n* a\n").unwrap();
     assert_eq!(deep.conversion(b"x"), Conversion::None);
+    // Each in its place once, however often it is named.
+    let mut many = Attributes::default();
+    for level in 0..20 {
+        let names = format!("m{} ", level + 1).repeat(20);
+        let line = format!("[attr]m{level} {names}\n");
+        many.add(b"", line.as_bytes()).unwrap();
+    }
+    many.add(b"", b"[attr]m20 text\n* m0\n").unwrap();
+    assert_eq!(many.conversion(b"x"), Conversion::Lines);
+    // Further down there are no macros.
+    let mut down = Attributes::default();
+    down.add(b"sub", b"[attr]lines text\n* lines\n").unwrap();
+    assert_eq!(down.conversion(b"sub/x"), Conversion::None);
     let mut below = Attributes::default();
     below.add(b"", b"*.txt text\n").unwrap();
     below.add(b"sub", b"*.txt -text\n").unwrap();
@@ -172,4 +207,22 @@ fn what_git_would_change_is_not_committed() {
         };
         refused(prepare(), "\"z.cmd\"");
     }
+}
+
+/// git goes by what is there when it adds, also by what the agent has written.
+#[test]
+fn attributes_that_come_with_a_run_count() {
+    let mut scene = scene(&[]);
+    let base = scene.take();
+    scene.write(".gitattributes", "*.psd filter=lfs\n");
+    scene.write("x.psd", "big");
+    let at = scene.take();
+    refused(try_commit(&scene, &base, &at, &[]), "`filter`");
+    scene.write(".gitattributes", "* text=auto\n");
+    scene.write("x.psd", "one\r\n");
+    let at = scene.take();
+    refused(try_commit(&scene, &base, &at, &[]), "\"x.psd\"");
+    scene.write("x.psd", "one\n");
+    let at = scene.take();
+    try_commit(&scene, &base, &at, &[]).unwrap();
 }

@@ -38,3 +38,18 @@ fn what_git_is_told_not_to_look_at_stays_as_it_is() {
         assert!(told.lines().any(|told| told == line), "{told}");
     }
 }
+
+#[test]
+fn what_is_only_to_be_added_some_time_is_in_no_commit() {
+    let mut scene = scene(&[]);
+    scene.write("notes", "mine\n");
+    git(&scene, &["add", "-N", "notes"]);
+    scene.let_time_pass();
+    let base = scene.take();
+    scene.write("a0", "the agent's\n");
+    let at = scene.take();
+    try_commit(&scene, &base, &at, &["a0"]).unwrap();
+    let shown = git(&scene, &["show", "--format=", "--name-only"]);
+    assert_eq!(shown, "a0\n");
+    assert_eq!(git(&scene, &["status", "--short"]), " A notes\n");
+}
