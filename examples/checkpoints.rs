@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
 
+use stockade::workspace::Missing;
 use stockade::workspace::Policy;
 use stockade::workspace::Repository;
 use stockade::workspace::Root;
@@ -36,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let root = Root::open(Path::new(directory))?;
             let to = repository.checkpoint(&series, number.parse()?)?;
             let now = repository.take(&root, &series, "before going back", &Policy::default())?;
-            let result = repository.rollback(&root, &now.with_tree(), &to, &[], &[])?;
+            let result =
+                repository.rollback(&root, &now.with_tree(), &to, &[], &[], Missing::Lost)?;
             writeln!(
                 std::io::stdout(),
                 "{} restored, {} removed",

@@ -7,7 +7,7 @@ use super::error::Result;
 use super::event::Event;
 use super::newcomer::Newcomer;
 use super::repository::Repository;
-use crate::workspace::{Checkpoint, RolledBack};
+use crate::workspace::{Checkpoint, Missing, RolledBack};
 
 /// Whose `.git` is left as it is.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,13 @@ impl<'a> WayBack<'a> {
     pub fn go(&self, paths: &[PathBuf]) -> Result<RolledBack> {
         let repository = self.checkpoints.open()?;
         let root = self.checkpoints.root()?;
-        let (now, to, spared) = (&self.now, &self.to, &self.spared);
         // The first one of a copy is that of what it is a copy of.
-        let done = match self.checkpoints.is_copy() && to.number() == 0 {
-            true => repository.rollback_copy(&root, now, to, paths, spared),
-            false => repository.rollback(&root, now, to, paths, spared),
+        let missing = match self.checkpoints.is_copy() && self.to.number() == 0 {
+            true => Missing::Never,
+            false => Missing::Lost,
         };
-        Ok(done?)
+        let (now, to) = (&self.now, &self.to);
+        Ok(repository.rollback(&root, now, to, paths, &self.spared, missing)?)
     }
 
     /// Keeps what is there once more, with what could not be read before: the number, and the event that says so.

@@ -75,6 +75,7 @@ pub use policy::Policy;
 pub use preview::Omitted;
 pub use preview::Preview;
 pub use rollback::Failed;
+pub use rollback::Missing;
 pub use rollback::RolledBack;
 pub use series::Checkpoint;
 pub use series::Series;
@@ -358,7 +359,8 @@ impl Repository {
 
     /// Makes the tree what it was, given what it is: `now` is a checkpoint that was just taken. With
     /// `paths`, only these and what is below them; `spared` stays as it is, unless it, or something in it, is
-    /// among these. What checkpoints do not know is left and listed; where something fails, the rest goes on. Cut short, it can be done again.
+    /// among these. What checkpoints do not know is left and listed; what `to` only names, and is another by now or `missing`, fails;
+    /// where something fails, the rest goes on. Cut short, it can be done again.
     ///
     /// # Errors
     ///
@@ -370,29 +372,10 @@ impl Repository {
         to: &Checkpoint,
         paths: &[PathBuf],
         spared: &[PathBuf],
+        missing: Missing,
     ) -> Result<RolledBack> {
         let now = now.snapshot(&self.store)?;
         let to = to.snapshot(&self.store)?;
-        let missing = rollback::Missing::Lost;
-        rollback::rollback(&self.store, root, &now, &to, paths, spared, missing)
-    }
-
-    /// The same for a copy of `to`, which never had what that knows the name of, and no more.
-    ///
-    /// # Errors
-    ///
-    /// As [`Repository::rollback`].
-    pub fn rollback_copy(
-        &self,
-        root: &Root,
-        now: &Checkpoint,
-        to: &Checkpoint,
-        paths: &[PathBuf],
-        spared: &[PathBuf],
-    ) -> Result<RolledBack> {
-        let now = now.snapshot(&self.store)?;
-        let to = to.snapshot(&self.store)?;
-        let missing = rollback::Missing::Never;
         rollback::rollback(&self.store, root, &now, &to, paths, spared, missing)
     }
 
@@ -423,7 +406,7 @@ impl Repository {
     pub fn apply(&self, root: &Root, there: &Checkpoint, merged: &Merged) -> Result<RolledBack> {
         let now = there.snapshot(&self.store)?;
         let spared = [PathBuf::from(".git")];
-        let (to, missing) = (&merged.snapshot, rollback::Missing::Never);
+        let (to, missing) = (&merged.snapshot, Missing::Never);
         let done = rollback::rollback(&self.store, root, &now, to, &[], &spared, missing)?;
         root.sync()?;
         Ok(done)
@@ -438,8 +421,7 @@ impl Repository {
         let mut to = Arc::unwrap_or_clone(at.snapshot(&self.store)?);
         to.own_as_far_as_possible();
         let nothing = Snapshot::new(Node::new(EntryKind::Directory));
-        let missing = rollback::Missing::Never;
-        rollback::rollback(&self.store, root, &nothing, &to, &[], &[], missing)
+        rollback::rollback(&self.store, root, &nothing, &to, &[], &[], Missing::Never)
     }
 
     /// Looks whether what a checkpoint holds can be committed to the repository in the workspace, which has to

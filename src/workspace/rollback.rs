@@ -39,7 +39,7 @@ use crate::workspace::store::Store;
 use crew::Order;
 use crew::Place;
 use make::Maker;
-pub(super) use plan::Missing;
+pub use plan::Missing;
 use plan::Plan;
 use plan::Scope;
 

@@ -261,10 +261,12 @@ fn refuse_missing(entries: &Entries, at: &Snapshot) -> Result<()> {
             _ => false,
         };
         let is_there = above.is_empty() || find(above).is_some();
-        if counts && is_there && find(path).is_none() {
+        let node = || find(path).and_then(|one| at.node(one));
+        // It follows no link there.
+        if counts && is_there && node().is_none_or(|node| node.kind != EntryKind::File) {
             let path = snapshot::path(path);
             return Err(Error::refused(format!(
-                "git reads {path:?} from the index, since it is not in the workspace"
+                "git reads {path:?} from the index, since it is no file in the workspace"
             )));
         }
     }

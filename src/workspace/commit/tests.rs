@@ -337,6 +337,12 @@ fn what_is_not_understood_is_refused() {
             git(s, &["add", "a/.gitattributes"]);
             fs::remove_file(s.path("a/.gitattributes")).unwrap();
         }),
+        ("git reads \".gitattributes\" from the index", |s| {
+            s.write(".gitattributes", "* text\n");
+            git(s, &["add", ".gitattributes"]);
+            fs::rename(s.path(".gitattributes"), s.path("moved")).unwrap();
+            symlink("moved", s.path(".gitattributes")).unwrap();
+        }),
         ("git reads \".gitignore\" from the index", |s| {
             git(s, &["update-index", "--skip-worktree", ".gitignore"]);
             fs::remove_file(s.path(".gitignore")).unwrap();

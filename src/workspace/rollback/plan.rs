@@ -27,7 +27,7 @@ pub(super) enum Scope {
 
 /// What it means that something is not there which the target knows the name of, and no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::workspace) enum Missing {
+pub enum Missing {
     /// It was there, and is lost.
     Lost,
     /// It never was: the tree was made of checkpoints.

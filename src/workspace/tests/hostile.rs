@@ -121,7 +121,7 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
             // Whether or not it gets there.
             scene
                 .repository
-                .rollback(&root, &now, &first, &[], &[])
+                .rollback(&root, &now, &first, &[], &[], Missing::Lost)
                 .unwrap();
             checkpoints.push(now);
         }
@@ -275,7 +275,9 @@ fn caps_are_kept_and_said() {
     scene.policy = Policy::default();
     let now = scene.taken().with_tree();
     let (root, to) = (scene.root(), &taken.checkpoint);
-    let done = scene.repository.rollback(&root, &now, to, &[], &[]);
+    let done = scene
+        .repository
+        .rollback(&root, &now, to, &[], &[], Missing::Lost);
     let failed = done.unwrap().failed.into_iter();
     let failed: Vec<_> = failed.map(|one| one.path).collect();
     assert_eq!(failed, ["large", "many", "small"].map(PathBuf::from));
@@ -315,7 +317,9 @@ fn what_no_checkpoint_has_is_not_replaced() {
         (&[], &["b", "d/b", "many"]),
     ] {
         let paths: Vec<_> = paths.iter().map(PathBuf::from).collect();
-        let result = scene.repository.rollback(&root, &now, &first, &paths, &[]);
+        let result = scene
+            .repository
+            .rollback(&root, &now, &first, &paths, &[], Missing::Lost);
         let result = result.unwrap();
         let failed: Vec<_> = result.failed.iter().map(|one| &one.path).collect();
         assert_eq!(failed, fail.iter().map(Path::new).collect::<Vec<_>>());

@@ -126,8 +126,12 @@ fn going_back_can_be_done_again_when_it_was_cut_short() {
         };
         fs::write(directory.join("ready"), "").unwrap();
         loop {
-            repository.rollback(&root, two, one, &[], &[]).unwrap();
-            repository.rollback(&root, one, two, &[], &[]).unwrap();
+            repository
+                .rollback(&root, two, one, &[], &[], Missing::Lost)
+                .unwrap();
+            repository
+                .rollback(&root, one, two, &[], &[], Missing::Lost)
+                .unwrap();
         }
     }
     let mut scene = Scene::new();

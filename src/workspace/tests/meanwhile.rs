@@ -173,7 +173,7 @@ fn what_was_saved_in_the_last_moment_is_not_replaced() {
     let to = &first;
     let done = scene
         .repository
-        .rollback(&root, &now, to, &[], &[])
+        .rollback(&root, &now, to, &[], &[], Missing::Lost)
         .unwrap();
     let mut failed: Vec<String> = done
         .failed
@@ -229,20 +229,19 @@ fn what_a_checkpoint_only_names_cannot_come_back_unnoticed() {
     .unwrap();
     let root = scene.root();
     let now = scene.taken().with_tree();
-    let failed = |paths: &[PathBuf], is_copy: bool| {
-        let to = &first.checkpoint;
-        let repository = &scene.repository;
-        let done = match is_copy {
-            true => repository.rollback_copy(&root, &now, to, paths, &[]),
-            false => repository.rollback(&root, &now, to, paths, &[]),
-        };
+    let failed = |paths: &[PathBuf], missing| {
+        let (repository, to) = (&scene.repository, &first.checkpoint);
+        let done = repository.rollback(&root, &now, to, paths, &[], missing);
         let failed = done.unwrap().failed.into_iter();
         let failed = failed.map(|one| one.path.display().to_string());
         failed.collect::<Vec<_>>()
     };
-    assert_eq!(failed(&["gone".into()], false), ["gone"]);
-    assert_eq!(failed(&[], false), ["cut", "dir/gone", "gone", "piped"]);
+    assert_eq!(failed(&["gone".into()], Missing::Lost), ["gone"]);
+    assert_eq!(
+        failed(&[], Missing::Lost),
+        ["cut", "dir/gone", "gone", "piped"]
+    );
     // It is there again, and stays so.
     assert!(scene.path("dir").is_dir());
-    assert_eq!(failed(&[], true), ["cut", "piped"]);
+    assert_eq!(failed(&[], Missing::Never), ["cut", "piped"]);
 }

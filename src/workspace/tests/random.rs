@@ -81,11 +81,11 @@ proptest! {
         let after = scene.view();
         let two = scene.take();
         let root = scene.root();
-        let result = scene.repository.rollback(&root, &two, &one, &[], &[]).unwrap();
+        let result = scene.repository.rollback(&root, &two, &one, &[], &[], Missing::Lost).unwrap();
         prop_assert!(result.failed.is_empty(), "{:?}", result.failed);
         assert_same(&scene.view(), &before);
         // The second time from the same starting point does no harm.
-        let result = scene.repository.rollback(&root, &two, &one, &[], &[]).unwrap();
+        let result = scene.repository.rollback(&root, &two, &one, &[], &[], Missing::Lost).unwrap();
         prop_assert!(result.failed.is_empty(), "{:?}", result.failed);
         assert_same(&scene.view(), &before);
         let three = scene.take();

@@ -74,7 +74,7 @@ fn only_what_was_asked_for_goes_back() {
     let paths = ["src/main.rs".into(), "./bin".into()];
     let result = scene
         .repository
-        .rollback(&root, &now, &first, &paths, &[])
+        .rollback(&root, &now, &first, &paths, &[], Missing::Lost)
         .unwrap();
     assert!(result.failed.is_empty(), "{:?}", result.failed);
     let after = scene.view();
@@ -88,7 +88,7 @@ fn only_what_was_asked_for_goes_back() {
     assert!(
         scene
             .repository
-            .rollback(&root, &now, &first, &out, &[])
+            .rollback(&root, &now, &first, &out, &[], Missing::Lost)
             .is_err()
     );
 }

@@ -92,7 +92,10 @@ impl Scene {
     pub(in crate::workspace) fn roll_back(&mut self, to: &Checkpoint) -> RolledBack {
         let now = self.taken().with_tree();
         let root = self.root();
-        let result = self.repository.rollback(&root, &now, to, &[], &[]).unwrap();
+        let result = self
+            .repository
+            .rollback(&root, &now, to, &[], &[], Missing::Lost)
+            .unwrap();
         assert!(result.failed.is_empty(), "{:?}", result.failed);
         result
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::super::Missing;
 use super::super::Root;
 use super::scene::Scene;
 use super::scene::assert_same;
@@ -119,7 +120,7 @@ fn so_is_the_top() {
             // A part of it, and the top stays closed.
             let (repository, now) = (&scene.repository, &taken.with_tree());
             let paths = [PathBuf::from("new")];
-            let done = repository.rollback(&scene.root(), now, &first, &paths, &[]);
+            let done = repository.rollback(&scene.root(), now, &first, &paths, &[], Missing::Lost);
             assert_eq!((done.unwrap().removed, top(&scene)), (1, mode), "{mode:o}");
             // All of it, and back.
             scene.roll_back(&first);

@@ -88,7 +88,10 @@ fn its_author_is_whom_git_would_name() {
         "[user]\n\tname = Me\n\temail = home@x\n[includeIf \"gitdir:{above}/\"]\n\tpath = job\n\
          [includeIf \"gitdir:/elsewhere/\"]\n\tpath = other\n"
     );
-    settings(&dir, ".gitconfig", &own);
+    // What it names lies beside the link, as git has it.
+    settings(&dir, "dotfiles/gitconfig", &own);
+    let home = dir.path().join("home");
+    symlink("dotfiles/gitconfig", home.join(".gitconfig")).unwrap();
     settings(
         &dir,
         "job",
@@ -102,6 +105,8 @@ fn its_author_is_whom_git_would_name() {
     assert!(told.stderr().contains("home/.gitconfig"), "{told}");
     settings(&dir, ".gitconfig", "[user\n\tname = Me\n");
     let _ = refused(&dir, &commit, 1, "home/.gitconfig is not understood");
+    settings(&dir, ".gitconfig", "[include]\n\tpath = ~nobody/x\n");
+    let _ = refused(&dir, &commit, 1, "what only git can find: ~nobody/x");
     settings(&dir, ".gitconfig", "[core]\n\texcludesFile = mine\n");
     let _ = refused(
         &dir,

@@ -131,20 +131,26 @@ fn with_included(file: &Path, places: &[PathBuf], depth: u32) -> CliResult<GitCo
         Some(text) => GitConfig::parse(&text).ok_or_else(|| fault("is not understood"))?,
         None => GitConfig::default(),
     };
+    // A condition is of where the file really is, a path in it of where it was looked for.
     let real = file.canonicalize();
-    let file = real.as_deref().unwrap_or(file);
-    let above = file.parent().unwrap_or(Path::new("/"));
-    let above = above.canonicalize().unwrap_or_else(|_| above.to_owned());
+    let really = above(real.as_deref().unwrap_or(file));
+    let above = above(file);
     let home = host::home();
     let home = home.map(|home| home.canonicalize().unwrap_or(home));
     config.with_included(&mut |include| {
-        let counts = |place: &PathBuf| include.counts(place, &above, home.as_deref());
+        let counts = |place: &PathBuf| include.counts(place, really, home.as_deref());
         let mut counts = places.iter().map(counts);
         let counts = counts.try_fold(false, |any, one| Some(any | one?));
         if counts == Some(false) {
             return Ok(None);
         }
-        let path = include.file(&above, home.as_deref());
+        if include.path.starts_with("%(")
+            || include.path.starts_with('~') && !include.path.starts_with("~/")
+        {
+            let path = sanitize_line(include.path);
+            return Err(fault(&format!("includes what only git can find: {path}")));
+        }
+        let path = include.file(above, home.as_deref());
         let included = with_included(&path, places, depth + 1)?;
         match counts {
             None if included.names().any(is_asked) => {
@@ -157,6 +163,10 @@ fn with_included(file: &Path, places: &[PathBuf], depth: u32) -> CliResult<GitCo
             Some(_) => Ok(Some(included)),
         }
     })
+}
+
+fn above(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("/"))
 }
 
 fn is_asked(name: &str) -> bool {
